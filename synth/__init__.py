@@ -1,0 +1,9 @@
+"""Generators of synthetic tables. To add one: write `synth/x.py`, and name it in `GENERATORS`."""
+
+from synth.base import Generator, Params, Report, Stopped, quiet
+from synth.bootstrap import Bootstrap
+from synth.schema import Column, Schema, conform
+
+GENERATORS: dict[str, type[Generator]] = {generator.name: generator for generator in (Bootstrap,)}
+
+__all__ = ["GENERATORS", "Column", "Generator", "Params", "Report", "Schema", "Stopped", "conform", "quiet"]

@@ -1,0 +1,191 @@
+"""What a generator is: the contract every file in `synth/` keeps.
+
+A generator is written by subclassing `Generator` and filling in four hooks (`_fit`, `_sample`, `_save`,
+`_load`) over the columns that can be modelled. What every analyst expects of every generator, the base class
+does around the hooks: roles (new ids, faked personal data, text), columns with nothing to learn, dtypes,
+rounding, column order, exact row counts.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from synth.schema import Schema, conform
+
+Conditions = dict[str, Any]
+
+
+def knob(
+    default: Any,
+    description: str,
+    *,
+    tune: tuple[float, float] | list[Any] | None = None,
+    log: bool = False,
+    advanced: bool = False,
+    **bounds: Any,
+) -> Any:
+    """A parameter of a generator: pydantic's `Field` with what the form and the tuner need.
+
+    `tune` is the range (or the choices) the tuner searches, `log` searches it on a log scale, `advanced` folds
+    the field away in the form. `bounds` are pydantic's (`ge`, `le`, ...).
+    """
+    return Field(
+        default,
+        description=description,
+        json_schema_extra={"tune": list(tune) if tune is not None else None, "log": log, "advanced": advanced},
+        **bounds,
+    )
+
+
+class Params(BaseModel):
+    """Base of every generator's parameters. Unknown names are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Stopped(Exception):
+    """Raised out of a fit or a draw when somebody cancelled it."""
+
+
+class Report:
+    """How a long computation says how far it is, and learns that it should stop. This one is silent."""
+
+    def __call__(self, done: float, note: str = "", **curve: float) -> None:
+        """Report that `done` (0 to 1) of the work is done; `curve` holds points such as `epoch=3, loss=0.2`.
+
+        Raises Stopped when the work was cancelled.
+        """
+
+    @property
+    def enough(self) -> bool:
+        """True once somebody asked to stop training and keep what is trained."""
+        return False
+
+    def part(self, start: float, end: float) -> Report:
+        """A report whose 0 to 1 is this one's `start` to `end`."""
+        return _Part(self, start, end)
+
+
+class _Part(Report):
+    def __init__(self, whole: Report, start: float, end: float):
+        self.whole, self.start, self.end = whole, start, end
+
+    def __call__(self, done: float, note: str = "", **curve: float) -> None:
+        self.whole(self.start + (self.end - self.start) * done, note, **curve)
+
+    @property
+    def enough(self) -> bool:
+        return self.whole.enough
+
+
+quiet = Report()
+
+
+class Generator(ABC):
+    """Learns a table and draws new rows that stand in for it.
+
+    Subclasses set the class attributes and the four hooks. The constructor stores, `fit` validates and returns
+    self, `sample` gives the same columns, kinds and order as the fitted table.
+    """
+
+    name: ClassVar[str]
+    """Short name, as in the API and the saved run."""
+    title: ClassVar[str]
+    """Name as people write it."""
+    summary: ClassVar[str]
+    """One sentence for the analyst who must choose."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Packages that `_fit` imports; the generator is offered only where they are installed."""
+    licence: ClassVar[str] = ""
+    """A restriction its packages carry, in words; empty when there is none."""
+    Params: ClassVar[type[Params]] = Params
+
+    def __init__(self, params: Params | None = None, seed: int = 0):
+        self.params = params if params is not None else self.Params()
+        self.seed = seed
+
+    @classmethod
+    def available(cls) -> bool:
+        """Whether the packages this generator needs are installed."""
+        return all(find_spec(package) is not None for package in cls.needs)
+
+    # What subclasses write -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+        """Learn the modelled columns; `table` has at least one row and one column and conforms to `schema`."""
+
+    @abstractmethod
+    def _sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+        """Draw exactly `rows` rows of the modelled columns."""
+
+    @abstractmethod
+    def _save(self, folder: Path) -> None:
+        """Write what `_load` needs into `folder`, which exists."""
+
+    @abstractmethod
+    def _load(self, folder: Path) -> None:
+        """Read what `_save` wrote."""
+
+    # What everybody calls --------------------------------------------------------------------------------------
+
+    def fit(self, table: pd.DataFrame, schema: Schema, report: Report = quiet) -> Self:
+        """Learn `table`.
+
+        Raises ValueError when the table has no rows or does not conform to the schema, Stopped when cancelled.
+        """
+        if not len(table):
+            raise ValueError("There are no rows to learn from. Upload a table with at least one row.")
+        self.schema = schema
+        self.rows_seen = len(table)
+        table = conform(table, schema).reset_index(drop=True)
+        modelled = schema.modelled
+        if len(modelled):
+            self._fit(table[modelled.names], modelled, report)
+        report(1.0)
+        return self
+
+    def sample(
+        self, rows: int, conditions: Conditions | None = None, report: Report = quiet, seed: int | None = None
+    ) -> pd.DataFrame:
+        """Draw `rows` new rows; the same `seed` (default: the generator's own) gives the same rows."""
+        rng = np.random.default_rng([self.seed if seed is None else seed, 1])
+        modelled = self.schema.modelled
+        table = self._sample(rows, rng, report) if len(modelled) else pd.DataFrame(index=range(rows))
+        report(1.0)
+        return conform(table, modelled)
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted generator into `folder` (made if absent)."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        about = {
+            "generator": self.name,
+            "params": self.params.model_dump(mode="json"),
+            "seed": self.seed,
+            "rows_seen": self.rows_seen,
+            "schema": self.schema.model_dump(mode="json"),
+        }
+        (folder / "generator.json").write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
+        if len(self.schema.modelled):
+            self._save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The fitted generator that `save` wrote into `folder`. Load only folders of your own workspace."""
+        folder = Path(folder)
+        about = json.loads((folder / "generator.json").read_text(encoding="utf-8"))
+        generator = cls(cls.Params.model_validate(about["params"]), about["seed"])
+        generator.rows_seen = about["rows_seen"]
+        generator.schema = Schema.model_validate(about["schema"])
+        if len(generator.schema.modelled):
+            generator._load(folder)
+        return generator

@@ -1,0 +1,39 @@
+"""Each column resampled alone: the floor that every real model must beat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from synth.base import Generator, Report
+from synth.schema import Schema
+
+
+class Bootstrap(Generator):
+    """Draws every column from its own values, with no regard to the others.
+
+    Single columns look perfect and nothing holds between them. It repeats real values, so its output is a
+    yardstick and a quick fake for tests, not a table to release. Source: Efron 1979, "Bootstrap Methods".
+    """
+
+    name, title = "bootstrap", "Bootstrap (floor)"
+    summary = "Resamples each column alone. A yardstick: any real model must beat it."
+
+    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+        self.table = table
+
+    def _sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                name: values.take(rng.integers(0, len(values), rows)).reset_index(drop=True)
+                for name, values in self.table.items()
+            }
+        )
+
+    def _save(self, folder: Path) -> None:
+        self.table.to_parquet(folder / "columns.parquet")
+
+    def _load(self, folder: Path) -> None:
+        self.table = pd.read_parquet(folder / "columns.parquet")
