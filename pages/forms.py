@@ -1,0 +1,121 @@
+"""Forms drawn from a pydantic model: what a generator's parameters or a reader's options may be stands in one place."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, TypeVar
+
+import streamlit as st
+from pydantic import BaseModel, ValidationError
+
+from pages.words import label
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def params_form(params: type[Model], key: str, columns: int = 2) -> Model | None:
+    """The parameters as the form has them; None, with the reasons shown, while they do not fit together.
+
+    Basic parameters are open, those marked `advanced` folded away; each has its description as help.
+    """
+    schema = params.model_json_schema()
+    fields = {name: _resolved(field, schema) for name, field in schema.get("properties", {}).items()}
+    basic = {name: field for name, field in fields.items() if not field.get("advanced")}
+    advanced = {name: field for name, field in fields.items() if field.get("advanced")}
+    values = _fields(basic, key, columns)
+    if advanced:
+        with st.expander(f"Advanced ({len(advanced)})", icon=":material/tune:"):
+            values |= _fields(advanced, key, columns)
+    if not fields:
+        st.caption("Nothing to choose here: it has no parameters.")
+    try:
+        return params.model_validate(values)
+    except ValidationError as error:
+        for sentence in complaints(error):
+            st.error(sentence, icon=":material/edit:")
+        return None
+
+
+def complaints(error: ValidationError) -> list[str]:
+    """What is wrong with the entered values, one sentence each."""
+    return [
+        f"{label('.'.join(map(str, problem['loc'])) or 'These values')}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()
+    ]
+
+
+def _fields(fields: dict[str, dict], key: str, columns: int) -> dict[str, Any]:
+    values = {}
+    with st.grid(columns, min_column_width=220):
+        for name, field in fields.items():
+            values[name] = _field(name, field, f"{key}.{name}")
+    return values
+
+
+def _resolved(field: dict, schema: dict) -> dict:
+    """`field` without references, and with `anyOf [X, null]` as X that may be empty."""
+    if "$ref" in field:
+        field = schema["$defs"][field["$ref"].rsplit("/", 1)[-1]] | {k: v for k, v in field.items() if k != "$ref"}
+    kinds = [_resolved(kind, schema) for kind in field.get("anyOf", [])]
+    if kinds:
+        filled = [kind for kind in kinds if kind.get("type") != "null"]
+        field = filled[0] | {k: v for k, v in field.items() if k != "anyOf"}
+        field["optional"] = len(filled) < len(kinds)
+    return field
+
+
+def _field(name: str, field: dict, key: str) -> Any:
+    """Draw one field as the widget its type asks for."""
+    title, default, about = label(name), field.get("default"), field.get("description")
+    shared = {"key": key, "help": about, "persist_state": "session"}
+    empty = "Automatic" if field.get("optional") else None
+    match field:
+        case {"enum": options}:
+            options = [None, *options] if field.get("optional") else options
+            index = options.index(default) if default in options else 0
+            return st.selectbox(
+                title, options, index, format_func=lambda o: "Automatic" if o is None else label(str(o)), **shared
+            )
+        case {"type": "boolean", "optional": True}:
+            answers = {"Automatic": None, "Yes": True, "No": False}
+            return answers[st.selectbox(title, list(answers), list(answers.values()).index(default), **shared)]
+        case {"type": "boolean"}:
+            return st.toggle(title, bool(default), **shared)
+        case {"type": "integer" | "number" as kind}:
+            return _number(title, field, kind, shared | {"placeholder": empty})
+        case {"type": "array", "items": {"enum": options}}:
+            return st.multiselect(title, options, default or [], **shared)
+        case {"type": "array", "items": {"type": kind}}:
+            text = st.text_input(f"{title}, with commas", ", ".join(map(str, default or [])), **shared)
+            return [_read(part.strip(), kind) for part in text.split(",") if part.strip()]
+        case {"type": "object"}:
+            return _read(st.text_area(title, json.dumps(default or {}), **shared), "object")
+        case _:
+            text = st.text_input(title, default or "", placeholder=empty, **shared)
+            return None if field.get("optional") and not text else text
+
+
+def _number(title: str, field: dict, kind: str, shared: dict) -> float | int | None:
+    cast = int if kind == "integer" else float
+    bounds = {
+        "min_value": field.get("minimum", field.get("exclusiveMinimum")),
+        "max_value": field.get("maximum", field.get("exclusiveMaximum")),
+    }
+    bounds = {name: cast(bound) for name, bound in bounds.items() if bound is not None}
+    default = field.get("default")
+    look = {} if kind == "integer" else {"format": "%g", "step": _step(default)}
+    return st.number_input(title, value=None if default is None else cast(default), **bounds, **look, **shared)
+
+
+def _step(default: float | None) -> float:
+    """A step that suits the size of the default: 0.0002 moves by 0.0001, 0.5 by 0.1."""
+    return 10.0 ** math.floor(math.log10(abs(default))) if default else 0.1
+
+
+def _read(text: str, kind: str) -> Any:
+    """`text` as the kind it should be, or as itself when it is not: the model's validation then says so."""
+    try:
+        return text if kind == "string" else json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,109 @@
+"""A form is drawn from its model: every kind of field, its bounds, its description; what does not fit is said."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from synth import GENERATORS
+
+
+def every_kind_of_field():
+    from enum import Enum
+    from typing import Literal
+
+    import streamlit as st
+    from pydantic import model_validator
+
+    from pages.forms import params_form
+    from synth.base import Params, knob
+
+    class Size(Enum):
+        SMALL = "small"
+        LARGE = "large"
+
+    class Many(Params):
+        epochs: int = knob(300, "Passes over the table.", ge=1, le=5000)
+        rate: float = knob(2e-4, "Step size.", gt=0, advanced=True)
+        bound: float | None = knob(None, "Empty: none.", ge=0)
+        conditional: bool = knob(True, "Whether.")
+        flavour: Literal["plain", "rich"] = knob("plain", "Which.")
+        size: Size = knob(Size.SMALL, "How large.")
+        layers: list[int] = knob([256, 128], "Widths.")
+        columns: list[Literal["a", "b"]] = knob(["a"], "Which columns.")
+        base: str = knob("gpt2", "Weights.")
+        source: str | None = knob(None, "Where from.")
+
+        @model_validator(mode="after")
+        def _odd(self):
+            if self.epochs == 13:
+                raise ValueError("thirteen passes bring bad luck; take fourteen")
+            return self
+
+    found = params_form(Many, key="many")
+    st.text(found.model_dump_json() if found else "invalid")
+
+
+@pytest.fixture
+def form() -> AppTest:
+    return AppTest.from_function(every_kind_of_field, default_timeout=30).run()
+
+
+def test_untouched_it_gives_the_defaults(form):
+    assert not form.exception
+    assert form.text[0].value == (
+        '{"epochs":300,"rate":0.0002,"bound":null,"conditional":true,"flavour":"plain","size":"small",'
+        '"layers":[256,128],"columns":["a"],"base":"gpt2","source":null}'
+    )
+
+
+def test_bounds_and_help_come_from_the_model(form):
+    epochs = form.number_input(key="many.epochs")
+    assert (epochs.min, epochs.max, epochs.help, epochs.label) == (1, 5000, "Passes over the table.", "Epochs")
+
+
+def test_advanced_ones_are_folded_away(form):
+    assert form.expander[0].label == "Advanced (1)"
+    assert [field.label for field in form.expander[0].number_input] == ["Rate"]
+
+
+def test_what_is_entered_comes_out(form):
+    form.number_input(key="many.epochs").set_value(2)
+    form.number_input(key="many.bound").set_value(0.5)
+    form.toggle(key="many.conditional").set_value(False)
+    form.selectbox(key="many.flavour").set_value("rich")
+    form.text_input(key="many.layers").set_value("64, 32")
+    form.text_input(key="many.source").set_value("here")
+    form.run()
+    for part in ('"epochs":2', '"bound":0.5', '"conditional":false', '"rich"', "[64,32]", '"source":"here"'):
+        assert part in form.text[0].value
+
+
+@pytest.mark.parametrize(
+    "field, entered, complaint",
+    [
+        ("layers", "64, wide", "Layers.1: Input should be a valid integer"),
+        ("rate", 0.0, "Rate: Input should be greater"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_sentence(form, field, entered, complaint):
+    kind = form.text_input if isinstance(entered, str) else form.number_input
+    kind(key=f"many.{field}").set_value(entered).run()
+    assert form.text[0].value == "invalid"
+    assert form.error[0].value.startswith(complaint)
+
+
+def test_rules_between_fields_are_said_too(form):
+    form.number_input(key="many.epochs").set_value(13).run()
+    assert form.error[0].value == "These values: thirteen passes bring bad luck; take fourteen"
+
+
+SHOWN = """
+from pages.forms import params_form
+from synth import GENERATORS
+assert params_form(GENERATORS[{name!r}].Params, key="p") == GENERATORS[{name!r}].Params()
+"""
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_every_generator_has_a_form_that_gives_its_defaults(name):
+    page = AppTest.from_string(SHOWN.format(name=name), default_timeout=30).run()
+    assert not page.exception
