@@ -1,0 +1,78 @@
+"""Dialogues as files: CSV and Parquet with a turn per row, OpenAI's fine-tuning form, ShareGPT's form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from synth.conversations.dialogue import Dialogue
+
+FileForm = Literal["csv", "parquet", "openai", "sharegpt"]
+
+SUFFIXES: dict[FileForm, str] = {"csv": ".csv", "parquet": ".parquet", "openai": ".jsonl", "sharegpt": ".jsonl"}
+
+
+def turns_table(
+    dialogues: Iterable[Dialogue],
+    *,
+    id: str = "conversation_id",
+    turn: str = "turn",
+    role: str = "role",
+    text: str = "text",
+) -> pd.DataFrame:
+    """A turn per row under the input's own column names, with the labels of its dialogue repeated."""
+    rows = [
+        {id: dialogue.id, turn: at, role: said.role, text: said.text, **dialogue.labels}
+        for dialogue in dialogues
+        for at, said in enumerate(dialogue.turns)
+    ]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=[id, turn, role, text])
+
+
+def save_dialogues(
+    dialogues: list[Dialogue], path: Path, form: FileForm, *, assistant: str | None = None, **columns: str
+) -> None:
+    """Write `dialogues` to `path`.
+
+    `assistant` is the role a model shall learn to play in the training forms (default: the second to speak);
+    `columns` are the names of `turns_table`.
+    """
+    path = Path(path)
+    if form == "csv":
+        turns_table(dialogues, **columns).to_csv(path, index=False)
+    elif form == "parquet":
+        turns_table(dialogues, **columns).to_parquet(path, index=False)
+    else:
+        line = _openai if form == "openai" else _sharegpt
+        with path.open("w", encoding="utf-8") as file:
+            for dialogue in dialogues:
+                file.write(json.dumps(line(dialogue, assistant or _second(dialogue)), ensure_ascii=False) + "\n")
+
+
+def _second(dialogue: Dialogue) -> str:
+    first = dialogue.turns[0].role
+    return next((turn.role for turn in dialogue.turns if turn.role != first), first)
+
+
+def _openai(dialogue: Dialogue, assistant: str) -> dict:
+    """https://platform.openai.com/docs/guides/supervised-fine-tuning: {"messages": [...]}, metadata beside it."""
+    return {
+        "messages": [
+            {"role": "assistant" if turn.role == assistant else "user", "content": turn.text} for turn in dialogue.turns
+        ],
+        "metadata": {"conversation_id": dialogue.id, **dialogue.labels},
+    }
+
+
+def _sharegpt(dialogue: Dialogue, assistant: str) -> dict:
+    return {
+        "id": dialogue.id,
+        "conversations": [
+            {"from": "gpt" if turn.role == assistant else "human", "value": turn.text} for turn in dialogue.turns
+        ],
+        **dialogue.labels,
+    }

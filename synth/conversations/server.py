@@ -1,0 +1,184 @@
+"""The model that writes: any server that speaks OpenAI's chat protocol, through the `openai` package."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+OPENAI = "https://api.openai.com/v1"
+
+Format = Literal["json_schema", "json_object", "text"]
+"""How an answer's form is asked for, from the strictest to the plainest."""
+
+FORMATS: tuple[Format, ...] = ("json_schema", "json_object", "text")
+
+
+class Price(BaseModel):
+    """US dollars per million tokens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: float = Field(0.0, ge=0)
+    output: float = Field(0.0, ge=0)
+
+
+class Server(BaseModel):
+    """Where the model is, and how hard it may be driven. The key is never written anywhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base_url: str = Field(OPENAI, description="Address of the server, ending in /v1 for most.")
+    api_key: SecretStr = Field(SecretStr(""), exclude=True, description="Kept in memory only.")
+    model: str = Field("gpt-4o-mini", min_length=1, description="Name of the model on that server.")
+    at_once: int = Field(8, ge=1, le=256, description="Requests under way at the same time.")
+    timeout_s: float = Field(120, gt=0, description="Seconds until a request is given up.")
+    retries: int = Field(5, ge=0, le=20, description="Tries again after 429, 5xx, a cut connection or a time-out.")
+    price: Price = Field(default_factory=Price, description="For the estimate and the budget.")
+    local_only: bool = Field(False, description="Refuse any server that is not on this machine.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the address is this machine itself."""
+        host = urlsplit(self.base_url).hostname or ""
+        if host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+
+class ServerError(RuntimeError):
+    """The server cannot be used at all; the message says why and what to do."""
+
+
+class Answer(BaseModel):
+    """One answer of the model, with what it cost."""
+
+    text: str
+    finish: str = "stop"
+    refusal: str = ""
+    input_tokens: int
+    output_tokens: int
+
+
+class Client:
+    """One connection pool to a server; it learns by trying which answer format the server honours."""
+
+    def __init__(self, server: Server):
+        from openai import AsyncOpenAI
+
+        if server.local_only and not server.is_local:
+            raise ServerError(
+                f"{urlsplit(server.base_url).hostname} is not this machine, and only local servers are allowed. "
+                "Choose a server on 127.0.0.1, or switch off 'local servers only' in the settings."
+            )
+        self.server = server
+        # The client retries 408, 409, 429, 5xx, cut connections and time-outs with backoff, honouring Retry-After.
+        self._openai = AsyncOpenAI(
+            api_key=server.api_key.get_secret_value() or "none",
+            base_url=server.base_url,
+            timeout=server.timeout_s,
+            max_retries=server.retries,
+        )
+        self._format = 0
+
+    @property
+    def format(self) -> Format:
+        return FORMATS[self._format]
+
+    async def close(self) -> None:
+        await self._openai.close()
+
+    async def ask(
+        self, messages: list[dict[str, str]], schema: dict[str, Any], *, temperature: float, max_tokens: int, key: str
+    ) -> Answer:
+        """One answer; `key` makes a repeated request recognisable to servers that charge.
+
+        Raises ServerError, in words, when the server refuses in a way that trying again will not mend.
+        """
+        import openai
+
+        while True:
+            at = self._format
+            try:
+                raw = await self._openai.chat.completions.with_raw_response.create(
+                    model=self.server.model,
+                    messages=messages,
+                    temperature=temperature,
+                    max_tokens=max_tokens,
+                    extra_headers={"Idempotency-Key": key},
+                    **_response_format(FORMATS[at], schema),
+                )
+                return _answer(raw.http_response.content, messages)
+            except (openai.BadRequestError, openai.UnprocessableEntityError, openai.InternalServerError) as error:
+                # A server that does not know a format says 400, 422 or (llama-cpp-python) 500: ask more plainly.
+                if at == len(FORMATS) - 1 or error.status_code not in (400, 422, 500):
+                    raise ServerError(_in_words(error, self.server)) from error
+                self._format = max(self._format, at + 1)
+            except openai.APIError as error:
+                raise ServerError(_in_words(error, self.server)) from error
+
+
+def _response_format(form: Format, schema: dict[str, Any]) -> dict[str, Any]:
+    if form == "json_schema":
+        wrapped = {"name": "dialogue", "strict": True, "schema": schema}
+        return {"response_format": {"type": "json_schema", "json_schema": wrapped}}
+    if form == "json_object":
+        # OpenAI ignores the schema here; llama.cpp's servers enforce it.
+        return {
+            "response_format": {"type": "json_object"},
+            "extra_body": {"response_format": {"type": "json_object", "schema": schema}},
+        }
+    return {}
+
+
+def _answer(content: bytes, messages: list[dict[str, str]]) -> Answer:
+    # Read by hand: the package's own parsing takes longer than the rest of a request's work together.
+    try:
+        body = json.loads(content)
+        choice = body["choices"][0]
+        message = choice["message"]
+        text, refusal = message.get("content") or "", message.get("refusal") or ""
+        usage = body.get("usage") or {}
+        return Answer(
+            text=text,
+            refusal=refusal,
+            finish=choice.get("finish_reason") or "stop",
+            input_tokens=usage.get("prompt_tokens", tokens_in(messages)),
+            output_tokens=usage.get("completion_tokens", len(text) // 4 + 1),
+        )
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ServerError(
+            "The server's answer is not in OpenAI's chat form. Check the base URL (most end in /v1)."
+        ) from error
+
+
+def tokens_in(messages: list[dict[str, str]]) -> int:
+    """About how many tokens the messages are: a token is four characters of English, and a few a message."""
+    return sum(len(message["content"]) // 4 + 5 for message in messages)
+
+
+def _in_words(error, server: Server) -> str:
+    import openai
+
+    host = urlsplit(server.base_url).netloc
+    if isinstance(error, openai.AuthenticationError):
+        return f"{host} refused the API key (401). Check the key."
+    if isinstance(error, openai.PermissionDeniedError):
+        return f"{host} does not let this key use the model {server.model!r} (403)."
+    if isinstance(error, openai.NotFoundError):
+        return f"{host} has no model {server.model!r}, or the base URL is wrong (404). Check both."
+    if isinstance(error, openai.RateLimitError):
+        return f"{host} still says 'too many requests' (429) after {server.retries} tries. Lower the requests at once, or wait and resume."
+    if isinstance(error, openai.APITimeoutError):
+        return f"{host} did not answer within {server.timeout_s:g} s, {server.retries + 1} times. Raise the time-out or resume later."
+    if isinstance(error, openai.APIConnectionError):
+        return f"{host} cannot be reached. Check the base URL and that the server runs, then resume."
+    if isinstance(error, openai.APIStatusError):
+        return f"{host} answered with status {error.status_code} and will not take the request. Check the model and its limits."
+    return f"{host} gave an answer that cannot be read. Check the base URL."
