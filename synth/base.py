@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 from pydantic import BaseModel, ConfigDict, Field
 
+from synth.grain import Grain
+from synth.roles import Roles
 from synth.schema import Schema, conform
 
 Conditions = dict[str, Any]
+CHUNK = 100_000
+"""Rows drawn at once unless the caller says otherwise."""
 
 
 def knob(
@@ -144,24 +150,61 @@ class Generator(ABC):
         """
         if not len(table):
             raise ValueError("There are no rows to learn from. Upload a table with at least one row.")
+        table = conform(table, schema).reset_index(drop=True)
         self.schema = schema
         self.rows_seen = len(table)
-        table = conform(table, schema).reset_index(drop=True)
-        modelled = schema.modelled
+        self.roles = Roles.learn(table, schema)
+        modelled = self.modelled
+        numeric = modelled.having(kinds=("number", "integer", "datetime"))
+        self.grains = {name: Grain.learn(table[name], schema[name]) for name in numeric}
         if len(modelled):
             self._fit(table[modelled.names], modelled, report)
         report(1.0)
         return self
 
+    @property
+    def modelled(self) -> Schema:
+        """The columns that the hooks see: features and target with something to learn."""
+        return Schema(columns=[column for column in self.schema.modelled if column.name not in self.roles.made])
+
     def sample(
         self, rows: int, conditions: Conditions | None = None, report: Report = quiet, seed: int | None = None
     ) -> pd.DataFrame:
         """Draw `rows` new rows; the same `seed` (default: the generator's own) gives the same rows."""
-        rng = np.random.default_rng([self.seed if seed is None else seed, 1])
-        modelled = self.schema.modelled
-        table = self._sample(rows, rng, report) if len(modelled) else pd.DataFrame(index=range(rows))
-        report(1.0)
-        return conform(table, modelled)
+        chunks = list(self.chunks(rows, conditions=conditions, report=report, seed=seed))
+        return conform(_joined(chunks), self.schema.released)
+
+    def chunks(
+        self,
+        rows: int,
+        *,
+        size: int = CHUNK,
+        conditions: Conditions | None = None,
+        report: Report = quiet,
+        seed: int | None = None,
+    ) -> Iterator[pd.DataFrame]:
+        """Draw `rows` new rows, `size` at a time, for tables larger than memory; ids differ across all chunks."""
+        if rows < 1:
+            raise ValueError(f"{rows} rows were asked for. Ask for at least 1.")
+        seed = self.seed if seed is None else seed
+        sizes = [min(size, rows - start) for start in range(0, rows, size)]
+        modelled, released = self.modelled, self.schema.released
+        made = self.roles.chunks(self.schema, rows, iter(sizes), seed)
+        for number, (count, beside) in enumerate(zip(sizes, made, strict=True)):
+            part = report.part(number / len(sizes), (number + 1) / len(sizes))
+            rng = np.random.default_rng([seed, 1, number])
+            drawn = self._drawn(count, modelled, rng, part) if len(modelled) else pd.DataFrame(index=range(count))
+            yield pd.concat([drawn, beside], axis=1)[released.names]
+            part(1.0)
+
+    def _drawn(self, rows: int, modelled: Schema, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+        """Exactly `rows` rows of the model, with the digits and within the reach of what it learned."""
+        table = conform(self._sample(rows, rng, report), modelled).reset_index(drop=True)
+        if len(table) != rows:
+            raise RuntimeError(f"{self.title} drew {len(table)} rows where {rows} were asked for.")
+        for name, grain in self.grains.items():
+            table[name] = grain.apply(table[name], modelled[name])
+        return table
 
     def save(self, folder: Path) -> None:
         """Write the fitted generator into `folder` (made if absent)."""
@@ -173,9 +216,11 @@ class Generator(ABC):
             "seed": self.seed,
             "rows_seen": self.rows_seen,
             "schema": self.schema.model_dump(mode="json"),
+            "roles": self.roles.model_dump(mode="json"),
+            "grains": {name: grain.model_dump(mode="json") for name, grain in self.grains.items()},
         }
         (folder / "generator.json").write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
-        if len(self.schema.modelled):
+        if len(self.modelled):
             self._save(folder)
 
     @classmethod
@@ -186,6 +231,22 @@ class Generator(ABC):
         generator = cls(cls.Params.model_validate(about["params"]), about["seed"])
         generator.rows_seen = about["rows_seen"]
         generator.schema = Schema.model_validate(about["schema"])
-        if len(generator.schema.modelled):
+        generator.roles = Roles.model_validate(about["roles"])
+        generator.grains = {name: Grain.model_validate(grain) for name, grain in about["grains"].items()}
+        if len(generator.modelled):
             generator._load(folder)
         return generator
+
+
+def _joined(chunks: list[pd.DataFrame]) -> pd.DataFrame:
+    """The chunks below each other; categories united, since pandas would make objects of different ones."""
+    if len(chunks) == 1:
+        return chunks[0]
+    return pd.DataFrame(
+        {
+            name: union_categoricals([chunk[name] for chunk in chunks], sort_categories=True)
+            if isinstance(chunks[0][name].dtype, pd.CategoricalDtype)
+            else pd.concat([chunk[name] for chunk in chunks], ignore_index=True)
+            for name in chunks[0].columns
+        }
+    )

@@ -1,0 +1,90 @@
+"""How fine a column's values are and how far they reach, so that a model's numbers come out as the file writes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from synth.schema import Column
+
+KEPT_BACK = 5
+"""The reach ends at the fifth value from each end (in tables under 100 rows nearer): the record holder is nobody's
+business. A value that occurs five times is an end in itself, such as 0."""
+STEPS_US = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000}
+
+
+class Grain(BaseModel):
+    """The digits and the reach of one numeric or datetime column; datetimes in microseconds since 1970."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    low: float | int | None = None
+    high: float | int | None = None
+    decimals: int | None = None
+    step: str | None = None
+    """The coarsest of `STEPS_US` that all datetimes are multiples of."""
+
+    @classmethod
+    def learn(cls, values: pd.Series, column: Column) -> Grain:
+        known = values.dropna()
+        if column.kind == "datetime":
+            walls = known.dt.tz_localize(None) if column.timezone else known
+            ticks = walls.to_numpy("datetime64[us]").view(np.int64)
+            step = next((name for name, size in STEPS_US.items() if not (ticks % size).any()), None)
+            return cls(**_reach(_ticks(known)), step=step)
+        numbers = known.to_numpy(np.int64 if column.kind == "integer" else np.float64)
+        if column.kind == "integer":
+            return cls(**_reach(numbers), decimals=0)
+        numbers = numbers[np.isfinite(numbers)]
+        decimals = column.decimals if column.decimals is not None else _decimals(numbers)
+        return cls(**_reach(numbers), decimals=decimals)
+
+    def apply(self, values: pd.Series, column: Column) -> pd.Series:
+        """`values` within the reach and on the grain; missing ones stay missing."""
+        if column.kind == "datetime":
+            return self._apply_datetime(values, column)
+        if column.kind == "integer":
+            return values if self.low is None else values.clip(int(self.low), int(self.high))
+        numbers = values.to_numpy(np.float64)
+        if self.low is not None:
+            numbers = np.clip(numbers, self.low, self.high)
+        if self.decimals is not None:
+            numbers = np.round(numbers, self.decimals)
+        return pd.Series(numbers, index=values.index, name=values.name)
+
+    def _apply_datetime(self, values: pd.Series, column: Column) -> pd.Series:
+        if self.step is not None and self.step != "ms":
+            # In the hour that a clock goes through twice, the first pass.
+            twice = {"ambiguous": np.ones(len(values), bool), "nonexistent": "shift_forward"}
+            values = values.dt.floor(self.step, **twice) if column.timezone else values.dt.floor(self.step)
+        if self.low is None:
+            return values
+        low, high = (pd.Timestamp(end, unit="us", tz="UTC") for end in (self.low, self.high))
+        if column.timezone:
+            low, high = low.tz_convert(column.timezone), high.tz_convert(column.timezone)
+        else:
+            low, high = low.tz_localize(None), high.tz_localize(None)
+        return values.clip(low, high).astype(values.dtype)
+
+
+def _ticks(values: pd.Series) -> np.ndarray:
+    """Datetimes as microseconds since 1970 in UTC."""
+    return values.to_numpy("datetime64[us]").view(np.int64)
+
+
+def _reach(numbers: np.ndarray) -> dict:
+    """The ends of the reach; empty where there is no number."""
+    if not len(numbers):
+        return {}
+    back = min(KEPT_BACK, 1 + len(numbers) // 20)
+    ordered = np.partition(numbers, (back - 1, len(numbers) - back))
+    return {"low": ordered[back - 1].item(), "high": ordered[len(numbers) - back].item()}
+
+
+def _decimals(numbers: np.ndarray) -> int | None:
+    """The digits after the point that every number makes do with; None past eight."""
+    for decimals in range(9):
+        if all((np.round(part, decimals) == part).all() for part in (numbers[:500], numbers)):
+            return decimals
+    return None

@@ -1,0 +1,191 @@
+"""What every generator can do. Parametrised over `GENERATORS`: a new one is tested by being listed."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synth import GENERATORS, Report, Stopped, conform
+from tests.tables import AWKWARD, WIDE
+
+QUICK = {
+    "ctgan": {"epochs": 1},
+    "tvae": {"epochs": 1},
+    "copulagan": {"epochs": 1},
+    "ganeraid": {"epochs": 1},
+    "great": {"steps": 2},
+}
+"""Settings that train for a moment, for the generators whose own would train for minutes."""
+
+OURS = [name for name, generator in GENERATORS.items() if not generator.licence]
+
+every_generator = pytest.mark.parametrize("name", GENERATORS)
+
+
+def quick(name: str, seed: int = 0):
+    generator = GENERATORS[name]
+    known = {key: value for key, value in QUICK.get(name, {}).items() if key in generator.Params.model_fields}
+    return generator(generator.Params(**known), seed=seed)
+
+
+@every_generator
+@pytest.mark.parametrize("table, schema", AWKWARD.values(), ids=AWKWARD)
+def test_awkward_tables_give_the_same_columns_kinds_and_order(name, table, schema):
+    rows = 25
+    synthetic = quick(name).fit(table, schema).sample(rows)
+    real = conform(table, schema)[schema.released.names]
+    assert list(synthetic.columns) == schema.released.names
+    assert len(synthetic) == rows
+    assert [kind(dtype) for dtype in synthetic.dtypes] == [kind(dtype) for dtype in real.dtypes]
+    for column in schema.released.having(roles=("feature", "target")):
+        if real[column].notna().all() and schema[column].kind != "text":
+            assert synthetic[column].notna().all(), column
+        if real[column].isna().all():
+            assert synthetic[column].isna().all(), column
+        if isinstance(real[column].dtype, pd.CategoricalDtype):
+            assert len(synthetic[column].cat.categories) > 0 or real[column].isna().all()
+
+
+def kind(dtype) -> str:
+    return "category" if isinstance(dtype, pd.CategoricalDtype) else str(dtype)
+
+
+@every_generator
+def test_300_columns(name):
+    table, schema = WIDE
+    synthetic = quick(name).fit(table, schema).sample(5)
+    assert list(synthetic.columns) == schema.names and len(synthetic) == 5
+
+
+@every_generator
+def test_the_same_seed_gives_the_same_table_on_a_repeated_fit_too(name):
+    table, schema = AWKWARD["mixed"]
+    first, again = quick(name, seed=3).fit(table, schema), quick(name, seed=3).fit(table, schema)
+    pd.testing.assert_frame_equal(first.sample(40), again.sample(40))
+    pd.testing.assert_frame_equal(first.sample(40, seed=8), again.sample(40, seed=8))
+    assert not first.sample(40).equals(first.sample(40, seed=8))
+
+
+@every_generator
+def test_a_saved_model_samples_the_same(name, tmp_path):
+    table, schema = AWKWARD["mixed"]
+    generator = quick(name, seed=1).fit(table, schema)
+    generator.save(tmp_path / "model")
+    loaded = GENERATORS[name].load(tmp_path / "model")
+    pd.testing.assert_frame_equal(generator.sample(40), loaded.sample(40))
+
+
+@every_generator
+def test_no_id_nor_personal_data_reaches_the_output_or_a_saved_file(name, tmp_path):
+    table, schema = AWKWARD["mixed"]
+    generator = quick(name).fit(table, schema)
+    synthetic = generator.sample(200)
+    private = schema.released.having(kinds=("text",))
+    assert private == ["customer", "name", "email", "remark"]
+    for column in private:
+        assert not set(synthetic[column]) & set(table[column])
+    generator.save(tmp_path)
+    saved = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    for value in table[[*private, "secret"]].stack():
+        assert len(value) == 1 or value.encode() not in saved
+
+
+@every_generator
+def test_progress_rises_to_one(name):
+    table, schema = AWKWARD["mixed"]
+    for run in (
+        lambda report: quick(name).fit(table, schema, report),
+        lambda report: fitted(name).sample(5, report=report),
+    ):
+        listener = Listener()
+        run(listener)
+        assert listener.heard[-1] == 1.0
+        assert listener.heard == sorted(listener.heard)
+
+
+@every_generator
+def test_a_cancelled_fit_stops(name):
+    table, schema = AWKWARD["mixed"]
+    with pytest.raises(Stopped):
+        quick(name).fit(table, schema, Listener(stop_at=0.0))
+
+
+@every_generator
+def test_a_cancelled_draw_stops(name):
+    with pytest.raises(Stopped):
+        fitted(name).sample(50, report=Listener(stop_at=0.0))
+
+
+@every_generator
+def test_integers_stay_integers_and_decimals_keep_their_digits(name):
+    table, schema = AWKWARD["mixed"]
+    synthetic = fitted(name).sample(100)
+    assert synthetic["age"].dtype == "Int64" and synthetic["age"].isna().any()
+    assert synthetic["age"].min() >= 18 and synthetic["age"].max() <= 58
+    assert (synthetic["price"].round(2) == synthetic["price"]).all()
+    assert (synthetic["joined"].dropna().dt.normalize() == synthetic["joined"].dropna()).all()
+
+
+@every_generator
+def test_chunks_make_up_the_rows_and_their_ids_differ(name):
+    chunks = list(fitted(name).chunks(70, size=32))
+    assert [len(chunk) for chunk in chunks] == [32, 32, 6]
+    ids = pd.concat([chunk["customer"] for chunk in chunks])
+    assert ids.is_unique and ids.str.fullmatch(r"CUST-\d{5}").all()
+
+
+@every_generator
+def test_no_rows_cannot_be_learned_nor_drawn(name):
+    table, schema = AWKWARD["mixed"]
+    with pytest.raises(ValueError, match="no rows to learn"):
+        quick(name).fit(table.head(0), schema)
+    with pytest.raises(ValueError, match="at least 1"):
+        fitted(name).sample(0)
+
+
+@every_generator
+def test_unknown_parameters_are_errors(name):
+    with pytest.raises(ValueError, match="no_such_thing"):
+        GENERATORS[name].Params.model_validate({"no_such_thing": 1})
+
+
+@every_generator
+def test_params_tell_the_form_and_the_tuner_what_they_need(name):
+    for field in GENERATORS[name].Params.model_json_schema().get("properties", {}).values():
+        assert field["description"] and "default" in field and {"tune", "log", "advanced"} <= set(field)
+    json.dumps(GENERATORS[name].Params.model_json_schema())
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_own_models_are_saved_without_pickle(name, tmp_path):
+    fitted(name).save(tmp_path)
+    for file in tmp_path.rglob("*"):
+        if file.suffix == ".npz":
+            with np.load(file, allow_pickle=False) as arrays:
+                assert all(arrays[key].dtype != object for key in arrays)
+        assert file.suffix not in (".pkl", ".pickle", ".joblib", ".pt", ".bin") or not file.is_file()
+        assert not file.is_file() or file.read_bytes()[:1] != b"\x80"
+
+
+_FITTED = {}
+
+
+def fitted(name: str):
+    """The generator fitted on the mixed table, once for all tests that only draw from it."""
+    if name not in _FITTED:
+        _FITTED[name] = quick(name).fit(*AWKWARD["mixed"])
+    return _FITTED[name]
+
+
+class Listener(Report):
+    """Notes progress, and cancels once it has come to `stop_at`."""
+
+    def __init__(self, stop_at: float = 2.0):
+        self.heard: list[float] = []
+        self.stop_at = stop_at
+
+    def __call__(self, done: float, note: str = "", **curve: float) -> None:
+        self.heard.append(done)
+        if done >= self.stop_at:
+            raise Stopped("cancelled")
