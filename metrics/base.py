@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from synth.schema import Schema
+from synth.schema import Schema, conform
 
 Family = Literal["fidelity", "utility", "privacy", "dialogue"]
+Cost = Literal["cheap", "medium", "dear"]
+Found = TypeVar("Found")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tables:
     """What a metric looks at. All three tables conform to `schema` (see `synth.schema.conform`)."""
 
@@ -29,7 +32,30 @@ class Tables:
     """The column to predict in the utility metrics."""
     seed: int = 0
     options: dict[str, Any] = field(default_factory=dict)
-    """What the analyst chose for single metrics, such as the sensitive columns."""
+    """What the analyst chose for single metrics, such as the sensitive columns; see `OPTIONS`."""
+    shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    """What one metric computed and another can use again; see `once`."""
+
+
+OPTIONS = {
+    "sensitive": "Columns a stranger must not learn: list of names (CAP disclosure, attribute inference, l-diversity).",
+    "quasi_identifiers": "Columns a stranger may already know of a person: list of names (attacks, k-anonymity).",
+    "rules": "Conditions every row keeps, as pandas `query` writes them: list of strings (validity).",
+    "epsilon": "Privacy budget the generator spent, where it is differentially private: a number.",
+}
+
+
+def once(compute: Callable[..., Found]) -> Callable[..., Found]:
+    """Make `compute(tables, ...)` run only the first time it is asked of one `Tables`; several metrics share it."""
+
+    @wraps(compute)
+    def remembered(tables: Tables, *about: Any) -> Found:
+        key = (compute.__module__, compute.__qualname__, *about)
+        if key not in tables.shared:
+            tables.shared[key] = compute(tables, *about)
+        return tables.shared[key]
+
+    return remembered
 
 
 class Score(BaseModel):
@@ -42,6 +68,12 @@ class Score(BaseModel):
         None, description="The same measurement with holdout rows in the synthetic's place."
     )
     ci: tuple[float, float] | None = Field(None, description="95 % interval of the value.")
+    reference_ci: tuple[float, float] | None = Field(None, description="95 % interval of the reference.")
+    at_holdout_size: float | None = Field(
+        None,
+        description="The value on as many synthetic rows as the holdout has, where the number of rows matters: "
+        "what is compared with the reference.",
+    )
     detail: dict[str, Any] = Field(default_factory=dict, description="What the chart draws; plain JSON values.")
     note: str = Field("", description="What the reader must know, in a sentence.")
 
@@ -55,40 +87,83 @@ class Card(BaseModel):
     title: str
     family: Family
     question: str = Field(description="The question it answers, as a data owner would ask it.")
-    low: float = Field(description="The smallest value it can take.")
+    low: float | None = Field(description="The smallest value it can take; None: no bound.")
     high: float | None = Field(description="The largest value it can take; None: no bound.")
     good: Literal["high", "low", "reference"] = Field(
         description="Which values are good: high ones, low ones, or those near what real data scores."
     )
     why: str = Field("", description="Why that is good, in a sentence.")
-    cost: Literal["cheap", "medium", "dear"] = "cheap"
+    cost: Cost = "cheap"
     needs: tuple[Literal["holdout", "target"], ...] = ()
     source: str = Field("", description="Paper or library that defines it.")
+    matters: float = Field(0.01, description="A difference from the reference smaller than this has no consequence.")
+    plain: str = Field("", description="The plain name small services use for it, where there is one.")
+
+
+class NotMeasurable(ValueError):
+    """Raised inside a metric whose question these tables cannot answer; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Metric:
+    """A metric, ready to be asked: `metric(tables)` always answers with a `Score`."""
+
     card: Card
     measure: Callable[[Tables], Score]
 
     def __call__(self, tables: Tables) -> Score:
-        return self.measure(tables)
+        try:
+            tables = conformed(tables)
+            if "holdout" in self.card.needs and tables.holdout is None:
+                raise NotMeasurable(
+                    "No rows were held back, so there is nothing to judge against. Keep a holdout of this dataset."
+                )
+            return self.measure(tables)
+        except NotMeasurable as reason:
+            return Score(value=None, note=str(reason))
+
+
+@once
+def conformed(tables: Tables) -> Tables:
+    """The same tables, each with exactly the schema's columns and dtypes.
+
+    Raises NotMeasurable when a table lacks a column, holds values its kind does not allow, or has no rows.
+    """
+    sides: dict[str, pd.DataFrame | None] = {}
+    for side in ("train", "holdout", "synthetic"):
+        table = getattr(tables, side)
+        if table is None:
+            sides[side] = None
+            continue
+        absent = [name for name in tables.schema.names if name not in table.columns]
+        if absent:
+            raise NotMeasurable(
+                f"The {side} table lacks the column(s) {', '.join(map(repr, absent))} that the schema names. "
+                "Give all tables the same columns."
+            )
+        if not len(table):
+            raise NotMeasurable(f"The {side} table has no rows.")
+        try:
+            sides[side] = conform(table, tables.schema).reset_index(drop=True)
+        except ValueError as error:
+            # Only the part that names the column: the rest may quote a person's data.
+            raise NotMeasurable(f"The {side} table does not fit the schema. {str(error).split(': ')[0]}.") from error
+    judged = replace(tables, **sides)
+    # Asked of the result, the answer is the result: metrics may call each other.
+    judged.shared[(conformed.__module__, conformed.__qualname__)] = judged
+    return judged
 
 
 def metric(
     title: str,
     family: Family,
     question: str,
-    low: float,
+    low: float | None,
     high: float | None,
     good: Literal["high", "low", "reference"],
-    *,
-    why: str = "",
-    cost: Literal["cheap", "medium", "dear"] = "cheap",
-    needs: tuple[str, ...] = (),
-    source: str = "",
+    **more: Any,
 ) -> Callable[[Callable[[Tables], Score]], Metric]:
-    """Make a metric of a function; its name is the metric's name."""
+    """Make a metric of a function; its name is the metric's name. `more` are the card's other fields."""
 
     def make(measure: Callable[[Tables], Score]) -> Metric:
         card = Card(
@@ -99,10 +174,7 @@ def metric(
             low=low,
             high=high,
             good=good,
-            why=why,
-            cost=cost,
-            needs=needs,
-            source=source,
+            **more,
         )
         return Metric(card, measure)
 

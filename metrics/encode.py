@@ -1,0 +1,134 @@
+"""Tables as arrays, encoded once for all metrics: numbers as floats, categories as codes shared by all tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from metrics.base import NotMeasurable, Tables, conformed, once
+
+CONTINUOUS = ("number", "integer", "datetime")
+"""Kinds with an order and a distance; the others (category, boolean) are levels."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One table as arrays. Missing is NaN among the numbers and the last code among the codes."""
+
+    rows: int
+    numbers: dict[str, np.ndarray]
+    codes: dict[str, np.ndarray]
+
+    def take(self, rows: np.ndarray) -> Side:
+        """The chosen rows, by position; a position may occur more than once."""
+        return Side(
+            len(rows),
+            {name: values[rows] for name, values in self.numbers.items()},
+            {name: values[rows] for name, values in self.codes.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """All tables as arrays; only the columns a generator learns (`Schema.modelled`)."""
+
+    names: list[str]
+    """Every encoded column, in file order."""
+    levels: dict[str, list[str]]
+    """Labels of each column of levels, over all tables; code k is levels[k], code len(levels) is missing."""
+    train: Side
+    holdout: Side | None
+    synthetic: Side
+
+    @property
+    def continuous(self) -> list[str]:
+        return [name for name in self.names if name not in self.levels]
+
+    @property
+    def discrete(self) -> list[str]:
+        return [name for name in self.names if name in self.levels]
+
+
+@once
+def encoded(tables: Tables) -> Encoded:
+    """The tables as arrays. Raises NotMeasurable when no column can be compared."""
+    tables = conformed(tables)
+    columns = tables.schema.modelled
+    if not len(columns):
+        raise NotMeasurable(
+            "No column can be compared: all are ids, personal data, text or dropped. Set a column's role to feature."
+        )
+    sides = {"train": tables.train, "holdout": tables.holdout, "synthetic": tables.synthetic}
+    tables_there = {side: table for side, table in sides.items() if table is not None}
+    numbers: dict[str, dict[str, np.ndarray]] = {side: {} for side in tables_there}
+    codes: dict[str, dict[str, np.ndarray]] = {side: {} for side in tables_there}
+    levels: dict[str, list[str]] = {}
+    for column in columns:
+        if column.kind in CONTINUOUS:
+            for side, table in tables_there.items():
+                numbers[side][column.name] = as_floats(table[column.name])
+        else:
+            columns_there = {side: table[column.name] for side, table in tables_there.items()}
+            levels[column.name], coded = as_codes(columns_there)
+            for side, values in coded.items():
+                codes[side][column.name] = values
+    made = {side: Side(len(table), numbers[side], codes[side]) for side, table in tables_there.items()}
+    return Encoded(columns.names, levels, made["train"], made.get("holdout"), made["synthetic"])
+
+
+def as_floats(values: pd.Series) -> np.ndarray:
+    """Numbers, integers or datetimes (as microseconds since 1970) as float64, missing as NaN."""
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
+    if values.dtype.kind == "M":
+        stamps = values.to_numpy()
+        return np.where(np.isnat(stamps), np.nan, stamps.astype("int64").astype("float64"))
+    floats = values.to_numpy(dtype="float64", na_value=np.nan)
+    # Infinities have neither mean nor distance; the field's libraries drop them too.
+    return np.where(np.isinf(floats), np.nan, floats)
+
+
+def as_codes(columns: dict[str, pd.Series]) -> tuple[list[str], dict[str, np.ndarray]]:
+    """The labels that occur in any of the columns, sorted, and each column as codes into them (missing: the last)."""
+    pieces: dict[str, tuple[np.ndarray, pd.Index]] = {}
+    for side, values in columns.items():
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            local, labels = values.cat.codes.to_numpy(), pd.Index(values.cat.categories.astype(object))
+        else:
+            local, labels = pd.factorize(values.astype("string").astype(object), use_na_sentinel=True)
+            labels = pd.Index(labels)
+        seen = np.unique(local[local >= 0])
+        renumbered = np.full(len(labels) + 1, -1, dtype=np.int64)
+        renumbered[seen] = np.arange(len(seen))
+        pieces[side] = renumbered[local], labels[seen].map(str)
+    union = pd.Index(sorted({label for _, labels in pieces.values() for label in labels}))
+    coded = {}
+    for side, (local, labels) in pieces.items():
+        place = np.append(union.get_indexer(labels), len(union)).astype(np.int32)
+        coded[side] = place[local]
+    return list(union), coded
+
+
+def tally(left: np.ndarray, right: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each key from 0 to `size` - 1 occurs in `left` and in `right`; cells empty in both may be left out."""
+    if size <= 4 * (len(left) + len(right)) + 1024:
+        return np.bincount(left, minlength=size), np.bincount(right, minlength=size)
+    seen, keys = np.unique(np.concatenate([left, right]), return_inverse=True)
+    return (
+        np.bincount(keys[: len(left)], minlength=len(seen)),
+        np.bincount(keys[len(left) :], minlength=len(seen)),
+    )
+
+
+def total_variation(left: np.ndarray, right: np.ndarray) -> float:
+    """Half the summed difference between two sets of counts, each made to sum to 1."""
+    return float(np.abs(left / left.sum() - right / right.sum()).sum() / 2)
+
+
+def sample_rows(rows: int, limit: int, seed: int) -> np.ndarray:
+    """Positions of `limit` of `rows` rows drawn without repetition, in order; all of them when there are no more."""
+    if rows <= limit:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))

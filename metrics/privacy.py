@@ -1,0 +1,179 @@
+"""Does the synthetic table give away the people it was learned from? Copies and distances."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metrics.base import NotMeasurable, Score, Tables, metric, once
+from metrics.encode import encoded, sample_rows
+from metrics.intervals import Interval, around, share_interval
+from metrics.nearest import nearest, row_keys, space
+
+LEAST_HOLDOUT = 30
+"""With fewer rows held back every privacy interval is too wide to say anything."""
+TIE = 1e-6
+"""Distances nearer than this to each other are ties: float32 sums of the same terms can differ by less."""
+
+
+@metric(
+    "Exact copies",
+    "privacy",
+    "How many synthetic rows are rows of the training data, value for value?",
+    0,
+    1,
+    "low",
+    why="Fresh real rows repeat training rows too where rows are common; only more than that is a leak.",
+    matters=0.002,
+    plain="exact match count",
+    source="SDMetrics NewRowSynthesis; mostlyai-qa identical match share",
+)
+def exact_copies(tables: Tables) -> Score:
+    """How many synthetic rows are rows of the training data, value for value?
+
+    A copied row is a person put on the table. But two people can be alike: the share of holdout rows that also
+    occur in the training data says how many copies chance alone makes. A share, in [0, 1].
+    """
+    sides = encoded(tables)
+    there = [sides.train, sides.synthetic] + ([sides.holdout] if sides.holdout else [])
+    train, synthetic, *rest = row_keys(there, sides.names)
+    copied = np.isin(synthetic, train)
+    seen, counts = np.unique(train, return_counts=True)
+    score = Score(
+        value=float(copied.mean()),
+        ci=share_interval(int(copied.sum()), len(copied)),
+        detail={
+            "count": int(copied.sum()),
+            "rows": len(copied),
+            # A row that several people share names nobody; a row that one person has does.
+            "copies_of_rows_that_occur_once": int(np.isin(synthetic, seen[counts == 1]).sum()),
+        },
+    )
+    if rest:
+        also = np.isin(rest[0], train)
+        score.reference = float(also.mean())
+        score.reference_ci = share_interval(int(also.sum()), len(also))
+    else:
+        score.note = "Without a holdout nobody can say how many copies chance alone makes."
+    return score
+
+
+def equal_sides(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+    """Row positions of train and holdout in equal numbers, which every attack and nearest-record share needs.
+
+    With the whole of a larger train the nearest record lies in it more often for that reason alone: fresh real
+    rows then look like a leak (measured on adult: multivariate singling-out 0.158 instead of 0.000).
+    """
+    sides = encoded(tables)
+    if sides.holdout.rows < LEAST_HOLDOUT:
+        raise NotMeasurable(
+            f"The holdout has {sides.holdout.rows} rows and privacy needs at least {LEAST_HOLDOUT} to be judged. "
+            "Keep a larger holdout."
+        )
+    size = min(sides.train.rows, sides.holdout.rows)
+    return sample_rows(sides.train.rows, size, tables.seed), sample_rows(sides.holdout.rows, size, tables.seed + 1)
+
+
+@once
+def distances(tables: Tables) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Distances and positions of the two nearest records: of synthetic rows and of fresh real rows.
+
+    `synthetic_train` and `synthetic_holdout` look among equally many rows of train and holdout; `half_train` and
+    `half_holdout` put one half of the holdout in the synthetic's place and look among as many rows of train as the
+    other half has, and in that half. `holdout_train` looks from the holdout into the train rows used first.
+    """
+    sides, metric_space = encoded(tables), space(tables)
+    train_rows, holdout_rows = equal_sides(tables)
+    train, holdout = (
+        metric_space.points(sides.train.take(train_rows)),
+        metric_space.points(sides.holdout.take(holdout_rows)),
+    )
+    synthetic = metric_space.points(sides.synthetic)
+    middle = len(holdout) // 2
+    order = np.random.default_rng(tables.seed).permutation(len(holdout))
+    first, second = holdout[order[:middle]], holdout[order[middle : 2 * middle]]
+
+    def near(queries: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return nearest(queries, points, metric_space.is_code, 2)
+
+    return {
+        "synthetic_train": near(synthetic, train),
+        "synthetic_holdout": near(synthetic, holdout),
+        "holdout_train": near(holdout, train),
+        "half_train": near(first, train[order[middle : 2 * middle]]),
+        "half_holdout": near(first, second),
+    }
+
+
+def nearer_share(
+    to_train: np.ndarray, to_holdout: np.ndarray, train_at: np.ndarray, holdout_at: np.ndarray
+) -> tuple[float, Interval]:
+    """The share of rows that are nearer to train than to holdout, ties half, and its interval.
+
+    One real row can be the nearest of many others, and those then win or lose together: what varies is to which
+    table that real row belongs. With w its number of wins, the share has variance sum(w²) v (1 - v) / n².
+    """
+    tie = np.abs(to_train - to_holdout) < TIE
+    wins = np.where(tie, 0.5, to_train < to_holdout)
+    share = float(wins.mean())
+    weight = np.bincount(train_at, wins) @ np.bincount(train_at, wins)
+    weight += np.bincount(holdout_at, 1 - wins) @ np.bincount(holdout_at, 1 - wins)
+    # Where all rows are on one side the variance would be 0; half a row keeps it honest.
+    spread = min(max(share, 0.5 / len(wins)), 1 - 0.5 / len(wins))
+    return share, around(share, float(np.sqrt(weight * spread * (1 - spread))) / len(wins))
+
+
+def histogram(named: dict[str, np.ndarray], bins: int = 40) -> dict[str, list[float]]:
+    """Shares of each set of distances in common bins: edges and one list per set."""
+    largest = max(float(values.max()) for values in named.values()) or 1.0
+    edges = np.linspace(0, largest, bins + 1)
+    counts = {name: np.histogram(values, edges)[0] / len(values) for name, values in named.items()}
+    return {"edges": edges.round(6).tolist()} | {name: share.round(6).tolist() for name, share in counts.items()}
+
+
+@metric(
+    "Distance to closest record",
+    "privacy",
+    "Do synthetic rows lie nearer to training rows than to real rows the generator never saw?",
+    0,
+    1,
+    "low",
+    why="0.5 is what fresh real rows score; more means the generator remembers training rows.",
+    cost="medium",
+    needs=("holdout",),
+    matters=0.02,
+    plain="nearest-neighbour distance",
+    source="Platzer and Reutterer 2021, Holdout-based empirical assessment of mixed-type synthetic data",
+)
+def distance_to_closest_record(tables: Tables) -> Score:
+    """Do synthetic rows lie nearer to training rows than to real rows the generator never saw?
+
+    A generator that learned what people are like lands as near to strangers as to those it saw; one that learned
+    the people by heart lands nearer to those it saw. The share of synthetic rows whose nearest real row, among
+    equally many of train and holdout, is in train; ties count half. In [0, 1], and 0.5 for fresh real rows.
+    """
+    found = distances(tables)
+    share, interval = share_nearer(found, "synthetic", 0)
+    reference, reference_interval = share_nearer(found, "half", 0)
+    to_train, to_holdout = found["synthetic_train"][0][:, 0], found["synthetic_holdout"][0][:, 0]
+    fresh = found["holdout_train"][0][:, 0]
+    return Score(
+        value=share,
+        ci=interval,
+        reference=reference,
+        reference_ci=reference_interval,
+        detail={
+            "median_to_train": round(float(np.median(to_train)), 6),
+            "median_to_holdout": round(float(np.median(to_holdout)), 6),
+            "median_holdout_to_train": round(float(np.median(fresh)), 6),
+            "rows_of_each": len(fresh),
+            "histogram": histogram(
+                {"synthetic to train": to_train, "synthetic to holdout": to_holdout, "holdout to train": fresh}
+            ),
+        },
+    )
+
+
+def share_nearer(found: dict[str, tuple[np.ndarray, np.ndarray]], who: str, place: int) -> tuple[float, Interval]:
+    """`nearer_share` of the rows of `who`, by the distance to their nearest (0) or second nearest (1) record."""
+    (to_train, train_at), (to_holdout, holdout_at) = found[f"{who}_train"], found[f"{who}_holdout"]
+    return nearer_share(to_train[:, place], to_holdout[:, place], train_at[:, place], holdout_at[:, place])
