@@ -1,0 +1,322 @@
+"""What the workspace holds: datasets, runs, jobs and their events, in SQLite (WAL) or PostgreSQL by URL.
+
+A transactional database, because the server and every worker write to it at once. Rows come out of it as plain
+values, detached from any session: change them through `Workspace` or the queue, never in place.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from sqlalchemy import JSON, DateTime, Dialect, Engine, ForeignKey, Index, String, create_engine, event, make_url, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.types import TypeDecorator
+
+from metrics import Score
+from synth import Schema
+from workspace.tables import Rejected
+
+State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+UNFINISHED: tuple[State, ...] = ("queued", "running")
+ENDED: tuple[State, ...] = tuple(state for state in get_args(State) if state not in UNFINISHED)
+
+
+class NotFound(LookupError):
+    """Nothing in the workspace has this id; the message is a sentence for the person who asked."""
+
+
+def new_id() -> str:
+    return secrets.token_hex(8)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Split(BaseModel):
+    """Which real rows no generator ever sees."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["share", "file", "none"] = Field(description="Drawn from the upload, a file of its own, or absent.")
+    rows: int = Field(0, ge=0, description="Rows held out.")
+    of: int = Field(0, ge=0, description="Rows of the upload.")
+    share: float = Field(0.0, ge=0, lt=1, description="Share of the upload that was asked for.")
+    seed: int = 0
+    file: str | None = Field(None, description="Where the dataset's folder keeps the rows, or which rows they are.")
+
+
+class _Utc(TypeDecorator[datetime]):
+    """A moment with its time zone; SQLite would forget the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class _Typed(TypeDecorator[Any]):
+    """A pydantic type, stored as JSON."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, kind: Any):
+        super().__init__()
+        self.kind = kind
+        self._adapter = TypeAdapter(kind)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return self._adapter.dump_python(value, mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return self._adapter.validate_python(value)
+
+
+class Row(DeclarativeBase):
+    type_annotation_map = {
+        datetime: _Utc,
+        Schema: _Typed(Schema),
+        Split: _Typed(Split),
+        list[Rejected]: _Typed(list[Rejected]),
+        dict[str, Any]: JSON,
+        dict[str, float]: JSON,
+    }
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {getattr(self, 'id', '')}>"
+
+
+T = TypeVar("T", bound=Row)
+
+
+class Dataset(Row):
+    """An uploaded table: what it is, and where its rows lie."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    name: Mapped[str]
+    owner: Mapped[str] = mapped_column(String(200), index=True)
+    created: Mapped[datetime] = mapped_column(default=now)
+    rows: Mapped[int]
+    columns: Mapped[int]
+    schema: Mapped[Schema]
+    split: Mapped[Split]
+    summary: Mapped[str]
+    """How the file was read, in one line."""
+    lines: Mapped[int]
+    rejected: Mapped[list[Rejected]]
+    rejected_rows: Mapped[int]
+    """How many lines could not be read; `rejected` names the first thousand."""
+    source: Mapped[str]
+    size_bytes: Mapped[int]
+
+    @property
+    def holdout_rows(self) -> int:
+        return self.split.rows
+
+    @property
+    def holdout_kind(self) -> str:
+        return self.split.kind
+
+    @property
+    def train_rows(self) -> int:
+        return self.rows - self.split.rows if self.split.kind == "share" else self.rows
+
+
+class Job(Row):
+    """One piece of work: a row, and while it runs a process."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("jobs_by_state", "state", "created"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(String(40))
+    owner: Mapped[str] = mapped_column(String(200), index=True)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
+    run_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    """The run it made, or works on."""
+    arguments: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    state: Mapped[str] = mapped_column(String(20), default="queued")
+    created: Mapped[datetime] = mapped_column(default=now)
+    started: Mapped[datetime | None]
+    finished: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    cancel_asked: Mapped[datetime | None]
+    enough_asked: Mapped[bool] = mapped_column(default=False)
+
+    progress: Mapped[float] = mapped_column(default=0.0)
+    stage: Mapped[str] = mapped_column(default="")
+    note: Mapped[str] = mapped_column(default="")
+    error: Mapped[str] = mapped_column(default="")
+    """Why it failed, in words."""
+    heard: Mapped[datetime | None]
+    """When its worker last said something."""
+    ends: Mapped[datetime | None]
+    """When it should be done, by its own pace."""
+    cpu_seconds: Mapped[float | None]
+    peak_mb: Mapped[float | None]
+
+    host: Mapped[str | None]
+    pid: Mapped[int | None]
+    born: Mapped[float | None]
+    """Start time of the process, since a process id alone is used again."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Expected seconds to the end of a running job; None before it can be told."""
+        if self.state != "running" or self.ends is None:
+            return None
+        return max(0.0, (self.ends - now()).total_seconds())
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it has run, or ran."""
+        return ((self.finished or now()) - self.started).total_seconds() if self.started else None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+class Event(Row):
+    """A progress report: what a job said at a moment."""
+
+    __tablename__ = "events"
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    progress: Mapped[float]
+    stage: Mapped[str]
+    note: Mapped[str] = mapped_column(default="")
+    curve: Mapped[dict[str, float]] = mapped_column(default=dict)
+
+
+class Run(Row):
+    """One synthetic table, the model it came from, and how it was judged."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str | None] = mapped_column(String(32))
+    owner: Mapped[str] = mapped_column(String(200), index=True)
+    created: Mapped[datetime] = mapped_column(default=now)
+    model: Mapped[str] = mapped_column(String(80))
+    params: Mapped[dict[str, Any]]
+    seed: Mapped[int]
+    rows: Mapped[int]
+    schema: Mapped[Schema]
+    """The columns of the synthetic table, as they were in the real one when the model was trained."""
+    split: Mapped[Split]
+    """The rows held out from its training: it must be judged against these."""
+    parent_id: Mapped[str | None] = mapped_column(String(32))
+    """The run whose model it shares, when it was drawn again without training."""
+    fit_seconds: Mapped[float | None]
+    sample_seconds: Mapped[float | None]
+    cpu_seconds: Mapped[float | None]
+    peak_mb: Mapped[float | None]
+    note: Mapped[str] = mapped_column(default="")
+    """What the reader must know, such as an evaluation that failed."""
+    size_bytes: Mapped[int] = mapped_column(default=0)
+
+    folder = Path()
+    """Where its files lie; set by the catalog as the row is read."""
+
+    @cached_property
+    def scores(self) -> dict[str, Score]:
+        """How it was judged, by metric; empty before it was."""
+        file = self.folder / "scores.json"
+        if not file.is_file():
+            return {}
+        return {name: Score.model_validate(score) for name, score in json.loads(file.read_bytes()).items()}
+
+
+class Measurement(Row):
+    """What one fit cost on one machine: what estimates are drawn from."""
+
+    __tablename__ = "measurements"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    machine: Mapped[str] = mapped_column(String(200))
+    model: Mapped[str] = mapped_column(String(80), index=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    features: Mapped[dict[str, float]]
+    seconds: Mapped[float]
+    memory_mb: Mapped[float]
+
+
+class Catalog:
+    """The database, and the only place that opens sessions on it."""
+
+    def __init__(self, url: str, folder: Path):
+        self.folder = folder
+        self.engine = _engine(url)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        event.listen(self._sessions, "loaded_as_persistent", self._place)
+        with self.engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                # Two servers that start together would both find a table absent.
+                connection.execute(text("SELECT pg_advisory_xact_lock(7353)"))
+            for table in Row.metadata.sorted_tables:
+                connection.execute(CreateTable(table, if_not_exists=True))
+                for index in table.indexes:
+                    connection.execute(CreateIndex(index, if_not_exists=True))
+
+    def _place(self, session: Session, row: Row) -> None:
+        if isinstance(row, Run):
+            row.folder = self.folder / "runs" / row.id
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction: committed at the end of the block, undone when the block raises."""
+        with self._sessions.begin() as session:
+            yield session
+
+    def get(self, kind: type[T], id: str) -> T:
+        with self.session() as session:
+            row = session.get(kind, id)
+        if row is None:
+            raise NotFound(f"There is no {kind.__name__.lower()} {id!r} here. It may have been deleted.")
+        return row
+
+    def forget_deleted(self) -> None:
+        """Remove from SQLite's write-ahead log what was deleted from its tables."""
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:
+                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": 30}, pool_size=20, max_overflow=20)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, record: Any) -> None:
+        # secure_delete: a deleted row's bytes are overwritten, not only forgotten.
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    return engine

@@ -1,0 +1,226 @@
+"""Uploaded tables: reading them in, describing them, and keeping a holdout from every generator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import delete, select, update
+
+from synth import Schema
+from workspace import preflight, tables
+from workspace.catalog import Dataset, Job, NotFound, Run, Split, new_id
+from workspace.store import LOCAL, Store, size_of
+from workspace.tables import ColumnProfile, Preview, ReadOptions
+
+REJECTED_SHOWN = 1000
+
+
+class Datasets(Store):
+    """What a workspace does with uploaded tables."""
+
+    def preview(self, path: Path, name: str, options: ReadOptions | None = None) -> Preview:
+        """The first rows of a file and how it would be read. Raises ReadError."""
+        return tables.preview(path, name, options)
+
+    def add_dataset(
+        self,
+        path: Path,
+        name: str,
+        options: ReadOptions | None = None,
+        *,
+        holdout_share: float | None = None,
+        holdout_path: Path | None = None,
+        seed: int = 0,
+        owner: str = LOCAL,
+    ) -> Dataset:
+        """Read a file into the workspace and lock its holdout away. Raises ReadError; then nothing is kept."""
+        with self.incoming() as folder:
+            read = tables.ingest(path, name, folder / "table.duckdb", options)
+            dataset = Dataset(
+                id=new_id(),
+                name=name,
+                owner=owner,
+                rows=read.rows,
+                columns=len(read.schema),
+                schema=read.schema,
+                split=Split(kind="none"),
+                summary=read.summary,
+                lines=read.lines,
+                rejected=read.rejected[:REJECTED_SHOWN],
+                rejected_rows=len(read.rejected),
+                source=name,
+            )
+            if holdout_path is not None:
+                dataset.split = self._split_file(folder, dataset, holdout_path, holdout_path.name)
+            else:
+                share = self.settings.holdout_share if holdout_share is None else holdout_share
+                dataset.split = _split_share(folder, dataset.rows, share, seed)
+            _write_profiles(folder, read.profiles)
+            dataset.size_bytes = size_of(folder)
+            with self.catalog.session() as session:
+                session.add(dataset)
+                session.flush()
+                folder.replace(self.dataset_folder(dataset.id))
+        return dataset
+
+    def samples(self) -> list[tables.Sample]:
+        """The tables shipped with the app."""
+        return list(tables.SAMPLES)
+
+    def add_sample(self, name: str, *, owner: str = LOCAL) -> Dataset:
+        """Add a shipped table, its target set."""
+        sample = next((sample for sample in tables.SAMPLES if sample.name == name), None)
+        if sample is None:
+            raise NotFound(f"There is no sample {name!r}. There are {', '.join(s.name for s in tables.SAMPLES)}.")
+        dataset = self.add_dataset(sample.path, sample.path.name, owner=owner)
+        columns = [
+            column.model_copy(update={"role": "target"}) if column.name == sample.target else column
+            for column in dataset.schema
+        ]
+        return self._change_dataset(
+            dataset.id, name=sample.title, source=f"sample:{name}", schema=Schema(columns=columns)
+        )
+
+    def datasets(self, owner: str | None = None) -> Sequence[Dataset]:
+        """All datasets, newest first."""
+        return self.listed(Dataset, owner=owner)
+
+    def dataset(self, dataset_id: str) -> Dataset:
+        return self.catalog.get(Dataset, dataset_id)
+
+    def rename_dataset(self, dataset_id: str, name: str) -> Dataset:
+        if not name.strip():
+            raise ValueError("A dataset needs a name. Type at least one letter.")
+        return self._change_dataset(dataset_id, name=name.strip())
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Delete a dataset with its runs and jobs, every byte of them. Jobs that run are ended."""
+        with self.catalog.session() as session:
+            if session.get(Dataset, dataset_id) is None:
+                raise NotFound(f"There is no dataset {dataset_id!r} here. It may have been deleted.")
+            jobs = session.scalars(select(Job).where(Job.dataset_id == dataset_id)).all()
+            runs = session.scalars(select(Run.id).where(Run.dataset_id == dataset_id)).all()
+            # The rows go first: whatever still works for this dataset finds out, and nobody lists it.
+            session.execute(delete(Dataset).where(Dataset.id == dataset_id))
+        self.end_at_once(jobs)
+        folders = [self.dataset_folder(dataset_id), *map(self.run_folder, runs)]
+        self.remove(*folders, *(self.queue.folder(job.id) for job in jobs))
+
+    def rows(self, dataset_id: str, offset: int = 0, limit: int = 100) -> pd.DataFrame:
+        """One page of the real table."""
+        return tables.rows(self._table(dataset_id), offset, limit)
+
+    def profiles(self, dataset_id: str) -> list[ColumnProfile]:
+        """What each column holds."""
+        dataset = self.dataset(dataset_id)
+        file = self.dataset_folder(dataset.id) / "profiles.json"
+        return [ColumnProfile.model_validate(profile) for profile in json.loads(file.read_bytes())]
+
+    def set_schema(self, dataset_id: str, schema: Schema) -> Dataset:
+        """Change kinds and roles. Raises ValueError, in words, when a column cannot take its kind."""
+        dataset = self.dataset(dataset_id)
+        if schema.names != dataset.schema.names:
+            raise ValueError("A schema has the columns of its file, in order. Edit kinds and roles only.")
+        problems = tables.retype(self._table(dataset_id), schema)
+        if problems:
+            raise ValueError(" ".join(problems))
+        folder = self.dataset_folder(dataset_id)
+        _write_profiles(folder, tables.profile(folder / "table.duckdb", schema))
+        return self._change_dataset(dataset_id, schema=schema)
+
+    def preflight(self, dataset_id: str) -> list[preflight.Finding]:
+        """What in this table will hurt, and how to mend it."""
+        return preflight.preflight(self.profiles(dataset_id), self.dataset(dataset_id).schema)
+
+    def apply_fix(self, dataset_id: str, finding: preflight.Finding) -> Dataset:
+        schema = self.dataset(dataset_id).schema
+        columns = [finding.fix if column.name == finding.column else column for column in schema]
+        return self.set_schema(dataset_id, Schema(columns=columns))
+
+    def set_holdout(self, dataset_id: str, share: float, seed: int = 0) -> Dataset:
+        """Keep back a share of the rows, drawn anew. Runs made before keep the holdout they were trained without."""
+        if not 0 <= share < 1:
+            raise ValueError(f"A holdout takes a share of the rows from 0 to below 1; {share} was asked for.")
+        dataset = self.dataset(dataset_id)
+        split = _split_share(self.dataset_folder(dataset_id), dataset.rows, share, seed)
+        return self._change_dataset(dataset_id, split=split)
+
+    def set_holdout_file(self, dataset_id: str, path: Path, name: str) -> Dataset:
+        """Judge against the rows of a second file instead; the generator then learns the whole upload."""
+        dataset = self.dataset(dataset_id)
+        return self._change_dataset(
+            dataset_id, split=self._split_file(self.dataset_folder(dataset_id), dataset, path, name)
+        )
+
+    def train_table(self, dataset_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame:
+        """The rows generators may see, or a random `rows` of them."""
+        dataset = self.dataset(dataset_id)
+        return self._real(dataset.id, dataset.split, dataset.schema, "train", rows, seed)
+
+    def holdout_table(self, dataset_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame | None:
+        """The rows no generator sees; None when none were kept back."""
+        dataset = self.dataset(dataset_id)
+        return self._real(dataset.id, dataset.split, dataset.schema, "holdout", rows, seed)
+
+    def _change_dataset(self, dataset_id: str, **values: Any) -> Dataset:
+        with self.catalog.session() as session:
+            dataset = session.scalar(
+                update(Dataset).where(Dataset.id == dataset_id).values(**values).returning(Dataset)
+            )
+        return dataset or self.dataset(dataset_id)
+
+    def _table(self, dataset_id: str) -> Path:
+        return self.dataset_folder(self.dataset(dataset_id).id) / "table.duckdb"
+
+    def _real(
+        self, dataset_id: str, split: Split, schema: Schema, part: str, rows: int | None, seed: int
+    ) -> pd.DataFrame | None:
+        folder = self.dataset_folder(dataset_id)
+        if split.kind == "share":
+            held = np.load(folder / split.file)
+            only = held if part == "holdout" else np.setdiff1d(np.arange(split.of), held, assume_unique=True)
+            return tables.read(folder / "table.duckdb", schema, only=only, sample=rows, seed=seed)
+        if part == "train":
+            return tables.read(folder / "table.duckdb", schema, sample=rows, seed=seed)
+        if split.kind == "file":
+            return tables.read(folder / split.file, schema, sample=rows, seed=seed)
+        return None
+
+    def _split_file(self, folder: Path, dataset: Dataset, path: Path, name: str) -> Split:
+        with self.incoming() as incoming:
+            read = tables.ingest(path, name, incoming / "holdout.duckdb")
+            absent = [column for column in dataset.schema.names if column not in read.schema.names]
+            if absent:
+                raise ValueError(
+                    f'"{name}" lacks the column(s) {", ".join(absent)} that the training table has. '
+                    "Upload a holdout with the same columns."
+                )
+            problems = tables.retype(incoming / "holdout.duckdb", dataset.schema)
+            if problems:
+                raise ValueError(f'"{name}" does not fit the training table. {" ".join(problems)}')
+            file = f"holdout-{new_id()}.duckdb"
+            (incoming / "holdout.duckdb").replace(folder / file)
+        return Split(kind="file", rows=read.rows, of=dataset.rows, file=file)
+
+
+def _split_share(folder: Path, rows: int, share: float, seed: int) -> Split:
+    """Draw the rows to hold back, exactly `round(share * rows)` of them, and store which they are."""
+    held = min(round(share * rows), max(rows - 1, 0))
+    if not held:
+        return Split(kind="none", of=rows, share=share, seed=seed)
+    file = f"holdout-{held}-{seed}.npy"
+    drawn = np.random.default_rng(seed).permutation(rows)[:held]
+    np.save(folder / file, np.sort(drawn))
+    return Split(kind="share", rows=held, of=rows, share=share, seed=seed, file=file)
+
+
+def _write_profiles(folder: Path, profiles: list[ColumnProfile]) -> None:
+    partial = folder / f"profiles.{new_id()}.part"
+    written = [profile.model_dump(mode="json") for profile in profiles]
+    partial.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
+    partial.replace(folder / "profiles.json")

@@ -1,0 +1,345 @@
+"""The queue: job states, the processes behind them, and the dispatcher that keeps the two in step.
+
+The row is the truth. Every change of state is one guarded UPDATE, so of two servers on one workspace, or of a
+worker that finishes while somebody cancels it, exactly one wins.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+from sqlalchemy import ColumnElement, func, or_, select, text, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from workspace.catalog import Catalog, Event, Job, Run, now
+from workspace.settings import HOST, Settings
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parent.parent
+POLL_S = 0.2
+THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+START_S = 30
+"""A claimed job whose worker has not shown itself after this long never started."""
+SILENT_S = 60
+"""A worker on another machine that says nothing for this long is gone."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this machine, told from later ones of the same id by when it was born."""
+
+    pid: int
+    born: float
+
+    @classmethod
+    def current(cls) -> Self:
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        return cls(pid, psutil.Process(pid).create_time())
+
+    @property
+    def alive(self) -> bool:
+        try:
+            process = psutil.Process(self.pid)
+            # Two seconds of tolerance: Linux derives the time of birth from a clock that may be set meanwhile.
+            return abs(process.create_time() - self.born) < 2 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def end_group(self, sign: signal.Signals) -> None:
+        """Signal this process and all it started, or what is left of them when it is gone itself."""
+        if self.alive or not psutil.pid_exists(self.pid):
+            try:
+                os.killpg(self.pid, sign)
+            except ProcessLookupError:
+                log.debug("Process group %s had already ended.", self.pid)
+
+
+class Processes:
+    """Runs jobs as worker processes of this machine."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, job: Job) -> Process:
+        """Start the worker of a claimed job: its own session, its share of the threads, its output in its log.
+
+        A clean interpreter, because multiprocessing's spawn would import `__main__` again, which is the server.
+        """
+        folder = self.settings.workspace / "jobs" / job.id
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "log.txt").open("ab") as output:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "workspace.worker", job.id],
+                cwd=ROOT,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._children[worker.pid] = worker
+        return Process.of(worker.pid)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **self.settings.environment(),
+            **dict.fromkeys(THREAD_LIMITS, str(self.settings.threads_per_job)),
+            # Waiting threads sleep: spinning ones slow two trainings on two cores eightfold.
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "TOKENIZERS_PARALLELISM": "false",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def reap(self) -> dict[int, int]:
+        """Collect children that ended; their exit codes by process id."""
+        codes = {pid: child.poll() for pid, child in list(self._children.items())}
+        ended = {pid: code for pid, code in codes.items() if code is not None}
+        for pid in ended:
+            del self._children[pid]
+        return ended
+
+
+class Queue:
+    """Jobs in the catalog, and the only ways from one state to the next."""
+
+    def __init__(self, catalog: Catalog, settings: Settings):
+        self.catalog = catalog
+        self.settings = settings
+        self.changed = threading.Event()
+        """Set when there may be something for a dispatcher of this process to do at once."""
+
+    def submit(
+        self,
+        kind: str,
+        arguments: dict[str, Any],
+        *,
+        owner: str,
+        dataset_id: str | None = None,
+        run_id: str | None = None,
+    ) -> Job:
+        job = Job(kind=kind, arguments=arguments, owner=owner, dataset_id=dataset_id, run_id=run_id)
+        with self.catalog.session() as session:
+            session.add(job)
+        self.changed.set()
+        return job
+
+    def claim(self) -> Job | None:
+        """Take the job that has waited longest, if a slot of this machine is free. Two servers never get the same."""
+        taken = select(func.count()).where(Job.state == "running", Job.host == HOST).scalar_subquery()
+        oldest = select(Job.id).where(Job.state == "queued").order_by(Job.created, Job.id).limit(1).scalar_subquery()
+        with self.catalog.session() as session:
+            if session.get_bind().dialect.name == "postgresql":
+                # SQLite has one writer at a time; here two servers could count the same free slot.
+                session.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
+            return session.scalar(
+                update(Job)
+                .where(Job.id == oldest, Job.state == "queued", taken < self.settings.slots)
+                .values(
+                    state="running",
+                    host=HOST,
+                    pid=None,
+                    born=None,
+                    started=now(),
+                    heard=now(),
+                    attempts=Job.attempts + 1,
+                )
+                .returning(Job)
+            )
+
+    def running(self) -> Sequence[Job]:
+        with self.catalog.session() as session:
+            return session.scalars(select(Job).where(Job.state == "running")).all()
+
+    def attach(self, job_id: str, process: Process) -> Job | None:
+        """Say which process works on a claimed job; None when the job is not to be worked on any more."""
+        return self.change(
+            job_id,
+            Job.state == "running",
+            Job.host == HOST,
+            or_(Job.pid.is_(None), Job.pid == process.pid),
+            pid=process.pid,
+            born=process.born,
+        )
+
+    def change(self, job_id: str, *conditions: ColumnElement[bool], **values: Any) -> Job | None:
+        """Change a job if it meets the conditions; the job as it is then, or None when it did not meet them."""
+        with self.catalog.session() as session:
+            return changed(session, job_id, *conditions, **values)
+
+    def end(
+        self, job_id: str, state: str, error: str = "", *conditions: ColumnElement[bool], **values: Any
+    ) -> Job | None:
+        """Put a running job into a final state, note on its run what that means for it, and clear its scratch."""
+        with self.catalog.session() as session:
+            job = changed(
+                session,
+                job_id,
+                Job.state == "running",
+                *conditions,
+                state=state,
+                error=error,
+                finished=now(),
+                ends=None,
+                **values,
+            )
+            if job is not None:
+                session.add(Event(job_id=job.id, progress=job.progress, stage=job.stage, note=error or state))
+                if job.run_id and state != "done":
+                    why = error or {"cancelled": "It was cancelled.", "interrupted": "It was interrupted."}[state]
+                    session.execute(update(Run).where(Run.id == job.run_id).values(note=f"{job.stage} ended: {why}"))
+        if job is not None:
+            self.clear_scratch(job.id)
+        return job
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to end. A queued one ends here and now, a running one is signalled and has its grace period."""
+        job = self.change(job_id, Job.state == "queued", state="cancelled", finished=now())
+        if job is None:
+            job = self.change(
+                job_id, Job.state == "running", cancel_asked=func.coalesce(Job.cancel_asked, now())
+            ) or self.catalog.get(Job, job_id)
+            if job.state == "running" and (process := process_of(job)):
+                process.end_group(signal.SIGTERM)
+        self.changed.set()
+        return job
+
+    def retry(self, job_id: str) -> Job:
+        """Put a job that failed, was cancelled or interrupted back into the queue.
+
+        Raises ValueError when it is queued, running or done.
+        """
+        with self.catalog.session() as session:
+            job = changed(
+                session,
+                job_id,
+                Job.state.in_(("failed", "cancelled", "interrupted")),
+                state="queued",
+                error="",
+                progress=0.0,
+                stage="",
+                note="",
+                started=None,
+                finished=None,
+                ends=None,
+                cancel_asked=None,
+                enough_asked=False,
+                pid=None,
+                born=None,
+            )
+        if job is None:
+            raise ValueError(
+                f"Job {job_id} is {self.catalog.get(Job, job_id).state}; only a job that failed, was "
+                "cancelled or interrupted can be tried again."
+            )
+        self.changed.set()
+        return job
+
+    def folder(self, job_id: str) -> Path:
+        return self.settings.workspace / "jobs" / job_id
+
+    def scratch(self, job_id: str) -> Path:
+        """Where a job writes what is not complete yet."""
+        return self.folder(job_id) / "work"
+
+    def clear_scratch(self, job_id: str) -> None:
+        shutil.rmtree(self.scratch(job_id), ignore_errors=True)
+
+
+def changed(session: Session, job_id: str, *conditions: ColumnElement[bool], **values: Any) -> Job | None:
+    return session.scalar(update(Job).where(Job.id == job_id, *conditions).values(**values).returning(Job))
+
+
+def process_of(job: Job) -> Process | None:
+    """The process that works on a job, if it is one of this machine."""
+    return Process(job.pid, job.born) if job.pid and job.born and job.host == HOST else None
+
+
+class Dispatcher(threading.Thread):
+    """Starts queued jobs while slots are free, and sees to it that no job is `running` without a process.
+
+    It adopts what it finds: a worker that outlived its server is watched like one of its own.
+    """
+
+    def __init__(self, queue: Queue):
+        super().__init__(name="dispatcher", daemon=True)
+        self.queue = queue
+        self.processes = Processes(queue.settings)
+        self._closing = threading.Event()
+
+    def run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self.step()
+            except OperationalError as error:
+                # A full disk or a database that is away for a moment: the next round finds things as they are.
+                log.warning("The catalog could not be used; trying again. (%s)", type(error.orig).__name__)
+            self.queue.changed.wait(POLL_S)
+            self.queue.changed.clear()
+
+    def step(self) -> None:
+        codes = self.processes.reap()
+        for job in self.queue.running():
+            self._watch(job, codes)
+        while job := self.queue.claim():
+            self.queue.attach(job.id, self.processes.start(job))
+
+    def close(self) -> None:
+        """Stop dispatching. Workers go on; the next dispatcher adopts them."""
+        self._closing.set()
+        self.queue.changed.set()
+        if self.is_alive():
+            self.join()
+
+    def _watch(self, job: Job, codes: dict[int, int]) -> None:
+        process = process_of(job)
+        if job.host != HOST:
+            if _past(job.heard, SILENT_S):
+                self.queue.end(job.id, "interrupted", f"Nothing was heard from its machine, {job.host}. Try again.")
+        elif process is None:
+            if _past(job.started, START_S):
+                self.queue.end(job.id, "interrupted", "Its process never started. Try again.", Job.pid.is_(None))
+        elif not process.alive:
+            process.end_group(signal.SIGKILL)
+            if job.cancel_asked:
+                self.queue.end(job.id, "cancelled")
+            else:
+                self.queue.end(job.id, "interrupted", _last_words(codes.get(process.pid)))
+        elif _past(job.cancel_asked, self.queue.settings.cancel_grace_s):
+            process.end_group(signal.SIGKILL)
+
+
+def _past(moment: Any, seconds: float) -> bool:
+    return moment is not None and now() - moment > timedelta(seconds=seconds)
+
+
+def _last_words(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return "Its process was killed, as the system does when memory runs out. Try again, perhaps with fewer rows."
+    return "Its process ended before the work was done. Try again."

@@ -1,0 +1,171 @@
+"""Everything a person can do here, in one class that the pages and the API both call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Self
+
+from sqlalchemy import delete, select, tuple_
+
+from metrics import METRICS
+from synth import GENERATORS
+from workspace.catalog import Dataset, Event, Job, NotFound, Run
+from workspace.jobs import Dispatcher
+from workspace.runs import Runs
+from workspace.store import LOCAL
+from workspace.tables import ReadError
+from workspace.tasks import Drawing, Judging, Training
+
+__all__ = ["Dataset", "Event", "Job", "NotFound", "ReadError", "Run", "Workspace"]
+
+
+class Workspace(Runs):
+    """A folder of tables, models and runs, its catalog, and the queue of its jobs.
+
+    Any number of processes may open one workspace. Those that called `start` run its jobs.
+    """
+
+    _dispatcher: Dispatcher | None = None
+
+    def start(self) -> Self:
+        """Run this workspace's jobs from this process; clears away first what a crash left behind."""
+        if self._dispatcher is None:
+            self.clean_up()
+            self._dispatcher = Dispatcher(self.queue)
+            self._dispatcher.start()
+        return self
+
+    def close(self) -> None:
+        """Stop running jobs from this process. Those that run go on; the next to `start` adopts them."""
+        if self._dispatcher is not None:
+            self._dispatcher.close()
+            self._dispatcher = None
+        self.catalog.close()
+
+    def train(
+        self,
+        dataset_id: str,
+        model: str,
+        params: dict[str, Any],
+        rows: int | None = None,
+        seed: int = 0,
+        metrics: list[str] | None = None,
+        *,
+        owner: str = LOCAL,
+    ) -> Job:
+        """Train a generator, draw `rows` rows (default: as many as it learns from), and judge them.
+
+        Raises ValueError, in words, when the model, a parameter or the table does not fit.
+        """
+        dataset = self.dataset(dataset_id)
+        if model not in GENERATORS:
+            raise ValueError(f"There is no generator {model!r}. There are {', '.join(GENERATORS)}.")
+        kind = GENERATORS[model]
+        if not kind.available():
+            raise ValueError(
+                f"{kind.title} needs {', '.join(kind.needs)}. Install it: pip install {' '.join(kind.needs)}."
+            )
+        _known_metrics(metrics)
+        training = Training(
+            model=model,
+            params=kind.Params.model_validate(params).model_dump(mode="json"),
+            rows=rows,
+            seed=seed,
+            metrics=metrics,
+        )
+        return self.queue.submit("train", training.model_dump(), dataset_id=dataset.id, owner=owner)
+
+    def sample(
+        self, run_id: str, rows: int, seed: int = 0, metrics: list[str] | None = None, *, owner: str = LOCAL
+    ) -> Job:
+        """Draw another table from a run's model: a run of its own, without training."""
+        run = self.run(run_id)
+        _known_metrics(metrics)
+        drawing = Drawing(parent=run.id, rows=rows, seed=seed, metrics=metrics)
+        return self.queue.submit("sample", drawing.model_dump(), dataset_id=run.dataset_id, owner=owner)
+
+    def evaluate(self, run_id: str, metrics: list[str] | None = None, *, owner: str = LOCAL) -> Job:
+        """Judge a run again, by `metrics` (default: all)."""
+        run = self.run(run_id)
+        _known_metrics(metrics)
+        judging = Judging(metrics=metrics)
+        return self.queue.submit(
+            "evaluate", judging.model_dump(), dataset_id=run.dataset_id, run_id=run.id, owner=owner
+        )
+
+    def jobs(
+        self,
+        state: str | None = None,
+        dataset_id: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        *,
+        owner: str | None = None,
+    ) -> Sequence[Job]:
+        """Jobs, newest first; `after` is the id of the last one already seen."""
+        query = select(Job).order_by(Job.created.desc(), Job.id.desc()).limit(limit)
+        for column, value in ((Job.state, state), (Job.dataset_id, dataset_id), (Job.owner, owner)):
+            if value is not None:
+                query = query.where(column == value)
+        if after is not None:
+            last = self.job(after)
+            query = query.where(tuple_(Job.created, Job.id) < (last.created, last.id))
+        with self.catalog.session() as session:
+            return session.scalars(query).all()
+
+    def job(self, job_id: str) -> Job:
+        return self.catalog.get(Job, job_id)
+
+    def events(self, job_id: str, after: int = 0) -> Sequence[Event]:
+        """What a job reported, oldest first; `after` is the `seq` of the last one already seen."""
+        self.job(job_id)
+        with self.catalog.session() as session:
+            return session.scalars(
+                select(Event).where(Event.job_id == job_id, Event.seq > after).order_by(Event.seq)
+            ).all()
+
+    def log_tail(self, job_id: str, lines: int = 50) -> str:
+        """The last lines a job wrote; empty before it started."""
+        file = self.queue.folder(self.job(job_id).id) / "log.txt"
+        if not file.is_file():
+            return ""
+        with file.open("rb") as log:
+            log.seek(max(0, file.stat().st_size - 400 * lines))
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to end; it does so within the grace period and a moment. An ended job stays as it is."""
+        return self.queue.cancel(job_id)
+
+    def enough(self, job_id: str) -> Job:
+        """Ask a running job to stop training, keep what is trained, and go on with it."""
+        job = self.queue.change(job_id, Job.state == "running", enough_asked=True)
+        return job or self.job(job_id)
+
+    def retry(self, job_id: str) -> Job:
+        """Queue a job that failed, was cancelled or interrupted once more."""
+        return self.queue.retry(job_id)
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete a job, its events and its log; end it first if it runs. Its run stays."""
+        job = self.job(job_id)
+        with self.catalog.session() as session:
+            session.execute(delete(Job).where(Job.id == job_id))
+        self.end_at_once([job])
+        self.remove(self.queue.folder(job_id))
+
+    def wait(self, job_id: str, timeout_s: float = 600) -> Job:
+        """Wait until a job has ended. Raises TimeoutError."""
+        end = time.monotonic() + timeout_s
+        while not (job := self.job(job_id)).ended:
+            if time.monotonic() > end:
+                raise TimeoutError(f"Job {job_id} is still {job.state} after {timeout_s:g} seconds.")
+            time.sleep(0.05)
+        return job
+
+
+def _known_metrics(names: list[str] | None) -> None:
+    unknown = sorted(set(names or ()) - set(METRICS))
+    if unknown:
+        raise ValueError(f"There is no metric {', '.join(unknown)}. There are {', '.join(METRICS)}.")
