@@ -2,8 +2,10 @@
 
 from synth.base import Generator, Params, Report, Stopped, quiet
 from synth.bootstrap import Bootstrap
+from synth.ctgan import CTGAN
 from synth.schema import Column, Schema, conform
+from synth.tvae import TVAE
 
-GENERATORS: dict[str, type[Generator]] = {generator.name: generator for generator in (Bootstrap,)}
+GENERATORS: dict[str, type[Generator]] = {generator.name: generator for generator in (Bootstrap, CTGAN, TVAE)}
 
 __all__ = ["GENERATORS", "Column", "Generator", "Params", "Report", "Schema", "Stopped", "conform", "quiet"]

@@ -75,6 +75,11 @@ class Report:
         """True once somebody asked to stop training and keep what is trained."""
         return False
 
+    @property
+    def checkpoint(self) -> Path | None:
+        """A folder that outlives an interrupted job: a long fit keeps its state there, and goes on from it."""
+        return None
+
     def part(self, start: float, end: float) -> Report:
         """A report whose 0 to 1 is this one's `start` to `end`."""
         return _Part(self, start, end)
@@ -90,6 +95,10 @@ class _Part(Report):
     @property
     def enough(self) -> bool:
         return self.whole.enough
+
+    @property
+    def checkpoint(self) -> Path | None:
+        return self.whole.checkpoint
 
 
 quiet = Report()

@@ -1,0 +1,269 @@
+"""CTGAN's networks and its training step: the ctgan package's algorithm with less work per step.
+
+What a step computes is what `ctgan.CTGAN.fit` computes, but for these, none of which changes a gradient:
+
+- the discriminator's step does not send gradients back into the generator (as shipped they are computed twice over
+  and thrown away), nor the generator's step into the discriminator's weights;
+- the gradient penalty is written out (all layers are piecewise linear), so one backward pass serves a step;
+- activations and the conditional loss run over all columns at once (`synth.blocks`);
+- conditions and the rows that satisfy them are drawn as arrays, not row by row;
+- Adam is torch's fused one.
+
+One thing does differ: new rows are drawn under conditions of the real frequency. As shipped (0.12.1) their
+*logarithmic* frequency is used outside training too, which skews every category towards its rare levels.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import ctgan
+import numpy as np
+import torch
+from ctgan.synthesizers import ctgan as shipped
+from torch import Tensor
+from torch.nn import Linear, functional
+
+from synth.blocks import Blocks, gumbel
+from synth.modes import Code
+
+TEMPERATURE = 0.2
+PENALTY = 10.0
+
+
+class Discriminator(shipped.Discriminator):
+    """The shipped discriminator; its gradient penalty needs no second backward pass."""
+
+    def calc_gradient_penalty(self, real_data: Tensor, fake_data: Tensor, device="cpu", pac=10, lambda_=PENALTY):
+        """(|slope of the score along the input| - 1)^2 between real and fake, averaged and weighted.
+
+        Every layer is linear, or multiplies by a mask that does not move with the weights (LeakyReLU's slope,
+        Dropout), so the slope is the product of the weight matrices and masks, and differentiates as such.
+        """
+        packs = len(real_data) // pac
+        alpha = torch.rand(packs, 1, device=device)
+        real, fake = real_data.view(packs, -1), fake_data.view(packs, -1)
+        masks = []
+        with torch.no_grad():
+            between = torch.lerp(fake, real, alpha)
+            for layer in self.linear[:-1]:
+                between = layer(between)
+                mask = torch.where(between > 0, 2.0, 0.4)  # LeakyReLU(0.2), and Dropout(0.5) doubles what it keeps
+                mask.mul_(torch.rand_like(mask) < 0.5)
+                between.mul_(mask)
+                masks.append(mask)
+        slope = self.linear[-1].weight
+        for layer, mask in zip(self.linear[-2::-1], reversed(masks), strict=True):
+            slope = (slope * mask) @ layer.weight
+        return ((slope.norm(2, dim=1) - 1) ** 2).mean() * lambda_
+
+    @property
+    def linear(self) -> list[Linear]:
+        return [layer for layer in self.seq if isinstance(layer, Linear)]
+
+
+class Conditions(NamedTuple):
+    """One level of one category for each row: its place among all levels, its column, and its place there."""
+
+    place: Tensor
+    column: Tensor
+    level: Tensor
+
+
+class Network(ctgan.CTGAN):
+    """CTGAN on coded rows: `numbers` values, then one block for each entry of `widths`."""
+
+    def __init__(self, params, numbers: int, widths: list[int], device: torch.device):
+        super().__init__(
+            embedding_dim=params.embedding_dim,
+            generator_dim=(params.generator_width,) * params.generator_layers,
+            discriminator_dim=(params.discriminator_width,) * params.discriminator_layers,
+            generator_lr=params.generator_lr,
+            generator_decay=params.generator_decay,
+            discriminator_lr=params.discriminator_lr,
+            discriminator_decay=params.discriminator_decay,
+            batch_size=params.batch_size,
+            discriminator_steps=params.discriminator_steps,
+            log_frequency=params.log_frequency,
+            pac=params.pac,
+            enable_gpu=False,
+        )
+        self._device = device
+        self.numbers = numbers
+        self.blocks = Blocks(widths, device)
+        self.conditions = Blocks(widths[numbers:], device)
+        self.width = numbers + self.blocks.width
+        self._generator = shipped.Generator(
+            self._embedding_dim + self.conditions.width, self._generator_dim, self.width
+        ).to(device)
+
+    # Training --------------------------------------------------------------------------------------------------
+
+    def prepare(self, code: Code) -> None:
+        """Take the training rows, and make ready what training needs and drawing does not."""
+        device = self._device
+        self.discriminator = Discriminator(
+            self.width + self.conditions.width, self._discriminator_dim, pac=self.pac
+        ).to(device)
+        self.optimizers = {
+            "generator": _adam(self._generator, self._generator_lr, (0.5, 0.9), self._generator_decay),
+            "discriminator": _adam(self.discriminator, self._discriminator_lr, (0.5, 0.9), self._discriminator_decay),
+        }
+        self.values = torch.from_numpy(code.values).to(device)
+        self.levels = torch.from_numpy(code.levels).to(device)
+        self.rows = len(code)
+        self.steps = max(self.rows // self._batch_size, 1)
+        categories = code.levels[:, self.numbers :]
+        widths = self.conditions.widths
+        counts = [np.bincount(levels, minlength=width) for levels, width in zip(categories.T, widths, strict=True)]
+        self.counts = torch.tensor(np.concatenate([*counts, []]), dtype=torch.float64, device=device)
+        weights = [np.log(count + 1) if self._log_frequency else count for count in counts]
+        edges = [place + (weight / weight.sum()).cumsum() for place, weight in enumerate(weights)]
+        self.edges = torch.tensor(np.concatenate([*edges, []]), dtype=torch.float64, device=device)
+        order = [levels.argsort(kind="stable").astype(np.int32) for levels in categories.T]
+        self.order = torch.from_numpy(np.concatenate([*order, np.empty(0, np.int32)])).to(device)
+        """Row numbers, sorted by level, one category after another."""
+
+    def epoch(self, tick) -> dict[str, float]:
+        """One pass over the table; `tick` after each step says whether to go on."""
+        self._generator.train()
+        self.discriminator.train()
+        for _ in range(self.steps):
+            for _ in range(self._discriminator_steps):
+                discriminator_loss = self._train_discriminator()
+            generator_loss = self._train_generator()
+            if not tick():
+                break
+        return {"generator_loss": generator_loss.item(), "discriminator_loss": discriminator_loss.item()}
+
+    def _train_discriminator(self) -> Tensor:
+        wanted = self._draw_conditions(self._batch_size)
+        with torch.no_grad():
+            fake = self._with_conditions(self._activated(self._raw(wanted)), wanted)
+        shuffled = torch.randperm(self._batch_size, device=self._device)
+        real = self._real(None if wanted is None else Conditions(*(part[shuffled] for part in wanted)))
+        scores = self.discriminator(torch.cat([real, fake]))
+        packs = len(scores) // 2
+        loss = scores[packs:].mean() - scores[:packs].mean()
+        penalty = self.discriminator.calc_gradient_penalty(real, fake, self._device, self.pac)
+        self.optimizers["discriminator"].zero_grad(set_to_none=True)
+        (loss + penalty).backward()
+        self.optimizers["discriminator"].step()
+        return loss.detach()
+
+    def _train_generator(self) -> Tensor:
+        wanted = self._draw_conditions(self._batch_size)
+        raw = self._raw(wanted)
+        self.discriminator.requires_grad_(False)
+        loss = -self.discriminator(self._with_conditions(self._activated(raw), wanted)).mean()
+        self.discriminator.requires_grad_(True)
+        if wanted is not None:
+            loss = loss + self._cond_loss(raw, wanted)
+        self.optimizers["generator"].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizers["generator"].step()
+        return loss.detach()
+
+    def _cond_loss(self, data: Tensor, wanted: Conditions) -> Tensor:
+        """Cross-entropy of the wanted level in its column, averaged over the rows."""
+        blocks = self.conditions
+        widths = torch.tensor(blocks.widths, device=self._device)[wanted.column]
+        offsets = torch.arange(max(blocks.widths), device=self._device)
+        first = self.width - blocks.width + blocks.starts[wanted.column]
+        inside = offsets < widths[:, None]
+        scores = data.gather(1, torch.where(inside, first[:, None] + offsets, first[:, None]))
+        return functional.cross_entropy(scores.masked_fill(~inside, -torch.inf), wanted.level)
+
+    def _draw_conditions(self, rows: int) -> Conditions | None:
+        if not self.conditions.widths:
+            return None
+        column = torch.randint(len(self.conditions.widths), (rows,), device=self._device)
+        spot = column + torch.rand(rows, dtype=torch.float64, device=self._device)
+        place = torch.searchsorted(self.edges, spot, right=True)
+        last = self.conditions.starts + torch.tensor(self.conditions.widths, device=self._device) - 1
+        place = torch.minimum(place, last[column])  # rounding may leave a column's last edge a hair below 1
+        return Conditions(place, column, place - self.conditions.starts[column])
+
+    def _real(self, wanted: Conditions | None) -> Tensor:
+        """Training rows that satisfy the conditions, with the conditions behind them."""
+        if wanted is None:
+            rows = torch.randint(self.rows, (self._batch_size,), device=self._device)
+        else:
+            counts = self.counts[wanted.place]
+            starts = (self.counts.cumsum(0) - self.counts)[wanted.place]
+            spot = starts + (torch.rand_like(counts) * counts).floor()
+            rows = self.order[spot.long()].long()
+        lit = self.blocks.lit(self.levels[rows].long())
+        return self._with_conditions(torch.cat([self.values[rows], lit], 1), wanted)
+
+    # Both ------------------------------------------------------------------------------------------------------
+
+    def _raw(self, wanted: Conditions | None) -> Tensor:
+        """The generator's output before its activations."""
+        noise = torch.randn(self._batch_size, self._embedding_dim, device=self._device)
+        return self._generator(self._with_conditions(noise, wanted))
+
+    def _activated(self, raw: Tensor) -> Tensor:
+        scores = raw[:, self.numbers :]
+        noisy = (scores + gumbel(*scores.shape, self._device)).div_(TEMPERATURE)
+        return torch.cat([raw[:, : self.numbers].tanh(), self.blocks.softmax(noisy)], 1)
+
+    def _with_conditions(self, rows: Tensor, wanted: Conditions | None) -> Tensor:
+        if wanted is None:
+            return rows
+        lit = torch.zeros(len(rows), self.conditions.width, device=self._device)
+        return torch.cat([rows, lit.scatter_(1, wanted.place[:, None], 1.0)], 1)
+
+    # Drawing ---------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def draw(self, rows: int, tick=lambda: True) -> Code:
+        """New rows, in code. Batch normalisation keeps to the batch, as shipped."""
+        values, levels = [], []
+        for _ in range(-(-rows // self._batch_size)):
+            tick()
+            wanted = self._real_conditions(self._batch_size)
+            raw = self._raw(wanted)
+            scores = raw[:, self.numbers :]
+            values.append(raw[:, : self.numbers].tanh())
+            levels.append(self.blocks.brightest(scores + gumbel(*scores.shape, self._device)))
+        return Code(torch.cat(values)[:rows].cpu().numpy(), torch.cat(levels)[:rows].cpu().numpy().astype(np.int32))
+
+    def _real_conditions(self, rows: int) -> Conditions | None:
+        if not self.conditions.widths:
+            return None
+        places = torch.multinomial(self.counts, rows, replacement=True)
+        return Conditions(places, places, places)
+
+    # Keeping ---------------------------------------------------------------------------------------------------
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """What drawing needs."""
+        return {**self._generator.state_dict(), "counts": self.counts}
+
+    @weights.setter
+    def weights(self, weights: dict[str, Tensor]) -> None:
+        weights = {name: value.to(self._device) for name, value in weights.items()}
+        self.counts = weights.pop("counts")
+        self._generator.load_state_dict(weights)
+
+    @property
+    def state(self) -> dict:
+        """What training needs to go on."""
+        return {
+            "generator": self._generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+        }
+
+    @state.setter
+    def state(self, state: dict) -> None:
+        self._generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+
+
+def _adam(module: torch.nn.Module, rate: float, betas: tuple[float, float], decay: float) -> torch.optim.Adam:
+    return torch.optim.Adam(module.parameters(), lr=rate, betas=betas, weight_decay=decay, fused=True)

@@ -1,0 +1,286 @@
+"""How CTGAN, TVAE and CopulaGAN are trained: epoch by epoch, watched by a quality probe.
+
+The table is coded (`synth.modes`), a slice of it set aside, and the network trained until its epochs, its time or
+its patience run out, somebody says it is enough, or somebody cancels. The weights of the best probe are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from abc import abstractmethod
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from synth.base import Generator, Params, Report, knob
+from synth.modes import Code, Modes
+from synth.probe import Probe
+from synth.schema import Schema
+
+LICENCE = (
+    "Business Source License 1.1: free to use inside your organisation; offering it to others as a synthetic-data "
+    "service is not allowed until four years after each release."
+)
+SMALL = 2_500
+"""Rows below which no validation slice is cut."""
+MOST_VALIDATION_ROWS = 3_000
+PROBE_ROWS = 5_000
+PROBE_STEPS = 25
+"""Training steps, at least, from one probe to the next: on a small table an epoch is a step or two."""
+CHECKPOINT_S = 30.0
+REPORT_S = 0.25
+
+
+class TrainingParams(Params):
+    """What every trained network shares."""
+
+    epochs: int = knob(300, "Passes over the table, at most.", ge=1, le=10_000, tune=(50, 600))
+    batch_size: int = knob(500, "Rows per training step.", ge=2, le=50_000, tune=[200, 500, 1000], advanced=True)
+    embedding_dim: int = knob(
+        128, "Random numbers that a row is made from.", ge=1, le=2_048, tune=[64, 128, 256], advanced=True
+    )
+    patience: int = knob(
+        50,
+        "Stop when the quality has not risen for this many epochs, and keep the best; 0: train all epochs.",
+        ge=0,
+        le=10_000,
+    )
+    time_limit_s: int = knob(0, "Stop after this many seconds and keep the best; 0: no limit.", ge=0, le=604_800)
+    max_modes: int = knob(
+        10, "Normal distributions fitted to a column of numbers, at most.", ge=1, le=50, advanced=True
+    )
+    max_levels: int = knob(
+        200,
+        "Codes per category column, at most. Where there are more levels, rare ones share codes, and which of them a "
+        "row gets is drawn by frequency.",
+        ge=2,
+        le=5_000,
+        advanced=True,
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = knob(
+        "auto", "Where to train; auto takes a graphics card when there is one.", advanced=True
+    )
+
+
+class TrainedGenerator(Generator):
+    """A generator whose network is trained on coded rows. Subclasses name the network and its parameters."""
+
+    needs = ("ctgan", "torch")
+    licence = LICENCE
+    Params = TrainingParams
+
+    @abstractmethod
+    def _network(self, numbers: int, widths: list[int], device):
+        """A fresh network for rows of `numbers` values and one block for each of `widths`."""
+
+    # The four hooks --------------------------------------------------------------------------------------------
+
+    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+        rng = np.random.default_rng([self.seed, 0])
+        report(0.0, "Learning the columns")
+        pulse = _Pulse(report)
+        self.modes = Modes(self.params.max_modes, self.params.max_levels).fit(table, schema, self.seed, pulse)
+        self.weights: dict[str, np.ndarray] = {}
+        self.curve: list[dict[str, float]] = []
+        if not self.modes.widths:
+            return
+        code = self.modes.encode(table, rng, pulse)
+        with seeded(self.seed):
+            device = chosen_device(self.params.device)
+            network = self._network(self.modes.numbers, self.modes.widths, device)
+            training = _Training(self.params, self.seed, network, self.modes, code, report)
+            training.run()
+            self.curve = training.curve
+            self.weights = {name: value.cpu().numpy() for name, value in training.best_weights.items()}
+
+    def _sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+        pulse = _Pulse(report, "Drawing rows")
+        if not self.weights:
+            nothing = Code(np.empty((rows, 0), np.float32), np.empty((rows, 0), np.int32))
+            return self.modes.decode(nothing, rng)
+        import torch
+
+        with seeded(int(rng.integers(2**32))):
+            device = chosen_device(self.params.device)
+            network = self._network(self.modes.numbers, self.modes.widths, device)
+            network.weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
+            code = network.draw(rows, pulse)
+        return self.modes.decode(code, rng)
+
+    def _save(self, folder: Path) -> None:
+        self.modes.save(folder / "modes.json")
+        (folder / "curve.json").write_text(json.dumps(self.curve), encoding="utf-8")
+        np.savez(folder / "weights.npz", **self.weights)
+
+    def _load(self, folder: Path) -> None:
+        self.modes = Modes.load(folder / "modes.json", self.schema.modelled)
+        self.curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
+        with np.load(folder / "weights.npz", allow_pickle=False) as weights:
+            self.weights = dict(weights)
+
+
+class _Pulse:
+    """Called often by a long computation; passes on a sign of life now and then, where a cancel can reach it."""
+
+    def __init__(self, report: Report, note: str = ""):
+        self.report, self.note = report, note
+        self.done = 0.0
+        self.last = time.monotonic()
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self.last > REPORT_S:
+            self.last = now
+            self.report(self.done, self.note)
+
+
+class _Training:
+    """One network being trained: where it is, how good it was at its best, and when it should stop."""
+
+    def __init__(self, params: TrainingParams, seed: int, network, modes: Modes, code: Code, report: Report):
+        self.params, self.network, self.report = params, network, report
+        self.started = time.monotonic()
+        self.pulse = _Pulse(report)
+        self.seed = seed
+        self.epoch = 0
+        self.curve: list[dict[str, float]] = []
+        self.best_quality, self.best_epoch = -1.0, 0
+        self.best_weights: dict[str, Any] = {}
+        self.fingerprint = _fingerprint(params, seed, code)
+        training, validation = _split(code, seed)
+        self.probe = Probe(modes, validation, seed)
+        network.prepare(training)
+
+    def run(self) -> None:
+        """Train until there is a reason to stop. Raises ValueError when the numbers run away at once."""
+        self._resume()
+        since_probe = 0
+        saved = time.monotonic()
+        while self.epoch < self.params.epochs and not self._patience_over and not self._asked_to_stop:
+            self.pulse.note = f"Epoch {self.epoch + 1} of {self.params.epochs}"
+            losses = self.network.epoch(self._tick)
+            self.epoch += 1
+            if not np.isfinite(list(losses.values())).all():
+                break
+            point = {"epoch": self.epoch, **losses}
+            since_probe += self.network.steps
+            if since_probe >= PROBE_STEPS or self.epoch == self.params.epochs or self._asked_to_stop:
+                since_probe = 0
+                point["quality"] = self._probe()
+            self.curve.append(point)
+            self.report(self._done, f"Epoch {self.epoch} of {self.params.epochs}", **point)
+            if self.report.checkpoint and time.monotonic() - saved > CHECKPOINT_S:
+                self._save_checkpoint(self.report.checkpoint)
+                saved = time.monotonic()
+        if not self.best_weights:
+            raise ValueError(
+                "Training ran out of bounds in its first steps. Use lower learning rates or a larger batch size."
+            )
+        if self.report.checkpoint:
+            self._save_checkpoint(self.report.checkpoint)
+
+    @property
+    def _done(self) -> float:
+        share = self.epoch / self.params.epochs
+        if self.params.time_limit_s:
+            share = max(share, (time.monotonic() - self.started) / self.params.time_limit_s)
+        return min(share, 1.0)
+
+    @property
+    def _patience_over(self) -> bool:
+        return 0 < self.params.patience <= self.epoch - self.best_epoch
+
+    @property
+    def _asked_to_stop(self) -> bool:
+        limit = self.params.time_limit_s
+        return self.report.enough or 0 < limit <= time.monotonic() - self.started
+
+    def _tick(self) -> bool:
+        self.pulse.done = self._done
+        self.pulse()
+        return not self._asked_to_stop
+
+    def _probe(self) -> float:
+        """The quality of rows drawn now; the weights are kept when it is the best so far."""
+        with seeded(self.seed):  # the same noise each time: what changes is the network
+            drawn = self.network.draw(PROBE_ROWS, self.pulse)
+        quality = self.probe.quality(drawn) if np.isfinite(drawn.values).all() else -1.0
+        if quality > self.best_quality:
+            self.best_quality, self.best_epoch = quality, self.epoch
+            self.best_weights = {name: value.detach().clone() for name, value in self.network.weights.items()}
+        return quality
+
+    def _save_checkpoint(self, folder: Path) -> None:
+        import torch
+
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "fingerprint": self.fingerprint,
+            "epoch": self.epoch,
+            "curve": self.curve,
+            "best": [self.best_quality, self.best_epoch],
+            "best_weights": self.best_weights,
+            "network": self.network.state,
+            "random": torch.get_rng_state(),
+        }
+        torch.save(state, folder / "training.pt.new")
+        (folder / "training.pt.new").replace(folder / "training.pt")
+
+    def _resume(self) -> None:
+        """Go on from the checkpoint that an interrupted run of the same training left, if there is one."""
+        import torch
+
+        file = self.report.checkpoint and self.report.checkpoint / "training.pt"
+        if not file or not file.exists():
+            return
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        if state["fingerprint"] != self.fingerprint:
+            return
+        self.epoch, self.curve = state["epoch"], state["curve"]
+        self.best_quality, self.best_epoch = state["best"]
+        self.best_weights = state["best_weights"]
+        self.network.state = state["network"]
+        torch.set_rng_state(state["random"])
+
+
+def _split(code: Code, seed: int) -> tuple[Code, Code]:
+    """Rows to train on and rows to probe with; a small table serves as both, for a slice of it would be noise."""
+    if len(code) < SMALL:
+        return code, code
+    shuffled = np.random.default_rng([seed, 3]).permutation(len(code))
+    held = min(len(code) // 10, MOST_VALIDATION_ROWS)
+    return code.take(np.sort(shuffled[held:])), code.take(shuffled[:held])
+
+
+def _fingerprint(params: TrainingParams, seed: int, code: Code) -> str:
+    """Names one training: the same parameters, seed and rows give the same name."""
+    # More epochs or more time continue the same training.
+    known = params.model_dump_json(exclude={"epochs", "time_limit_s", "patience"})
+    return sha256(f"{known} {seed}".encode() + code.values.tobytes() + code.levels.tobytes()).hexdigest()
+
+
+@contextmanager
+def seeded(seed: int):
+    """torch draws from `seed` inside, and goes on afterwards as if nothing had been drawn."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def chosen_device(name: str):
+    """The torch device called `name`. Raises ValueError when this machine has none."""
+    import torch
+
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(device for device, there in present.items() if there)
+    if not present[name]:
+        raise ValueError(f"This machine has no {name} device for torch. Choose auto or cpu.")
+    return torch.device(name)
