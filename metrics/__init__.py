@@ -9,7 +9,7 @@ from metrics.detector import detector
 from metrics.fidelity import column_pair_trends, column_shapes
 from metrics.privacy import distance_to_closest_record, exact_copies
 from metrics.utility import suggest_target, train_on_synthetic
-from metrics.verdict import Verdict, verdict
+from metrics.verdict import THRESHOLDS, Figure, Gate, Threshold, Verdict, gate, summary, verdict
 
 METRICS: dict[str, Metric] = {
     metric.card.name: metric
@@ -48,12 +48,18 @@ def evaluate(
 __all__ = [
     "METRICS",
     "OPTIONS",
+    "THRESHOLDS",
     "Card",
+    "Figure",
+    "Gate",
     "Metric",
     "Score",
     "Tables",
+    "Threshold",
     "Verdict",
     "evaluate",
+    "gate",
     "suggest_target",
+    "summary",
     "verdict",
 ]

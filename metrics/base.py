@@ -100,6 +100,10 @@ class Card(BaseModel):
     plain: str = Field("", description="The plain name small services use for it, where there is one.")
 
 
+CARDS: dict[str, Card] = {}
+"""The cards of all metrics, by name; `metric` adds to it."""
+
+
 class NotMeasurable(ValueError):
     """Raised inside a metric whose question these tables cannot answer; the message says why and what to do."""
 
@@ -176,6 +180,7 @@ def metric(
             good=good,
             **more,
         )
+        CARDS[card.name] = card
         return Metric(card, measure)
 
     return make

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
-from metrics.base import Card, Score
+from metrics.base import CARDS, Card, Family, Score
 
 Level = Literal["better", "as_good", "worse", "unknown"]
 
@@ -28,38 +28,201 @@ def verdict(card: Card, score: Score) -> Verdict:
     if score.value is None:
         return Verdict(level="unknown", text=score.note or "Not measured.")
     if score.reference is None:
-        return Verdict(level="unknown", text=score.note or "There is no real reference to judge this against.")
-    value = score.value if score.at_holdout_size is None else score.at_holdout_size
-    difference = value - score.reference
-    chance = float(
-        np.hypot(reach(score.ci, score.value, -difference), reach(score.reference_ci, score.reference, difference))
-    )
-    yardstick = yardstick_of(card)
-    if abs(difference) <= max(chance, card.matters):
-        return Verdict(
-            level="as_good", text=f"As good as {yardstick}: {number(value)} against {number(score.reference)}."
-        )
-    good = difference > 0 if card.good == "high" else difference < 0 and card.good == "low"
-    level: Level = "better" if good else "worse"
-    return Verdict(
-        level=level,
-        text=f"{level.capitalize()} than {yardstick} by {number(abs(difference))}: {number(value)} "
-        f"against {number(score.reference)}.",
-    )
+        return Verdict(level="unknown", text=score.note or "There is nothing real to judge this against.")
+    compared, loss = compared_value(score), worse_by(card, score)
+    against = f"{number(compared)} against {number(score.reference)}"
+    if abs(loss) <= max(chance(score), card.matters):
+        return Verdict(level="as_good", text=f"As good as {yardstick(card)}: {against}.")
+    level: Level = "worse" if loss > 0 else "better"
+    return Verdict(level=level, text=f"{level.capitalize()} than {yardstick(card)} by {number(abs(loss))}: {against}.")
 
 
-def yardstick_of(card: Card) -> str:
-    """What the reference of a metric was measured on, in words."""
-    return "a model trained on real data" if card.family == "utility" else "fresh real rows"
+def compared_value(score: Score) -> float:
+    """What is compared with the reference: the value on as many rows as the reference had."""
+    return score.value if score.at_holdout_size is None else score.at_holdout_size
 
 
-def reach(interval: tuple[float, float] | None, value: float, towards: float) -> float:
-    """How far an interval reaches from its value in the direction of the sign of `towards`."""
+def worse_by(card: Card, score: Score) -> float:
+    """How much worse than its reference a score is; negative where it is better."""
+    difference = compared_value(score) - score.reference
+    return {"high": -difference, "low": difference, "reference": abs(difference)}[card.good]
+
+
+def chance(score: Score) -> float:
+    """The largest difference between value and reference that chance alone explains, at 95 %."""
+    upwards = compared_value(score) > score.reference
+    value_reach = reach(score.ci, score.value, up=not upwards)
+    return float(np.hypot(value_reach, reach(score.reference_ci, score.reference, up=upwards)))
+
+
+def reach(interval: tuple[float, float] | None, value: float, *, up: bool) -> float:
+    """How far an interval reaches up (or down) from its value."""
     if interval is None:
         return 0.0
-    return max(interval[1] - value, 0.0) if towards > 0 else max(value - interval[0], 0.0)
+    return max(interval[1] - value, 0.0) if up else max(value - interval[0], 0.0)
+
+
+def yardstick(card: Card) -> str:
+    """What the reference of a metric was measured on, in words."""
+    return "a model trained on real data" if card.family == "utility" else "fresh real rows"
 
 
 def number(value: float) -> str:
     """A score as people read it: three decimals, more where three would say 0."""
     return f"{value:.3f}" if abs(value) >= 0.0005 or value == 0 else f"{value:.1g}"
+
+
+# Three figures --------------------------------------------------------------------------------------------------
+
+FIGURES: dict[Family, tuple[str, ...]] = {
+    "fidelity": ("column_shapes", "column_pair_trends", "marginal_accuracy", "detector"),
+    "utility": ("train_on_synthetic",),
+    "privacy": (
+        "exact_copies",
+        "near_copies",
+        "distance_to_closest_record",
+        "nearest_neighbour_ratio",
+        "singling_out_univariate",
+        "singling_out_multivariate",
+        "linkability",
+        "attribute_inference",
+        "membership_inference",
+        "pii_replay",
+    ),
+}
+"""Which metrics make the three figures. The others tell where to look; these tell whether."""
+
+
+class Figure(BaseModel):
+    """One number for a family of metrics, in words for somebody who reads only this."""
+
+    family: Family
+    title: str
+    value: float | None = Field(description="0 to 1, and 1 is what fresh real rows reach; None: not judged.")
+    level: Level
+    text: str
+    weakest: str | None = Field(description="Name of the metric that scores worst against real data.")
+
+
+def summary(scores: dict[str, Score]) -> list[Figure]:
+    """One fidelity, one utility and one privacy figure, each explained.
+
+    Fidelity and utility are the mean, over their metrics, of the share of the reference that was reached; privacy
+    is what the weakest metric leaves, since an attacker takes the easiest way in. What is as good as real data
+    counts as 1.
+    """
+    return [figure(family, scores) for family in FIGURES]
+
+
+def figure(family: Family, scores: dict[str, Score]) -> Figure:
+    """The figure of one family; not judged when none of its metrics could be compared with real data."""
+    title = family.capitalize()
+    judged = {
+        name: verdict(CARDS[name], scores[name])
+        for name in FIGURES[family]
+        if name in scores and scores[name].value is not None and scores[name].reference is not None
+    }
+    if not judged:
+        notes = [scores[name].note for name in FIGURES[family] if name in scores and scores[name].note]
+        why = notes[0] if notes else "None of its metrics was measured."
+        return Figure(family=family, title=title, value=None, level="unknown", text=why, weakest=None)
+    reached = {
+        name: share_reached(CARDS[name], scores[name]) if judged[name].level == "worse" else 1.0 for name in judged
+    }
+    weakest = min(reached, key=reached.__getitem__)
+    value = reached[weakest] if family == "privacy" else float(np.mean(list(reached.values())))
+    worse = [CARDS[name].title for name in judged if judged[name].level == "worse"]
+    level: Level = "worse" if worse else "as_good"
+    if not worse:
+        text = f"{title} 100 of 100: on all {len(judged)} measures as good as real data."
+    else:
+        text = (
+            f"{title} {100 * value:.0f} of 100, where 100 is what real data scores. Worse than real data on "
+            f"{len(worse)} of {len(judged)} measures, most of all {CARDS[weakest].title}: {judged[weakest].text}"
+        )
+    return Figure(family=family, title=title, value=value, level=level, text=text, weakest=weakest if worse else None)
+
+
+def share_reached(card: Card, score: Score) -> float:
+    """How much of what real data reaches above mere guessing was reached, 0 to 1."""
+    if card.good == "low":
+        # An attack that succeeds with strangers half of the time leaves only the other half to lose.
+        room = max((1.0 if card.high is None else card.high) - score.reference, 1e-9)
+        return float(np.clip(1 - worse_by(card, score) / room, 0, 1))
+    guessing = score.detail.get("guessing", 0.0)
+    return float(np.clip((compared_value(score) - guessing) / max(score.reference - guessing, 1e-9), 0, 1))
+
+
+# Release gate -----------------------------------------------------------------------------------------------------
+
+
+class Threshold(BaseModel):
+    """What the owner demands of one metric before a table may leave the house."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metric: str = Field(description="Name of the metric.")
+    worse_by: float | None = Field(None, ge=0, description="How much worse than real data it may score.")
+    at_least: float | None = Field(None, description="The smallest value allowed, whatever real data scores.")
+    at_most: float | None = Field(None, description="The largest value allowed, whatever real data scores.")
+    required: bool = Field(True, description="Whether a table on which it cannot be measured is held back.")
+
+
+class Reason(BaseModel):
+    """How one threshold fared."""
+
+    metric: str
+    passed: bool
+    text: str
+
+
+class Gate(BaseModel):
+    """Whether a table may be released, and why."""
+
+    passed: bool
+    reasons: list[Reason] = Field(description="Those that failed first.")
+
+
+THRESHOLDS: list[Threshold] = [
+    Threshold(metric="exact_copies", worse_by=0.002),
+    Threshold(metric="distance_to_closest_record", worse_by=0.03),
+    Threshold(metric="column_shapes", worse_by=0.05),
+    Threshold(metric="column_pair_trends", worse_by=0.05),
+    Threshold(metric="train_on_synthetic", worse_by=0.05, required=False),
+]
+"""What a careful owner would ask; every owner may choose differently."""
+
+
+def gate(scores: dict[str, Score], thresholds: list[Threshold] | None = None) -> Gate:
+    """May this table be released? Every threshold must be met; one that could not be measured is not met.
+
+    A score beyond `worse_by` fails only when chance does not explain it (see `verdict`).
+    """
+    reasons = [
+        checked(threshold, scores.get(threshold.metric))
+        for threshold in (THRESHOLDS if thresholds is None else thresholds)
+    ]
+    return Gate(passed=all(reason.passed for reason in reasons), reasons=sorted(reasons, key=lambda r: r.passed))
+
+
+def checked(threshold: Threshold, score: Score | None) -> Reason:
+    """How a score fares against its threshold."""
+    card = CARDS[threshold.metric]
+
+    def reason(passed: bool, text: str) -> Reason:
+        return Reason(metric=threshold.metric, passed=passed, text=f"{card.title}: {text}")
+
+    if score is None or score.value is None:
+        why = score.note if score else "It was not measured."
+        return reason(not threshold.required, why if threshold.required else f"{why} It is not required.")
+    if threshold.at_least is not None and score.value < threshold.at_least:
+        return reason(False, f"{number(score.value)}, and at least {number(threshold.at_least)} is asked.")
+    if threshold.at_most is not None and score.value > threshold.at_most:
+        return reason(False, f"{number(score.value)}, and at most {number(threshold.at_most)} is allowed.")
+    if threshold.worse_by is None:
+        return reason(True, number(score.value))
+    if score.reference is None:
+        return reason(not threshold.required, f"Nothing to judge it against. {score.note}".strip())
+    loss = worse_by(card, score)
+    words = f"{verdict(card, score).text} Up to {number(threshold.worse_by)} worse is allowed."
+    return reason(loss <= max(threshold.worse_by, chance(score)), words)
