@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 
 WORDS = 5
 LIMIT = 0.5
@@ -25,22 +25,26 @@ def overlap(one: str, other: str) -> float:
 
 
 class Near:
-    """The texts seen so far, asked in time that grows with shared runs, not with the number of texts."""
+    """The texts seen so far, asked in time that grows with shared runs, not with the number of texts.
+
+    Of each run only its hash and the first text that held it are kept, some 100 bytes a run: texts that share a run
+    with an earlier one find that one.
+    """
 
     def __init__(self):
-        self._holders: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        self._holder: dict[int, str] = {}
         self._sizes: dict[str, int] = {}
 
     def add(self, name: str, text: str) -> None:
         found = runs(text)
         self._sizes[name] = len(found)
         for run in found:
-            self._holders[run].append(name)
+            self._holder.setdefault(hash(run), name)
 
     def nearest(self, text: str) -> tuple[str | None, float]:
         """The text that shares most with `text` and the share (0 to 1) of the shorter one's runs they share."""
         found = runs(text)
-        shared = Counter(name for run in found for name in self._holders.get(run, ()))
+        shared = Counter(filter(None, (self._holder.get(hash(run)) for run in found)))
         best, most = None, 0.0
         for name, count in shared.items():
             share = count / max(1, min(len(found), self._sizes[name]))
