@@ -1,0 +1,126 @@
+"""A kept table as a file to take away: CSV, Parquet, JSON lines or Excel, in constant memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from synth.schema import Column, Schema
+from workspace.storage import About, about, literal, opened, quoted, text_of
+
+FORMATS = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet", "jsonl": "application/jsonl"} | {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+}
+"""The formats one can take away, and their media types."""
+
+EXCEL_ROWS, EXCEL_COLUMNS, EXCEL_TEXT = 1_048_576, 16_384, 32_767
+FORMULA_STARTS = "=+-@\t\r"
+
+
+def export(file: Path, schema: Schema, format: str, path: Path, *, spreadsheet_safe: bool = False) -> Path:
+    """Write the columns of `schema` to `path`, values as the upload had them; returns the path.
+
+    `spreadsheet_safe` puts an apostrophe before texts that a spreadsheet would run as a formula. Raises
+    ValueError for an unknown format and for a table that Excel cannot hold.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"Tables are exported as {', '.join(FORMATS)}; {format!r} is none of them.")
+    said = about(file)
+    path = Path(path)
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        if format == "xlsx":
+            _excel(file, schema, said, unfinished)
+        else:
+            _copy(file, schema, said, format, unfinished, spreadsheet_safe)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def _copy(file: Path, schema: Schema, said: About, format: str, path: Path, spreadsheet_safe: bool) -> None:
+    if format == "csv":
+        exprs = [_csv_text(c, said, spreadsheet_safe, alone=len(schema) == 1) for c in schema]
+        how = "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', ESCAPE '\"'"
+    else:
+        exprs = [_typed(c, said, format) for c in schema]
+        how = "FORMAT parquet, COMPRESSION zstd" if format == "parquet" else "FORMAT json, ARRAY false"
+    selected = ", ".join(f"{expr} AS {quoted(c.name)}" for expr, c in zip(exprs, schema, strict=True))
+    with opened(file) as connection:
+        connection.execute(f"COPY (SELECT {selected} FROM data) TO {literal(str(path))} ({how})")
+
+
+def _text(column: Column, said: About, null: str | None = None) -> str:
+    return text_of(said.schema[column.name], column.name in said.as_text, null)
+
+
+def _csv_text(column: Column, said: About, spreadsheet_safe: bool, alone: bool) -> str:
+    text = _text(column, said)
+    if spreadsheet_safe and column.kind in ("category", "text"):
+        starts = literal(FORMULA_STARTS)
+        text = f"CASE WHEN strpos({starts}, left({text}, 1)) > 0 AND {text} <> '' THEN '''' || {text} ELSE {text} END"
+    # An empty text would be written as two quotes; the only column of a table needs them, or the row is a blank line.
+    return text if alone else f"nullif({text}, '')"
+
+
+def _typed(column: Column, said: About, format: str) -> str:
+    """SQL for the value with a type of its own, where the file keeps one; else for its text."""
+    kept = said.schema[column.name]
+    if column.name in said.as_text or kept.kind != column.kind or (column.kind == "datetime" and format != "parquet"):
+        return f"nullif({_text(column, said, null='')}, '')"
+    name = quoted(column.name)
+    if column.kind == "category":
+        return f"{name}::VARCHAR"
+    if (
+        column.kind == "datetime"
+        and column.format
+        and not any(code in column.format for code in ("%H", "%I", "%s", "%-H", "%-I"))
+    ):
+        return f"{name}::DATE"
+    return name
+
+
+def _excel(file: Path, schema: Schema, said: About, path: Path) -> None:
+    import xlsxwriter
+
+    if len(schema) > EXCEL_COLUMNS:
+        raise ValueError(f"Excel holds {EXCEL_COLUMNS:,} columns; the table has {len(schema):,}. Take it as CSV.")
+    selected = ", ".join(f'{_typed(c, said, "xlsx")} AS "{i}"' for i, c in enumerate(schema))
+    book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "nan_inf_to_errors": True})
+    try:
+        sheet, line = None, EXCEL_ROWS
+        with opened(file) as connection:
+            for batch in connection.sql(f"SELECT {selected} FROM data").to_arrow_reader(10_000):
+                for row in zip(*(_cells(column) for column in batch.columns), strict=True):
+                    if line == EXCEL_ROWS:  # the rest goes to a further sheet
+                        sheet, line = _sheet(book, schema), 1
+                    for place, cell in enumerate(row):
+                        _cell(sheet, line, place, cell)
+                    line += 1
+        if sheet is None:
+            _sheet(book, schema)
+    finally:
+        book.close()
+
+
+def _cells(column: pa.Array) -> list:
+    return column.to_pylist()
+
+
+def _sheet(book, schema: Schema):
+    sheet = book.add_worksheet()
+    for place, column in enumerate(schema):
+        sheet.write_string(0, place, column.name[:EXCEL_TEXT])
+    return sheet
+
+
+def _cell(sheet, line: int, place: int, cell: object) -> None:
+    """Write one cell as what it is: a text never becomes a formula, a link or a number."""
+    if isinstance(cell, bool):
+        sheet.write_boolean(line, place, cell)
+    elif isinstance(cell, int | float) and abs(cell) < 2**53:
+        sheet.write_number(line, place, cell)
+    elif cell is not None:
+        sheet.write_string(line, place, str(cell)[:EXCEL_TEXT])
