@@ -232,7 +232,7 @@ def _time(view: dict[str, Any]) -> go.Figure:
     # Every panel is as wide as it has bars.
     width = [max(len(panel["labels"]), 4) for panel in panels]
     gap = 0.06
-    unit = (1 - gap * (len(panels) - 1)) / max(sum(width), 1)
+    unit = min((1 - gap * (len(panels) - 1)) / max(sum(width), 1), 0.04)
     left = 0.0
     for number, panel in enumerate(panels, start=2):
         x, y = f"x{number}", f"y{number}"

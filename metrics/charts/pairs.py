@@ -13,6 +13,7 @@ from metrics.charts.theme import (
     REAL,
     SHARE,
     SYNTHETIC,
+    diverging,
     fading,
     figure,
     heading,
@@ -170,6 +171,22 @@ def _boxes(view: dict[str, Any]) -> go.Figure:
     )
 
 
+def _written(shares: list[list[float | None]], sign: str, suffix: str) -> dict[str, Any]:
+    """The shares as text over their cells, in the page's text colour (a heat map's own would suit white pages only)."""
+    cells = [(x, y, share) for y, row in enumerate(shares) for x, share in enumerate(row) if share is not None]
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": [x for x, _, _ in cells],
+        "y": [y for _, y, _ in cells],
+        "text": [f"{share:{sign}.0%}" for _, _, share in cells],
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "xaxis": f"x{suffix}",
+        "yaxis": f"y{suffix}",
+    }
+
+
 def _shares(view: dict[str, Any]) -> go.Figure:
     layout, notes = panels(["Real", "Synthetic", "Synthetic less real"])
     layout |= {"annotations": notes}
@@ -179,13 +196,20 @@ def _shares(view: dict[str, Any]) -> go.Figure:
         for rows in zip(real, synthetic, strict=True)
     ]
     widest = max((abs(gap) for row in gaps for gap in row if gap is not None), default=0) or 1
+    most = max((share for row in [*real, *synthetic] for share in row if share is not None), default=0) or 1
     down, across = view["first_levels"], view["second_levels"]
     names = [[[plain(one), plain(two)] for two in across] for one in down]
+    written = len(across) <= 6
+    strength = 0.6 if written else 1
     traces = []
-    for n, (name, shares, colours) in enumerate(
-        [("Real", real, fading(REAL)), ("Synthetic", synthetic, fading(SYNTHETIC)), ("Difference", gaps, DIFFERENCE)]
+    for n, (name, shares, colours, reach) in enumerate(
+        [
+            ("Real", real, fading(REAL, strength), most),
+            ("Synthetic", synthetic, fading(SYNTHETIC, strength), most),
+            ("Difference", gaps, diverging(REAL, SYNTHETIC, strength), widest),
+        ]
     ):
-        is_gap = name == "Difference"
+        sign = "+" if name == "Difference" else ""
         suffix = "" if n == 0 else str(n + 1)
         traces.append(
             {
@@ -194,29 +218,32 @@ def _shares(view: dict[str, Any]) -> go.Figure:
                 "x": list(range(len(across))),
                 "y": list(range(len(down))),
                 "z": shares,
-                "zmin": -widest if is_gap else 0,
-                "zmax": widest if is_gap else 1,
+                "zmin": -widest if sign else 0,
+                "zmax": reach,
                 "colorscale": colours,
                 "showscale": False,
+                "hoverongaps": False,
                 "xgap": 1,
                 "ygap": 1,
                 "customdata": names,
-                "hovertemplate": f"%{{z:{'+' if is_gap else ''}{SHARE}}} of rows with %{{customdata[0]}} have %{{customdata[1]}}"
+                "hovertemplate": f"%{{z:{sign}{SHARE}}} of rows with %{{customdata[0]}} have %{{customdata[1]}}"
                 f"<extra>{name}</extra>",
-                "texttemplate": f"%{{z:{'+' if is_gap else ''}.0%}}" if len(across) <= 6 else "",
                 "xaxis": f"x{suffix}",
                 "yaxis": f"y{suffix}",
             }
         )
+        if written:
+            traces.append(_written(shares, sign, suffix))
         layout[f"xaxis{suffix}"] |= {
             "title": {"text": plain(view["second"])},
             "tickmode": "array",
             "tickvals": list(range(len(across))),
             "ticktext": [plain(level, 18) for level in across],
+            "range": [-0.5, len(across) - 0.5],
         }
     layout["yaxis"] |= {
         "title": {"text": plain(view["first"])},
-        "autorange": "reversed",
+        "range": [len(down) - 0.5, -0.5],
         "tickmode": "array",
         "tickvals": list(range(len(down))),
         "ticktext": [plain(level) for level in down],

@@ -76,7 +76,7 @@ def correlation_figure(view: dict[str, Any]) -> go.Figure:
 
 def _scale_at(right: float) -> dict[str, Any]:
     """A small colour bar over the right end of a panel, beside its heading."""
-    place = {"x": right, "xanchor": "right", "y": 1, "yanchor": "bottom", "len": 0.14, "ypad": 0, "xpad": 0}
+    place = {"x": right, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "len": 0.14, "ypad": 0, "xpad": 0}
     return place | {"orientation": "h", "thickness": 8, "tickfont": {"size": 10}, "outlinewidth": 0, "nticks": 3}
 
 
@@ -145,15 +145,6 @@ def missingness_figure(view: dict[str, Any]) -> go.Figure:
         }
         for table in ("real", "synthetic")
     ]
-    layout: dict[str, Any] = {
-        "xaxis": {"domain": [0, 0.46], "tickformat": SHARE, "rangemode": "tozero", "title": {"text": "Share missing"}},
-        "yaxis": {
-            "autorange": "reversed",
-            "tickmode": "array",
-            "tickvals": places,
-            "ticktext": [plain(name, 22) for name in names],
-        },
-    }
     number = list(range(len(patterns)))
     holes = {name: place for place, name in enumerate(names)}
     dots = [(n, holes[name]) for n, pattern in enumerate(patterns) for name in pattern["missing"]]
@@ -188,17 +179,22 @@ def missingness_figure(view: dict[str, Any]) -> go.Figure:
                 "yaxis": "y3",
             }
         )
-    share = min(0.5, 0.2 + 0.02 * len(names))
-    layout |= {
-        "xaxis2": {"domain": [0.54, 1], "anchor": "y2", "showticklabels": False, "range": [-0.5, len(patterns) - 0.5]},
-        "yaxis2": {"domain": [0, share], "anchor": "x2", "range": [len(names) - 0.5, -0.5], "showticklabels": False},
-        "xaxis3": {"domain": [0.54, 1], "anchor": "y3", "showticklabels": False, "matches": "x2"},
-        "yaxis3": {"domain": [share + 0.04, 1], "anchor": "x3", "tickformat": SHARE, "rangemode": "tozero"},
+    rows, bars = 24 * len(names) + 30, 130
+    low = rows / (rows + bars)
+    span = [len(names) - 0.5, -0.5]
+    labels = {"tickmode": "array", "tickvals": places, "ticktext": [plain(name, 22) for name in names]}
+    layout: dict[str, Any] = {
+        "xaxis": {"domain": [0, 0.46], "tickformat": SHARE, "rangemode": "tozero", "title": {"text": "Share missing"}},
+        "yaxis": {"domain": [0, low], "range": span, "showgrid": False, **labels},
+        "xaxis2": {"domain": [0.52, 1], "anchor": "y2", "showticklabels": False, "showgrid": False, "zeroline": False},
+        "yaxis2": {"domain": [0, low], "anchor": "x2", "range": span, "showticklabels": False, "tickvals": places},
+        "xaxis3": {"domain": [0.52, 1], "anchor": "y3", "showticklabels": False, "matches": "x2", "showgrid": False},
+        "yaxis3": {"domain": [low + 0.02, 1], "anchor": "x3", "tickformat": SHARE, "rangemode": "tozero"},
         "annotations": [
             heading("By column", "x", "y"),
-            heading("Together: one bar for each combination of missing columns", "x3", "y3"),
+            heading("Together: a bar for each combination of missing columns", "x3", "y3"),
         ],
     }
-    return figure(
-        traces, "Missing values", rows_in_words(view["rows"], view["real_rows"]), height=120 + 24 * len(names), **layout
-    )
+    layout["xaxis2"]["range"] = [-0.5, len(patterns) - 0.5]
+    subtitle = rows_in_words(view["rows"], view["real_rows"])
+    return figure(traces, "Missing values", subtitle, height=rows + bars, **layout)

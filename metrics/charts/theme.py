@@ -38,14 +38,14 @@ def rgba(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-def fading(colour: str) -> list[list[Any]]:
-    """A colour scale from nothing to `colour`."""
-    return [[0, rgba(colour, 0)], [1, rgba(colour, 1)]]
+def fading(colour: str, most: float = 1) -> list[list[Any]]:
+    """A colour scale from nothing to `colour`, or to a part of it that leaves text upon it legible."""
+    return [[0, rgba(colour, 0)], [1, rgba(colour, most)]]
 
 
-def diverging(low: str, high: str) -> list[list[Any]]:
+def diverging(low: str, high: str, most: float = 1) -> list[list[Any]]:
     """A colour scale from `low` over nothing to `high`."""
-    return [[0, rgba(low, 1)], [0.5, rgba(low, 0)], [0.5, rgba(high, 0)], [1, rgba(high, 1)]]
+    return [[0, rgba(low, most)], [0.5, rgba(low, 0)], [0.5, rgba(high, 0)], [1, rgba(high, most)]]
 
 
 DIFFERENCE = diverging(REAL, SYNTHETIC)

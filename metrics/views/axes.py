@@ -156,7 +156,7 @@ def _cut(low: float, high: float, width: float, step: float) -> np.ndarray:
     if not width > 0 or not np.isfinite(width):
         around = step or max(abs(low) * 1e-3, 0.5)
         return np.array([low - around / 2, low + around / 2])
-    if step and width < 20 * step:
+    if step and width < 20 * step and high - low >= step:
         width = step * max(1, np.ceil(width / step - 1e-9))
         low = np.round(low / step) * step - step / 2
     bins = max(1, int(np.ceil((high - low) / width - 1e-9)))

@@ -77,7 +77,7 @@ def _number(view: dict[str, Any], tables: Mapping[str, np.ndarray]) -> None:
     finite = {name: values[np.abs(values) < HUGE] for name, values in tables.items()}
     view["summary"] = {name: _summary(values) for name, values in finite.items()}
     distinct = _distinct(finite["train"])
-    if distinct is not None and 0 < len(distinct) <= FEW:
+    if distinct is not None:
         counts = {name: pd.Series(values).value_counts() for name, values in finite.items()}
         _few_numbers(view, counts, distinct)
     else:
@@ -101,7 +101,7 @@ def _number(view: dict[str, Any], tables: Mapping[str, np.ndarray]) -> None:
         }
         for spike in spikes:
             held = {name: _share((values == spike).sum(), values) for name, values in tables.items()}
-            view["apart"].append({"label": f"{spike:,.6g}", "shares": held})
+            view["apart"].append({"label": f"{spike:,.15g}", "shares": held})
     infinite = {name: _share((np.abs(values) >= HUGE).sum(), values) for name, values in tables.items()}
     if any(infinite.values()):
         view["apart"].append({"label": "infinite", "shares": infinite})
@@ -143,7 +143,7 @@ def _few_numbers(view: dict[str, Any], counts: Mapping[str, pd.Series], distinct
     view["form"], view["levels"] = "bars", []
     for value in distinct:
         held = {name: int(count.get(value, 0)) for name, count in counts.items()}
-        view["levels"].append(_level(view, f"{value:,.6g}", held))
+        view["levels"].append(_level(view, f"{value:,.15g}", held))
     others = {name: int(count.sum() - count.reindex(distinct).sum()) for name, count in counts.items()}
     if any(others.values()):
         view["levels"].append(_level(view, "other values", others, rest=True))

@@ -92,7 +92,7 @@ def _side(tables: dict[str, pd.DataFrame], column: Column) -> _Side:
 def _by_level(name: str, series: dict[str, pd.Series], most: int, ordered: bool = False) -> _Side:
     real = series["real"].value_counts()
     shown = sorted(real.index) if ordered else list(real.index[:most])
-    labels = [f"{level:,.6g}" if ordered else str(level) for level in shown]
+    labels = [f"{level:,.15g}" if ordered else str(level) for level in shown]
     code = {level: number for number, level in enumerate(shown)}
     other, codes = len(shown), {}
     for table, values in series.items():
