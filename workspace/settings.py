@@ -64,6 +64,17 @@ class Settings(BaseSettings):
     )
     holdout_share: float = Field(0.2, ge=0, lt=1, description="Share of an upload kept from every generator.")
     max_upload_mb: int = Field(2048, ge=1, description="Largest upload in megabytes.")
+    secret_keys: list[SecretStr] = Field(
+        [], description="Keys that encrypt credentials and sign tokens, newest first; unset: one made in the workspace."
+    )
+    llm_base_url: str = Field("https://api.openai.com/v1", description="OpenAI-compatible server for conversations.")
+    llm_api_key: SecretStr = Field(SecretStr(""), description="Its API key; unset: typed per session in the page.")
+    llm_model: str = Field("gpt-4o-mini", description="The model that writes conversations.")
+    llm_local_only: bool = Field(False, description="Forbid any language-model server that is not on this machine.")
+    llm_prices: dict[str, tuple[float, float]] = Field(
+        {"gpt-4o-mini": (0.15, 0.60), "gpt-4o": (2.50, 10.00), "gpt-4.1-mini": (0.40, 1.60), "gpt-4.1": (2.00, 8.00)},
+        description="US dollars per million input and output tokens, by model; check them against your contract.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     plugins: list[str] = Field(
         [], description="Modules imported at start that add generators, metrics or kinds of job of your own."
@@ -96,4 +107,4 @@ class Settings(BaseSettings):
 def _written(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    return str(value) if isinstance(value, str | Path) else json.dumps(value)
+    return str(value) if isinstance(value, str | Path) else json.dumps(value, default=SecretStr.get_secret_value)

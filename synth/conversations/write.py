@@ -34,6 +34,8 @@ class Written(BaseModel):
     input_tokens: int = 0
     output_tokens: int = 0
     problem: str = ""
+    rejected: bool = False
+    """Taken out by the analyst, and not to be written again."""
 
 
 @dataclass

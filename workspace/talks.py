@@ -1,0 +1,325 @@
+"""Sets of written conversations: from an uploaded file, or from a description alone, to files for training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, SecretStr
+from sqlalchemy import ForeignKey, String, delete, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from metrics import Score
+from metrics.dialogue import DIALOGUE_METRICS, Conversations, Texts
+from synth.conversations import (
+    Brief,
+    Dialogue,
+    Outcome,
+    Server,
+    Shape,
+    detect_shape,
+    estimate,
+    plan,
+    read_dialogues,
+    read_written,
+    write,
+)
+from synth.conversations.formats import SUFFIXES, FileForm, save_dialogues
+from synth.conversations.local import serving
+from synth.conversations.prompts import fingerprint
+from synth.conversations.write import Estimate, Written, prompts
+from workspace import tables
+from workspace.catalog import Job, Row, new_id, now
+from workspace.runs import Runs
+from workspace.secrets import Secrets
+from workspace.store import LOCAL
+
+if TYPE_CHECKING:
+    from workspace.tasks import Work
+
+HELD_OUT = 0.2
+"""Share of the real dialogues that no prompt shows, to judge against."""
+
+
+class Order(BaseModel):
+    """What was ordered: everything a set is written from, but for the key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    brief: Brief
+    server: Server
+    local: bool = False
+    """Write with the small model on this machine, started for the job."""
+    shape: Shape | None = None
+    intent: str | None = None
+    """The label of the real dialogues that the brief's intents are values of."""
+    budget: float | None = None
+    metrics: list[str] | None = None
+
+
+class Talk(Row):
+    """One set of written conversations."""
+
+    __tablename__ = "talks"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    name: Mapped[str]
+    owner: Mapped[str] = mapped_column(String(200), index=True)
+    created: Mapped[datetime] = mapped_column(default=now)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str | None] = mapped_column(String(32))
+    order: Mapped[dict[str, Any]] = mapped_column("ordered")
+    """The order, as JSON; without the key."""
+    prompt_hash: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    note: Mapped[str] = mapped_column(default="")
+
+    @property
+    def ordered(self) -> Order:
+        return Order.model_validate(self.order)
+
+
+class Talks(Runs):
+    """What a workspace does with conversations."""
+
+    def talk_folder(self, talk_id: str) -> Path:
+        return self.folder / "talks" / talk_id
+
+    def find_shape(self, dataset_id: str) -> Shape:
+        """How a dataset holds conversations. Raises ValueError, in words, when it holds none."""
+        return detect_shape(self._texts(dataset_id))
+
+    def dialogues(self, dataset_id: str, shape: Shape, *, held_out: bool = False) -> list[Dialogue]:
+        """The real dialogues that prompts may show, or those held out from them: whole dialogues, drawn by seed 0."""
+        found = read_dialogues(self._texts(dataset_id), shape)
+        held = set(np.random.default_rng(0).permutation(len(found))[: int(HELD_OUT * len(found))].tolist())
+        return [dialogue for at, dialogue in enumerate(found) if (at in held) == held_out]
+
+    def _texts(self, dataset_id: str) -> pd.DataFrame:
+        """A dataset's rows, every cell as the file wrote it."""
+        dataset = self.dataset(dataset_id)
+        table = tables.read(self.dataset_folder(dataset.id) / "table.duckdb", dataset.schema)
+        texts = {}
+        for column in dataset.schema:
+            values = table[column.name]
+            if column.kind == "boolean" and column.labels:
+                values = values.map({False: column.labels[0], True: column.labels[1]})
+            texts[column.name] = values.astype("string").fillna("").astype(object)
+        return pd.DataFrame(texts)
+
+    def server(self, **asked: Any) -> Server:
+        """The language-model server of the settings; `asked` overrides single fields."""
+        settings = self.settings
+        found = {
+            "base_url": settings.llm_base_url,
+            "api_key": settings.llm_api_key,
+            "model": settings.llm_model,
+            **{name: value for name, value in asked.items() if value is not None},
+        }
+        low, high = settings.llm_prices.get(found["model"], (0.0, 0.0))
+        found.setdefault("price", {"input": low, "output": high})
+        return Server(**{**found, "local_only": settings.llm_local_only or found.get("local_only", False)})
+
+    def estimate_talk(self, dataset_id: str | None, order: Order) -> Estimate:
+        """What an order will take, before anything is sent."""
+        return estimate(order.brief, self._shown(dataset_id, order), order.server, order.intent)
+
+    def prompt(self, dataset_id: str | None, order: Order) -> list[dict[str, str]]:
+        """The first request of an order, word for word as it will be sent."""
+        source = self._shown(dataset_id, order)
+        first = plan(order.brief, source, intent=order.intent)[0]
+        return prompts(order.brief, source)(first, False)
+
+    def converse(self, dataset_id: str | None, order: Order, *, name: str = "", owner: str = LOCAL) -> Job:
+        """Write a set of conversations; the key travels encrypted and is forgotten when the job is done.
+
+        Raises ValueError, in words, when the order cannot be carried out.
+        """
+        if order.budget is not None and order.budget <= 0:
+            raise ValueError("A budget of 0 pays for nothing. Raise it, or leave it empty for none.")
+        unknown = sorted(set(order.metrics or ()) - set(DIALOGUE_METRICS))
+        if unknown:
+            raise ValueError(f"There is no metric {', '.join(unknown)}. There are {', '.join(DIALOGUE_METRICS)}.")
+        if dataset_id is not None:
+            dataset = self.dataset(dataset_id)
+            order = order.model_copy(update={"shape": order.shape or self.find_shape(dataset_id)})
+            name = name or dataset.name
+        talk = Talk(
+            id=new_id(),
+            name=name or order.brief.kind,
+            owner=owner,
+            dataset_id=dataset_id,
+            order=order.model_dump(mode="json"),
+            prompt_hash=fingerprint(order.brief),
+        )
+        with self.catalog.session() as session:
+            session.add(talk)
+        return self._submit(talk, order.server.api_key, owner)
+
+    def go_on(self, talk_id: str, api_key: SecretStr | None = None, *, owner: str = LOCAL) -> Job:
+        """Write what a set still lacks: after a stop, an error, a raised budget or a dialogue taken out."""
+        talk = self.talk(talk_id)
+        self._not_being_written(talk)
+        return self._submit(talk, api_key or self.settings.llm_api_key, owner)
+
+    def _submit(self, talk: Talk, key: SecretStr, owner: str) -> Job:
+        hidden = Secrets(self.settings).hide(key.get_secret_value())
+        job = self.queue.submit("converse", {"talk": talk.id, "key": hidden}, dataset_id=talk.dataset_id, owner=owner)
+        self.change_talk(talk.id, job_id=job.id, note="")
+        return job
+
+    def talks(self, dataset_id: str | None = None, *, owner: str | None = None) -> Sequence[Talk]:
+        """All sets of conversations, newest first."""
+        return self.listed(Talk, dataset_id=dataset_id, owner=owner)
+
+    def talk(self, talk_id: str) -> Talk:
+        return self.catalog.get(Talk, talk_id)
+
+    def written(self, talk_id: str) -> list[Written]:
+        """The dialogues of a set so far, as they arrived."""
+        lines = read_written(self.talk_folder(self.talk(talk_id).id) / "set.jsonl")
+        return [line for line in lines if line.dialogue is not None and not line.rejected]
+
+    def set_dialogue(self, talk_id: str, index: int, dialogue: Dialogue | None, *, again: bool = False) -> None:
+        """Replace a dialogue by an edited one, or take it out (None); `again` lets `go_on` write another in its place.
+
+        Raises ValueError while the set is being written.
+        """
+        talk = self.talk(talk_id)
+        self._not_being_written(talk)
+        file = self.talk_folder(talk_id) / "set.jsonl"
+        lines = []
+        for line in read_written(file):
+            if line.index == index and line.dialogue is not None:
+                if dialogue is not None:
+                    line = line.model_copy(update={"dialogue": dialogue})
+                elif again:
+                    # What it cost stays on the bill.
+                    line = line.model_copy(update={"dialogue": None, "problem": "it was sent back"})
+                else:
+                    line = line.model_copy(update={"rejected": True})
+            lines.append(line)
+        partial = file.with_suffix(".partial")
+        partial.write_text("".join(line.model_dump_json() + "\n" for line in lines), encoding="utf-8")
+        partial.replace(file)
+
+    def talk_scores(self, talk_id: str) -> dict[str, Score]:
+        """How a set was judged; empty before it was."""
+        file = self.talk_folder(talk_id) / "scores.json"
+        if not file.is_file():
+            return {}
+        return {name: Score.model_validate(score) for name, score in json.loads(file.read_bytes()).items()}
+
+    def export_talk(self, talk_id: str, form: FileForm) -> Path:
+        """A set as a file: `csv` and `parquet` have the columns of the input, a turn per row."""
+        talk = self.talk(talk_id)
+        order = talk.ordered
+        made = [self._as_input(line.dialogue, order) for line in self.written(talk_id)]
+        columns = {}
+        if order.shape is not None and order.shape.form == "turns":
+            named = {name: getattr(order.shape, name) for name in ("id", "turn", "role", "text")}
+            columns = {name: value for name, value in named.items() if value}
+        folder = self.talk_folder(talk_id) / "export"
+        folder.mkdir(parents=True, exist_ok=True)
+        # The set may change; a file is named by what it holds.
+        held = hashlib.sha256("".join(d.model_dump_json() for d in made).encode()).hexdigest()[:12]
+        target = folder / f"conversations-{form}-{held}{SUFFIXES[form]}"
+        if not target.is_file():
+            with self.incoming() as incoming:
+                save_dialogues(made, incoming / target.name, form, assistant=order.brief.roles[1], **columns)
+                (incoming / target.name).replace(target)
+        return target
+
+    def delete_talk(self, talk_id: str) -> None:
+        """Delete a set of conversations; end its job first if it runs."""
+        talk = self.talk(talk_id)
+        job = self._job_of(talk)
+        if job is not None and not job.ended:
+            self.queue.cancel(job.id)
+            self.end_at_once([job])
+        with self.catalog.session() as session:
+            session.execute(delete(Talk).where(Talk.id == talk_id))
+        self.remove(self.talk_folder(talk_id))
+
+    def _job_of(self, talk: Talk) -> Job | None:
+        with self.catalog.session() as session:
+            return session.get(Job, talk.job_id) if talk.job_id else None
+
+    def _not_being_written(self, talk: Talk) -> None:
+        job = self._job_of(talk)
+        if job is not None and not job.ended:
+            raise ValueError("This set is being written. Wait for it, or stop it first.")
+
+    def change_talk(self, talk_id: str, **values: Any) -> None:
+        with self.catalog.session() as session:
+            session.execute(update(Talk).where(Talk.id == talk_id).values(**values))
+
+    def _shown(self, dataset_id: str | None, order: Order) -> list[Dialogue]:
+        if dataset_id is None:
+            return []
+        return self.dialogues(dataset_id, order.shape or self.find_shape(dataset_id))
+
+    @staticmethod
+    def _as_input(dialogue: Dialogue, order: Order) -> Dialogue:
+        """The dialogue with its intent under the input's own name for it."""
+        named = {order.intent if name == "intent" and order.intent else name: v for name, v in dialogue.labels.items()}
+        return dialogue.model_copy(update={"labels": named})
+
+
+def converse(work: Work) -> None:
+    """Write a set of conversations and judge it. What was written stays, whatever ends the job."""
+    workspace = work.workspace
+    talk = workspace.talk(work.job.arguments["talk"])
+    order = talk.ordered
+    key = Secrets(workspace.settings).show(work.job.arguments["key"])
+    folder = workspace.talk_folder(talk.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    reading = work.progress.stage("Reading", 0.0, 0.02)
+    reading(0.0)
+    shown = workspace._shown(talk.dataset_id, order)
+    held = workspace.dialogues(talk.dataset_id, order.shape, held_out=True) if talk.dataset_id else []
+    writing = work.progress.stage("Writing", 0.02, 0.9)
+
+    def asked_of(server: Server) -> Outcome:
+        return write(
+            order.brief,
+            shown,
+            server,
+            folder / "set.jsonl",
+            intent=order.intent,
+            budget=order.budget,
+            report=writing,
+        )
+
+    if order.local:
+        with serving(workspace.queue.folder(work.job.id) / "model.txt") as server:
+            outcome = asked_of(server)
+    else:
+        outcome = asked_of(order.server.model_copy(update={"api_key": SecretStr(key)}))
+    workspace.change_talk(talk.id, outcome=asdict(outcome), note=outcome.stopped)
+    judging = work.progress.stage("Judging", 0.9, 1.0)
+    made = [line.dialogue for line in workspace.written(talk.id)]
+    talks = Conversations(
+        source=Texts(shown),
+        holdout=Texts(held) if any(dialogue.turns for dialogue in held) else None,
+        synthetic=Texts(made),
+        asked=[item.labels for item in plan(order.brief)],
+        intent=order.intent or "intent",
+        seed=order.brief.seed,
+    )
+    scores = {}
+    names = order.metrics or list(DIALOGUE_METRICS)
+    for at, name in enumerate(names):
+        judging(at / len(names), DIALOGUE_METRICS[name].card.title)
+        scores[name] = DIALOGUE_METRICS[name](talks).model_dump(mode="json")
+    partial = folder / "scores.partial"
+    partial.write_text(json.dumps(scores, ensure_ascii=False), encoding="utf-8")
+    partial.replace(folder / "scores.json")
+    workspace.queue.change(work.job.id, arguments={"talk": talk.id})
