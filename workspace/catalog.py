@@ -251,15 +251,17 @@ class Run(Row):
 
 
 class Measurement(Row):
-    """What one fit cost on one machine: what estimates are drawn from."""
+    """What one stage of a job cost once on one machine: what estimates are drawn from."""
 
     __tablename__ = "measurements"
+    __table_args__ = (Index("measurements_by_machine", "machine", "stage"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    machine: Mapped[str] = mapped_column(String(200))
-    model: Mapped[str] = mapped_column(String(80), index=True)
     at: Mapped[datetime] = mapped_column(default=now)
-    features: Mapped[dict[str, float]]
+    machine: Mapped[str] = mapped_column(String(200))
+    stage: Mapped[str] = mapped_column(String(100))
+    """`start`, `judge`, or `fit:` and `draw:` with the generator's name."""
+    quantities: Mapped[dict[str, float]]
     seconds: Mapped[float]
     memory_mb: Mapped[float]
 

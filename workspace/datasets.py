@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -78,13 +78,8 @@ class Datasets(Store):
         if sample is None:
             raise NotFound(f"There is no sample {name!r}. There are {', '.join(s.name for s in tables.SAMPLES)}.")
         dataset = self.add_dataset(sample.path, sample.path.name, owner=owner)
-        columns = [
-            column.model_copy(update={"role": "target"}) if column.name == sample.target else column
-            for column in dataset.schema
-        ]
-        return self._change_dataset(
-            dataset.id, name=sample.title, source=f"sample:{name}", schema=Schema(columns=columns)
-        )
+        schema = _aimed_at(dataset.schema, sample.target) if sample.target else dataset.schema
+        return self._change_dataset(dataset.id, name=sample.title, source=f"sample:{name}", schema=schema)
 
     def datasets(self, owner: str | None = None) -> Sequence[Dataset]:
         """All datasets, newest first."""
@@ -126,11 +121,13 @@ class Datasets(Store):
         dataset = self.dataset(dataset_id)
         if schema.names != dataset.schema.names:
             raise ValueError("A schema has the columns of its file, in order. Edit kinds and roles only.")
-        problems = tables.retype(self._table(dataset_id), schema)
-        if problems:
-            raise ValueError(" ".join(problems))
+        edited = Schema(columns=[column for column in schema if column != dataset.schema[column.name]])
         folder = self.dataset_folder(dataset_id)
-        _write_profiles(folder, tables.profile(folder / "table.duckdb", schema))
+        _check_kinds(folder / "table.duckdb", edited)
+        if dataset.split.kind == "file":
+            _check_kinds(folder / dataset.split.file, edited, "The holdout does not fit. ")
+        anew = {profile.name: profile for profile in tables.profile(folder / "table.duckdb", edited)}
+        _write_profiles(folder, [anew.get(profile.name, profile) for profile in self.profiles(dataset_id)])
         return self._change_dataset(dataset_id, schema=schema)
 
     def preflight(self, dataset_id: str) -> list[preflight.Finding]:
@@ -140,7 +137,7 @@ class Datasets(Store):
     def apply_fix(self, dataset_id: str, finding: preflight.Finding) -> Dataset:
         schema = self.dataset(dataset_id).schema
         columns = [finding.fix if column.name == finding.column else column for column in schema]
-        return self.set_schema(dataset_id, Schema(columns=columns))
+        return self.set_schema(dataset_id, schema.model_copy(update={"columns": columns}))
 
     def set_holdout(self, dataset_id: str, share: float, seed: int = 0) -> Dataset:
         """Keep back a share of the rows, drawn anew. Runs made before keep the holdout they were trained without."""
@@ -160,12 +157,12 @@ class Datasets(Store):
     def train_table(self, dataset_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame:
         """The rows generators may see, or a random `rows` of them."""
         dataset = self.dataset(dataset_id)
-        return self._real(dataset.id, dataset.split, dataset.schema, "train", rows, seed)
+        return self.real_part(dataset.id, dataset.split, dataset.schema, "train", rows, seed)
 
     def holdout_table(self, dataset_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame | None:
         """The rows no generator sees; None when none were kept back."""
         dataset = self.dataset(dataset_id)
-        return self._real(dataset.id, dataset.split, dataset.schema, "holdout", rows, seed)
+        return self.real_part(dataset.id, dataset.split, dataset.schema, "holdout", rows, seed)
 
     def _change_dataset(self, dataset_id: str, **values: Any) -> Dataset:
         with self.catalog.session() as session:
@@ -177,9 +174,16 @@ class Datasets(Store):
     def _table(self, dataset_id: str) -> Path:
         return self.dataset_folder(self.dataset(dataset_id).id) / "table.duckdb"
 
-    def _real(
-        self, dataset_id: str, split: Split, schema: Schema, part: str, rows: int | None, seed: int
+    def real_part(
+        self,
+        dataset_id: str,
+        split: Split,
+        schema: Schema,
+        part: Literal["train", "holdout"],
+        rows: int | None = None,
+        seed: int = 0,
     ) -> pd.DataFrame | None:
+        """The real rows on one side of a split, or a random `rows` of them; None when that side is empty."""
         folder = self.dataset_folder(dataset_id)
         if split.kind == "share":
             held = np.load(folder / split.file)
@@ -200,9 +204,7 @@ class Datasets(Store):
                     f'"{name}" lacks the column(s) {", ".join(absent)} that the training table has. '
                     "Upload a holdout with the same columns."
                 )
-            problems = tables.retype(incoming / "holdout.duckdb", dataset.schema)
-            if problems:
-                raise ValueError(f'"{name}" does not fit the training table. {" ".join(problems)}')
+            _check_kinds(incoming / "holdout.duckdb", dataset.schema, f'"{name}" does not fit the training table. ')
             file = f"holdout-{new_id()}.duckdb"
             (incoming / "holdout.duckdb").replace(folder / file)
         return Split(kind="file", rows=read.rows, of=dataset.rows, file=file)
@@ -217,6 +219,19 @@ def _split_share(folder: Path, rows: int, share: float, seed: int) -> Split:
     drawn = np.random.default_rng(seed).permutation(rows)[:held]
     np.save(folder / file, np.sort(drawn))
     return Split(kind="share", rows=held, of=rows, share=share, seed=seed, file=file)
+
+
+def _check_kinds(file: Path, schema: Schema, opening: str = "") -> None:
+    problems = tables.retype(file, schema)
+    if problems:
+        raise ValueError(opening + " ".join(reason for _, reason in problems))
+
+
+def _aimed_at(schema: Schema, target: str) -> Schema:
+    """The schema with `target`, and nothing else, as the column to predict."""
+    roles = {schema.target: "feature", target: "target"}
+    columns = [column.model_copy(update={"role": roles.get(column.name, column.role)}) for column in schema]
+    return schema.model_copy(update={"columns": columns})
 
 
 def _write_profiles(folder: Path, profiles: list[ColumnProfile]) -> None:

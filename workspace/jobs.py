@@ -210,12 +210,14 @@ class Queue:
                 **values,
             )
             if job is not None:
-                session.add(Event(job_id=job.id, progress=job.progress, stage=job.stage, note=error or state))
+                session.add(Event(job_id=job.id, progress=job.progress, stage=job.stage, note=error))
                 if job.run_id and state != "done":
                     why = error or {"cancelled": "It was cancelled.", "interrupted": "It was interrupted."}[state]
                     session.execute(update(Run).where(Run.id == job.run_id).values(note=f"{job.stage} ended: {why}"))
         if job is not None:
             self.clear_scratch(job.id)
+            if state in ("done", "cancelled"):
+                shutil.rmtree(self.checkpoint(job.id), ignore_errors=True)
         return job
 
     def cancel(self, job_id: str) -> Job:
@@ -267,6 +269,10 @@ class Queue:
     def scratch(self, job_id: str) -> Path:
         """Where a job writes what is not complete yet."""
         return self.folder(job_id) / "work"
+
+    def checkpoint(self, job_id: str) -> Path:
+        """Where a job keeps what a second attempt can go on from."""
+        return self.folder(job_id) / "checkpoint"
 
     def clear_scratch(self, job_id: str) -> None:
         shutil.rmtree(self.scratch(job_id), ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from sqlalchemy import delete, update
@@ -41,13 +42,15 @@ class Runs(Datasets):
         run = self.run(run_id)
         return tables.read(run.folder / "synthetic.duckdb", run.schema, sample=rows, seed=seed)
 
-    def real_table(self, run_id: str, part: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame | None:
+    def real_table(
+        self, run_id: str, part: Literal["train", "holdout"], rows: int | None = None, seed: int = 0
+    ) -> pd.DataFrame | None:
         """The real rows a run is compared with: `train`, those it learned from, or `holdout`, those it never saw.
 
         They have the synthetic table's columns, and the kinds and the split of the time of training.
         """
         run = self.run(run_id)
-        return self._real(run.dataset_id, run.split, run.schema, part, rows, seed)
+        return self.real_part(run.dataset_id, run.split, run.schema, part, rows, seed)
 
     def keep_scores(self, run: Run, scores: dict[str, Score]) -> None:
         """Store how a run was judged, beside what was measured of it before."""

@@ -13,12 +13,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from workspace.catalog import Catalog, Dataset, Job, Run, new_id
+from workspace.catalog import Catalog, Dataset, Job, Measurement, Run, new_id
+from workspace.estimate import Measured, machine
 from workspace.jobs import Process, Queue, process_of
 from workspace.settings import HOST, Settings
 
 LOCAL = "local"
 """The owner where nobody signs in."""
+MEASUREMENTS_READ = 1000
 ORPHAN_S = 600
 """A folder that no row has named for this long was left by a crash."""
 
@@ -54,6 +56,23 @@ class Store:
                 # Another server may be between moving a folder into place and listing it.
                 if folder.name not in known and time.time() - folder.stat().st_ctime > ORPHAN_S:
                     self.remove(folder)
+
+    def measured(self) -> list[Measured]:
+        """What jobs and calibrations took on machines like this one, the latest first."""
+        here = machine(self.settings.threads_per_job)
+        query = select(Measurement).where(Measurement.machine == here).order_by(Measurement.id.desc())
+        with self.catalog.session() as session:
+            rows = session.scalars(query.limit(MEASUREMENTS_READ)).all()
+        return [Measured(row.stage, row.quantities, row.seconds, row.memory_mb) for row in rows]
+
+    def keep_measured(self, measured: Sequence[Measured]) -> None:
+        """Store what stages took, for the estimates to come."""
+        here = machine(self.settings.threads_per_job)
+        with self.catalog.session() as session:
+            for one in measured:
+                row = Measurement(stage=one.stage, quantities=one.quantities)
+                row.machine, row.seconds, row.memory_mb = here, one.seconds, one.memory_mb
+                session.add(row)
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:

@@ -5,28 +5,28 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 import metrics
 from metrics import Tables
-from synth import GENERATORS, Generator, Report
+from synth import GENERATORS, Generator
 from workspace import tables
 from workspace.catalog import Job, Run, new_id
+from workspace.estimate import Measured, Prices, estimate, passes, quantities, speed, stage_name
+from workspace.meter import Meter, cpu_seconds, peak_mb
+from workspace.progress import Progress, Stage
 
 if TYPE_CHECKING:
     from workspace.workspace import Workspace
 
 
-class Progress(Protocol):
-    """How a task says how far it is, stage by stage."""
-
-    def stage(self, name: str, start: float, end: float) -> Report:
-        """The report of the stage that takes the job from `start` to `end` (0 to 1)."""
+TITLES = {"start": "Reading", "fit": "Training", "draw": "Sampling", "judge": "Judging"}
 
 
 @dataclass(frozen=True)
@@ -74,95 +74,127 @@ def train(work: Work) -> None:
     attempt at a job that got that far only judges.
     """
     asked = Training.model_validate(work.job.arguments)
-    if work.job.run_id is None:
-        _fit_and_draw(work, asked)
-    _judge(work, asked.metrics, work.progress.stage("Judging", 0.9, 1.0))
-
-
-def _fit_and_draw(work: Work, asked: Training) -> None:
-    workspace = work.workspace
-    dataset = workspace.dataset(work.job.dataset_id)
-    work.progress.stage("Reading", 0.0, 0.02)(0.0)
-    table = workspace.train_table(dataset.id)
-    kind = GENERATORS[asked.model]
-    generator = kind(kind.Params.model_validate(asked.params), asked.seed)
-    begun = time.monotonic()
-    generator.fit(table, dataset.schema, work.progress.stage("Training", 0.02, 0.8))
-    fitted = time.monotonic()
-    generator.save(work.folder / "model")
-    run = Run(
-        id=new_id(),
+    if work.job.run_id is not None:
+        _judge(work, asked.metrics, Stages(work, work.workspace.run(work.job.run_id), ("judge",)))
+        return
+    dataset = work.workspace.dataset(work.job.dataset_id)
+    run = _new_run(
+        work,
         dataset_id=dataset.id,
-        job_id=work.job.id,
-        owner=work.job.owner,
         model=asked.model,
-        params=generator.params.model_dump(mode="json"),
+        params=asked.params,
         seed=asked.seed,
-        rows=asked.rows if asked.rows is not None else len(table),
+        rows=asked.rows or dataset.train_rows,
         schema=dataset.schema.released,
         split=dataset.split,
-        fit_seconds=fitted - begun,
     )
-    _draw(work, generator, run, work.progress.stage("Sampling", 0.8, 0.9))
+    stages = Stages(work, run, ("start", "fit", "draw", "judge"))
+    with stages.stage("start"):
+        table = work.workspace.real_part(dataset.id, run.split, run.schema, "train")
+    with stages.stage("fit") as report:
+        begun = time.monotonic()
+        generator = stages.kind(stages.params, run.seed).fit(table, run.schema, report)
+        run.fit_seconds = time.monotonic() - begun
+    generator.save(work.folder / "model")
+    _draw(work, generator, run, stages)
     work.publish(run)
+    _judge(work, asked.metrics, stages)
 
 
 def sample(work: Work) -> None:
     """Draw another table from a run's model and publish it as a run of its own, then judge it."""
     asked = Drawing.model_validate(work.job.arguments)
-    if work.job.run_id is None:
-        parent = work.workspace.run(asked.parent)
-        work.progress.stage("Reading", 0.0, 0.05)(0.0)
-        # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
-        shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=_link)
-        run = Run(
-            id=new_id(),
-            dataset_id=parent.dataset_id,
-            job_id=work.job.id,
-            owner=work.job.owner,
-            model=parent.model,
-            params=parent.params,
-            seed=asked.seed,
-            rows=asked.rows,
-            schema=parent.schema,
-            split=parent.split,
-            parent_id=parent.id,
-            fit_seconds=parent.fit_seconds,
-        )
-        generator = GENERATORS[parent.model].load(work.folder / "model")
-        _draw(work, generator, run, work.progress.stage("Sampling", 0.05, 0.6))
-        work.publish(run)
-    _judge(work, asked.metrics, work.progress.stage("Judging", 0.6, 1.0))
+    if work.job.run_id is not None:
+        _judge(work, asked.metrics, Stages(work, work.workspace.run(work.job.run_id), ("judge",)))
+        return
+    parent = work.workspace.run(asked.parent)
+    run = _new_run(
+        work,
+        dataset_id=parent.dataset_id,
+        model=parent.model,
+        params=parent.params,
+        seed=asked.seed,
+        rows=asked.rows,
+        schema=parent.schema,
+        split=parent.split,
+        parent_id=parent.id,
+        fit_seconds=parent.fit_seconds,
+    )
+    stages = Stages(work, run, ("draw", "judge"))
+    # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
+    shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=_link)
+    _draw(work, stages.kind.load(work.folder / "model"), run, stages)
+    work.publish(run)
+    _judge(work, asked.metrics, stages)
 
 
 def evaluate(work: Work) -> None:
     """Judge a run again, for example by metrics that were not asked for at first."""
     asked = Judging.model_validate(work.job.arguments)
-    _judge(work, asked.metrics, work.progress.stage("Judging", 0.0, 1.0))
+    _judge(work, asked.metrics, Stages(work, work.workspace.run(work.job.run_id), ("judge",)))
 
 
 TASKS: dict[str, Callable[[Work], None]] = {task.__name__: task for task in (train, sample, evaluate)}
 
 
-def _draw(work: Work, generator: Generator, run: Run, report: Report) -> None:
-    begun = time.monotonic()
-    chunks = generator.chunks(run.rows, report=report, seed=run.seed)
-    tables.write(work.folder / "synthetic.duckdb", chunks, run.schema)
-    run.sample_seconds = time.monotonic() - begun
+class Stages:
+    """The stages of a job: each has the share of the progress that its expected time has, and leaves a measurement."""
+
+    def __init__(self, work: Work, run: Run, names: tuple[str, ...]):
+        self.work, self.run, self.names = work, run, names
+        self.kind = GENERATORS[run.model]
+        self.params = self.kind.Params.model_validate(run.params)
+        self.shape = work.workspace.shape(work.workspace.dataset(run.dataset_id))
+        prices = Prices(work.workspace.measured(), speed())
+        expected = estimate(prices, self.kind, self.params, self.shape, run.rows).stages
+        self._shares = {name: max(expected[name], 0.02 * sum(expected.values()), 1e-3) for name in names}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """Do the work of one stage; yields its report."""
+        before = sum(self._shares[earlier] for earlier in self.names[: self.names.index(name)])
+        whole = sum(self._shares.values())
+        report = self.work.progress.stage(TITLES[name], before / whole, (before + self._shares[name]) / whole)
+        meter = Meter()
+        report(0.0)
+        yield report
+        self.work.progress.flush()
+        if self.work.job.attempts == 1:
+            self._keep(name, meter.busy_seconds, report.reached.get("epoch", passes(self.params)))
+
+    def _keep(self, name: str, seconds: float, passed: float) -> None:
+        if name == "start":
+            seconds = cpu_seconds()  # with what the interpreter and its imports took
+        amounts = quantities(name, self.shape, passed, self.run.rows)
+        measured = Measured(stage_name(name, self.run.model), amounts, round(seconds, 4), round(peak_mb(), 1))
+        self.work.workspace.keep_measured([measured])
 
 
-def _judge(work: Work, names: list[str] | None, report: Report) -> None:
-    run = work.workspace.run(work.job.run_id)
-    report(0.0, "Reading the tables")
-    judged = Tables(
-        train=work.workspace.real_table(run.id, "train"),
-        holdout=work.workspace.real_table(run.id, "holdout"),
-        synthetic=work.workspace.synthetic_table(run.id),
-        schema=run.schema,
-        target=run.schema.target,
-        seed=run.seed,
-    )
-    work.workspace.keep_scores(run, metrics.evaluate(judged, names, report))
+def _new_run(work: Work, **about: Any) -> Run:
+    return Run(id=new_id(), job_id=work.job.id, owner=work.job.owner, **about)
+
+
+def _draw(work: Work, generator: Generator, run: Run, stages: Stages) -> None:
+    with stages.stage("draw") as report:
+        begun = time.monotonic()
+        chunks = generator.chunks(run.rows, report=report, seed=run.seed)
+        tables.write(work.folder / "synthetic.duckdb", chunks, run.schema)
+        run.sample_seconds = time.monotonic() - begun
+
+
+def _judge(work: Work, names: list[str] | None, stages: Stages) -> None:
+    workspace, run = work.workspace, work.workspace.run(work.job.run_id)
+    with stages.stage("judge") as report:
+        judged = Tables(
+            train=workspace.real_table(run.id, "train"),
+            holdout=workspace.real_table(run.id, "holdout"),
+            synthetic=workspace.synthetic_table(run.id),
+            schema=run.schema,
+            target=run.schema.target,
+            seed=run.seed,
+        )
+        scores = metrics.evaluate(judged, names, report)
+    workspace.keep_scores(run, scores)
 
 
 def _link(source: str, target: str) -> None:

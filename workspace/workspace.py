@@ -9,8 +9,9 @@ from typing import Any, Self
 from sqlalchemy import delete, select, tuple_
 
 from metrics import METRICS
-from synth import GENERATORS
+from synth import GENERATORS, Generator, Params
 from workspace.catalog import Dataset, Event, Job, NotFound, Run
+from workspace.estimate import Estimate, Prices, Shape, estimate, speed
 from workspace.jobs import Dispatcher
 from workspace.runs import Runs
 from workspace.store import LOCAL
@@ -43,11 +44,26 @@ class Workspace(Runs):
             self._dispatcher = None
         self.catalog.close()
 
+    # Work ------------------------------------------------------------------------------------------------------
+
+    def estimate(
+        self, dataset_id: str, model: str, params: dict[str, Any] | None = None, rows: int | None = None
+    ) -> Estimate:
+        """What training a generator would take, told before it starts. Raises ValueError as `train` does."""
+        dataset = self.dataset(dataset_id)
+        kind, chosen = _chosen(model, params or {})
+        return estimate(Prices(self.measured(), speed()), kind, chosen, self.shape(dataset), rows or dataset.train_rows)
+
+    def shape(self, dataset: Dataset) -> Shape:
+        """The size of a dataset as a generator meets it."""
+        levels = {profile.name: profile.distinct for profile in self.profiles(dataset.id)}
+        return Shape.of(dataset.train_rows, dataset.schema, levels)
+
     def train(
         self,
         dataset_id: str,
         model: str,
-        params: dict[str, Any],
+        params: dict[str, Any] | None = None,
         rows: int | None = None,
         seed: int = 0,
         metrics: list[str] | None = None,
@@ -56,25 +72,16 @@ class Workspace(Runs):
     ) -> Job:
         """Train a generator, draw `rows` rows (default: as many as it learns from), and judge them.
 
-        Raises ValueError, in words, when the model, a parameter or the table does not fit.
+        Raises ValueError, in words, when the model, a parameter or the table does not fit, or when memory would
+        run out.
         """
-        dataset = self.dataset(dataset_id)
-        if model not in GENERATORS:
-            raise ValueError(f"There is no generator {model!r}. There are {', '.join(GENERATORS)}.")
-        kind = GENERATORS[model]
-        if not kind.available():
-            raise ValueError(
-                f"{kind.title} needs {', '.join(kind.needs)}. Install it: pip install {' '.join(kind.needs)}."
-            )
+        _, chosen = _chosen(model, params or {})
         _known_metrics(metrics)
-        training = Training(
-            model=model,
-            params=kind.Params.model_validate(params).model_dump(mode="json"),
-            rows=rows,
-            seed=seed,
-            metrics=metrics,
-        )
-        return self.queue.submit("train", training.model_dump(), dataset_id=dataset.id, owner=owner)
+        if rows is not None and rows < 1:
+            raise ValueError(f"{rows} rows were asked for. Ask for at least 1.")
+        self._check_memory(self.estimate(dataset_id, model, params, rows))
+        training = Training(model=model, params=chosen.model_dump(mode="json"), rows=rows, seed=seed, metrics=metrics)
+        return self.queue.submit("train", training.model_dump(), dataset_id=dataset_id, owner=owner)
 
     def sample(
         self, run_id: str, rows: int, seed: int = 0, metrics: list[str] | None = None, *, owner: str = LOCAL
@@ -163,6 +170,23 @@ class Workspace(Runs):
                 raise TimeoutError(f"Job {job_id} is still {job.state} after {timeout_s:g} seconds.")
             time.sleep(0.05)
         return job
+
+    def _check_memory(self, expected: Estimate) -> None:
+        if expected.memory_mb > self.settings.memory_share * expected.free_mb:
+            raise ValueError(
+                f"This is expected to take {expected.memory_mb / 1000:.1f} GB of memory, and "
+                f"{expected.free_mb / 1000:.1f} GB are free. Upload fewer rows, leave out columns with many levels, "
+                "ask for fewer rows, or choose a smaller model."
+            )
+
+
+def _chosen(model: str, params: dict[str, Any]) -> tuple[type[Generator], Params]:
+    if model not in GENERATORS:
+        raise ValueError(f"There is no generator {model!r}. There are {', '.join(GENERATORS)}.")
+    kind = GENERATORS[model]
+    if not kind.available():
+        raise ValueError(f"{kind.title} needs {', '.join(kind.needs)}. Install: pip install {' '.join(kind.needs)}.")
+    return kind, kind.Params.model_validate(params)
 
 
 def _known_metrics(names: list[str] | None) -> None:

@@ -1,0 +1,214 @@
+"""How long a job will take and how much memory it needs, told before it starts.
+
+Every fit, draw and judging that ran on this machine left a measurement: its quantities (rows times columns, passes
+times rows, ...) and what it cost. Time and memory are sums of quantities, each at its price; the prices are those,
+none below zero, that fit the measurements best, near ones counting more. Until a generator was measured here, by a
+run or by the small calibration (`workspace.calibrate`), the measurements of another machine that are shipped with
+the app stand in, adjusted to this one's speed.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import psutil
+from pydantic import BaseModel, Field
+
+from synth import Generator, Params, Schema
+from workspace.settings import cores
+
+REFERENCE = Path(__file__).parent / "reference.json"
+CODED_NUMBER = 11
+"""Width of a number in a coded table: a value and which of ten modes it belongs to."""
+MOST_LEVELS = 500
+"""Levels of one category beyond which generators group them."""
+STAGES = ("start", "fit", "draw", "judge")
+
+
+class Estimate(BaseModel):
+    """What a job is expected to cost."""
+
+    seconds: float = Field(description="From start to finish, with judging.")
+    memory_mb: float = Field(description="Most memory held at once.")
+    free_mb: float = Field(description="Memory that is free now.")
+    basis: str = Field(description="What the figures rest on, in a sentence.")
+    stages: dict[str, float] = Field(description="Seconds of each stage.")
+    measured_here: bool = Field(description="Whether this generator was measured on this machine.")
+
+
+class Shape(BaseModel):
+    """The size of a table as a generator meets it."""
+
+    rows: int
+    columns: int
+    width: int = Field(description="Columns after coding: one for each level, several for a number.")
+
+    @classmethod
+    def of(cls, rows: int, schema: Schema, levels: Mapping[str, int]) -> Shape:
+        """The shape of a table whose columns have that many distinct values."""
+        names = schema.modelled.names
+        categories = set(schema.having(kinds=("category", "boolean")))
+        width = sum(min(levels[name] + 1, MOST_LEVELS) if name in categories else CODED_NUMBER for name in names)
+        return cls(rows=rows, columns=len(names), width=width)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one stage cost once."""
+
+    stage: str
+    quantities: dict[str, float]
+    seconds: float
+    memory_mb: float
+    here: bool = True
+
+
+def stage_name(stage: str, model: str) -> str:
+    """Fits and draws are priced by generator, the rest together."""
+    return f"{stage}:{model}" if stage in ("fit", "draw") else stage
+
+
+def quantities(stage: str, shape: Shape, passes: float, drawn: int) -> dict[str, float]:
+    """What a stage's cost is a sum of, each at its price."""
+    if stage == "start":
+        return {"once": 1, "cells": shape.rows * shape.columns}
+    if stage == "draw":
+        return {"once": 1, "cells": drawn * shape.columns, "coded": drawn * shape.width}
+    if stage == "judge":
+        rows = shape.rows + drawn
+        return {"once": 1, "cells": rows * shape.columns, "pairs": rows * shape.columns**2}
+    return {
+        "once": 1,
+        "cells": shape.rows * shape.columns,
+        "pairs": shape.rows * shape.columns**2,
+        "passed": passes * shape.rows,
+        "passed_coded": passes * shape.rows * shape.width,
+    }
+
+
+def passes(params: Params) -> float:
+    """How often a fit with these parameters goes over the table."""
+    return float(getattr(params, "epochs", 1))
+
+
+class Prices:
+    """What quantities cost, learned from measurements."""
+
+    def __init__(self, measurements: Sequence[Measured], speed: float):
+        self.measurements = [*measurements, *_reference(speed)]
+
+    def knows(self, stage: str) -> bool:
+        """Whether this stage was measured on this machine."""
+        return any(measured.stage == stage and measured.here for measured in self.measurements)
+
+    def cost(self, stage: str, amounts: dict[str, float]) -> tuple[float, float] | None:
+        """Expected seconds and megabytes; None when nothing like it was ever measured."""
+        known = [measured for measured in self.measurements if measured.stage == stage]
+        if not known:
+            return None
+        names = list(amounts)
+        table = np.array([[measured.quantities.get(name, 0.0) for name in names] for measured in known])
+        wanted = np.array([amounts[name] for name in names])
+        weights = np.array([(1.0 if measured.here else 0.1) for measured in known]) / (1 + _distance(table, wanted))
+        seconds = _priced(table, np.array([measured.seconds for measured in known]), weights, wanted)
+        return seconds, _priced(table, np.array([measured.memory_mb for measured in known]), weights, wanted)
+
+
+def _distance(table: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """How many powers of e the quantity that differs most is away."""
+    return np.abs(np.log(np.maximum(table, 1.0)) - np.log(np.maximum(wanted, 1.0))).max(axis=1)
+
+
+def _priced(table: np.ndarray, costs: np.ndarray, weights: np.ndarray, wanted: np.ndarray) -> float:
+    """The cost of `wanted` at the prices (none below zero) that come nearest to `costs`, in relative terms."""
+    from scipy.optimize import nnls
+
+    costs = np.maximum(costs, 1e-3)
+    scale = np.maximum(table.max(axis=0), 1.0)
+    prices, _ = nnls(table / scale * (weights / costs)[:, None], weights)
+    return float(prices @ (wanted / scale))
+
+
+def estimate(prices: Prices, kind: type[Generator], params: Params, shape: Shape, drawn: int) -> Estimate:
+    """What training `kind` on a table of this shape, drawing `drawn` rows and judging them will cost."""
+    stages, memory = {}, 0.0
+    for stage in STAGES:
+        cost = prices.cost(stage_name(stage, kind.name), quantities(stage, shape, passes(params), drawn))
+        stages[stage], needed = cost or (0.0, 0.0)
+        memory = max(memory, needed)
+    fit = stage_name("fit", kind.name)
+    return Estimate(
+        seconds=sum(stages.values()),
+        memory_mb=memory,
+        free_mb=free_mb(),
+        basis=_basis(prices, kind, fit),
+        stages=stages,
+        measured_here=prices.knows(fit),
+    )
+
+
+def _basis(prices: Prices, kind: type[Generator], fit: str) -> str:
+    here = sum(measured.here for measured in prices.measurements if measured.stage == fit)
+    if here:
+        return f"From {here} fit{'s' if here > 1 else ''} of {kind.title} measured on this machine."
+    if any(measured.stage == fit for measured in prices.measurements):
+        return f"From another machine, adjusted to this one's speed, until {kind.title} has been measured here."
+    return f"{kind.title} was never measured: its own time is not in these figures. Its first run will tell."
+
+
+@cache
+def _shipped() -> dict:
+    return json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.is_file() else {"speed": 1.0, "measured": []}
+
+
+def _reference(speed: float) -> list[Measured]:
+    """The shipped measurements, as if this machine had made them."""
+    shipped = _shipped()
+    slower = speed / shipped["speed"]
+    return [
+        Measured(row["stage"], row["quantities"], row["seconds"] * slower, row["memory_mb"], here=False)
+        for row in shipped["measured"]
+    ]
+
+
+@cache
+def speed() -> float:
+    """CPU-seconds this machine takes for a fixed piece of work: how slow it is."""
+    numbers = np.random.default_rng(0).random(200_000)
+
+    def once() -> float:
+        begun = time.process_time()
+        np.sort(numbers)
+        np.exp(numbers).sum()
+        sum(range(300_000))
+        return time.process_time() - begun
+
+    return max(min(once() for _ in range(5)), 1e-4)
+
+
+def machine(threads: int) -> str:
+    """A name for machines that take the same time for the same work."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        models = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        cpu = models[0] if models else cpu
+    return f"{cpu}, {cores()} cores, {threads} threads a job"[:200]
+
+
+def free_mb() -> float:
+    """Memory that a new process could take now, with a container's limit heeded."""
+    free = psutil.virtual_memory().available
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.is_file() and used.is_file() and (most := limit.read_text().strip()).isdigit():
+        free = min(free, max(0, int(most) - int(used.read_text())))
+    return free / 2**20
