@@ -6,18 +6,41 @@ the light template; `themed(figure, "dark")` is for a dark page. Hand `CONFIG` t
 
 from metrics.charts.columns import column_figure
 from metrics.charts.pairs import pair_figure
+from metrics.charts.runs import runs_columns_figure, runs_figure
+from metrics.charts.scores import (
+    PICTURES,
+    culprits_figure,
+    distances_figure,
+    learners_figure,
+    pair_scores_figure,
+    ranking_figure,
+    roc_figure,
+    score_figures,
+    scorecard_figure,
+)
 from metrics.charts.tables import correlation_figure, missingness_figure, projection_figure
 from metrics.charts.theme import CONFIG, REAL, SYNTHETIC, template, themed
 
 __all__ = [
     "CONFIG",
+    "PICTURES",
     "REAL",
     "SYNTHETIC",
     "column_figure",
     "correlation_figure",
+    "culprits_figure",
+    "distances_figure",
+    "learners_figure",
     "missingness_figure",
     "pair_figure",
+    "pair_scores_figure",
     "projection_figure",
+    "ranking_figure",
+    "roc_figure",
+    "runs_columns_figure",
+    "runs_figure",
+    "score_figures",
+    "scorecard_figure",
     "template",
     "themed",
 ]

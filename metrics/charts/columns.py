@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from metrics.charts.axes import middles, positions, row_axis
 from metrics.charts.theme import (
     LABELS,
     NEUTRAL,
@@ -36,11 +37,12 @@ def column_figure(view: dict[str, Any]) -> go.Figure:
 
 
 def _subtitle(view: dict[str, Any]) -> str:
+    said = rows_in_words(view["rows"]) + ("; lengths of the texts" if view["kind"] == "text" else "")
     beyond = view.get("beyond", {})
     if not any(beyond.values()):
-        return rows_in_words(view["rows"])
+        return said
     shares = ", ".join(f"{percent(beyond[name])} of {_ROWS[name]}" for name in view["rows"])
-    return f"{rows_in_words(view['rows'])}. Beyond the axis: {shares}"
+    return f"{said}. Beyond the axis: {shares}"
 
 
 def _histogram(view: dict[str, Any]) -> go.Figure:
@@ -54,7 +56,11 @@ def _histogram(view: dict[str, Any]) -> go.Figure:
     }
     if apart:
         traces += _apart(view, "x2", "y2")
-        layout["xaxis2"] = {"domain": [0.8, 1], "anchor": "y2", **_ticks([level["label"] for level in view["apart"]])}
+        layout["xaxis2"] = {
+            "domain": [0.8, 1],
+            "anchor": "y2",
+            **positions([level["label"] for level in view["apart"]]),
+        }
         layout["yaxis2"] = {"anchor": "x2", "tickformat": SHARE, "rangemode": "tozero"}
         layout["annotations"] = [heading("Set apart", "x2", "y2")]
     return figure(traces, view["column"], _subtitle(view), height=280, **layout)
@@ -63,7 +69,7 @@ def _histogram(view: dict[str, Any]) -> go.Figure:
 def _steps(view: dict[str, Any], xaxis: str, yaxis: str) -> list[dict[str, Any]]:
     """Outlines of the histograms; real filled, so that the line of synthetic stays visible upon it."""
     edges, scale = view["edges"], view["scale"]
-    centres, labels = _centres(edges, scale), _bin_labels(edges, scale)
+    centres, labels = middles(edges, scale), _bin_labels(edges, scale)
     traces = []
     for name in ("train", "holdout", "synthetic"):
         if name not in view["shares"]:
@@ -92,26 +98,6 @@ def _steps(view: dict[str, Any], xaxis: str, yaxis: str) -> list[dict[str, Any]]
     return traces
 
 
-def _centres(edges: list[Any], scale: str) -> list[Any]:
-    """Middles of the bins and of one more at either end; the steps between middles then fall on the edges."""
-    if scale == "date":
-        import numpy as np
-
-        at = np.array(edges, dtype="datetime64[s]").astype("int64")
-        middles = _padded([(a + b) / 2 for a, b in pairwise(at)], at[1] - at[0], at[-1] - at[-2])
-        return [str(np.int64(moment).astype("datetime64[s]")) for moment in middles]
-    if scale == "log":
-        first, last = edges[1] / edges[0], edges[-1] / edges[-2]
-        middles = [(a * b) ** 0.5 for a, b in pairwise(edges)]
-        return [middles[0] / first, *middles, middles[-1] * last]
-    middles = [(a + b) / 2 for a, b in pairwise(edges)]
-    return _padded(middles, edges[1] - edges[0], edges[-1] - edges[-2])
-
-
-def _padded(middles: list[float], first: float, last: float) -> list[float]:
-    return [middles[0] - first, *middles, middles[-1] + last]
-
-
 def _bin_labels(edges: list[Any], scale: str) -> list[str]:
     if scale == "date":
         days = all(edge.endswith("T00:00:00") for edge in edges)
@@ -124,15 +110,6 @@ def _bin_labels(edges: list[Any], scale: str) -> list[str]:
             return [f"{a:,}" if a == b else f"{a:,} to {b:,}" for a, b in pairs]
         shown = [f"{edge:,.4g}" if abs(edge) < 1e4 else f"{edge:,.6g}" for edge in edges]
     return [f"{a} to {b}" for a, b in pairwise(shown)]
-
-
-def _ticks(labels: list[str], most: int = 28) -> dict[str, Any]:
-    """An axis of labels by position: never read as numbers or dates, and equal labels stay apart."""
-    return {
-        "tickmode": "array",
-        "tickvals": list(range(len(labels))),
-        "ticktext": [plain(text, most) for text in labels],
-    }
 
 
 def _apart(view: dict[str, Any], xaxis: str, yaxis: str) -> list[dict[str, Any]]:
@@ -206,13 +183,7 @@ def _bars(view: dict[str, Any]) -> go.Figure:
         _subtitle(view),
         height=60 + 30 * len(levels),
         xaxis={"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
-        yaxis={
-            "range": [len(levels) - 0.5, -0.5],
-            "tickmode": "array",
-            "tickvals": list(range(len(levels))),
-            "ticktext": labels,
-            "showgrid": False,
-        },
+        yaxis=row_axis([""] * len(levels)) | {"ticktext": labels},
         barmode="group",
         bargap=0.25,
     )
@@ -238,10 +209,10 @@ def _time(view: dict[str, Any]) -> go.Figure:
         x, y = f"x{number}", f"y{number}"
         if panel["labels"]:
             traces += _cycle(panel, x, y)
-            ticks = _ticks(panel["labels"])
+            ticks = positions(panel["labels"])
         else:
             traces += _apart(view, x, y)
-            ticks = _ticks([level["label"] for level in view["apart"]])
+            ticks = positions([level["label"] for level in view["apart"]])
         right = left + unit * width[number - 2]
         layout[f"xaxis{number}"] = {"domain": [left, min(right, 1)], "anchor": y, **ticks}
         layout[f"yaxis{number}"] = {"domain": [0, 0.33], "anchor": x, "tickformat": SHARE, "rangemode": "tozero"}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from metrics.charts.axes import panels, positions, row_axis
 from metrics.charts.theme import (
     DIFFERENCE,
     LABELS,
@@ -16,7 +17,6 @@ from metrics.charts.theme import (
     diverging,
     fading,
     figure,
-    heading,
     nothing,
     plain,
     rgba,
@@ -40,28 +40,6 @@ def _title(view: dict[str, Any]) -> str:
 
 def _subtitle(view: dict[str, Any]) -> str:
     return rows_in_words(view["rows"], view["real_rows"])
-
-
-def panels(headings: list[str], gap: float = 0.04) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Axes for panels side by side that pan and zoom together, and the headings over them."""
-    layout: dict[str, Any] = {}
-    width = (1 - gap * (len(headings) - 1)) / len(headings)
-    for n in range(len(headings)):
-        suffix = "" if n == 0 else str(n + 1)
-        left = n * (width + gap)
-        layout[f"xaxis{suffix}"] = {
-            "domain": [left, left + width],
-            "anchor": f"y{suffix}",
-            "showgrid": False,
-            "zeroline": False,
-        }
-        layout[f"yaxis{suffix}"] = {"anchor": f"x{suffix}", "showgrid": False, "zeroline": False}
-        if n:
-            layout[f"xaxis{suffix}"]["matches"] = "x"
-            layout[f"yaxis{suffix}"] |= {"matches": "y", "showticklabels": False}
-    names = ["" if n == 0 else str(n + 1) for n in range(len(headings))]
-    notes = [heading(text, f"x{n}", f"y{n}") for text, n in zip(headings, names, strict=True)]
-    return layout, notes
 
 
 def _density(view: dict[str, Any]) -> go.Figure:
@@ -161,13 +139,7 @@ def _boxes(view: dict[str, Any]) -> go.Figure:
         height=60 + 46 * len(levels),
         boxmode="group",
         xaxis={"title": {"text": plain(view["number"])}, **scale_of(view)},
-        yaxis={
-            "title": {"text": plain(view["of"])},
-            "autorange": "reversed",
-            "tickmode": "array",
-            "tickvals": list(range(len(levels))),
-            "ticktext": [plain(level) for level in levels],
-        },
+        yaxis=row_axis(levels) | {"title": {"text": plain(view["of"])}},
     )
 
 
@@ -234,20 +206,9 @@ def _shares(view: dict[str, Any]) -> go.Figure:
         )
         if written:
             traces.append(_written(shares, sign, suffix))
-        layout[f"xaxis{suffix}"] |= {
-            "title": {"text": plain(view["second"])},
-            "tickmode": "array",
-            "tickvals": list(range(len(across))),
-            "ticktext": [plain(level, 18) for level in across],
-            "range": [-0.5, len(across) - 0.5],
-        }
-    layout["yaxis"] |= {
-        "title": {"text": plain(view["first"])},
-        "range": [len(down) - 0.5, -0.5],
-        "tickmode": "array",
-        "tickvals": list(range(len(down))),
-        "ticktext": [plain(level) for level in down],
-    }
+        layout[f"xaxis{suffix}"] |= positions(across, 18) | {"title": {"text": plain(view["second"])}}
+        layout[f"xaxis{suffix}"]["range"] = [-0.5, len(across) - 0.5]
+    layout["yaxis"] |= row_axis(down) | {"title": {"text": plain(view["first"])}}
     return figure(
         traces,
         _title(view),

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from metrics.charts.pairs import panels
+from metrics.charts.axes import panels, row_axis
 from metrics.charts.theme import (
     DIFFERENCE,
     LABELS,
@@ -20,6 +20,7 @@ from metrics.charts.theme import (
     plain,
     rgba,
     rows_in_words,
+    unique,
 )
 
 _COLOURS = {"real": REAL, "synthetic": SYNTHETIC}
@@ -32,7 +33,7 @@ def correlation_figure(view: dict[str, Any]) -> go.Figure:
         return nothing("Associations", "There are fewer than two columns to compare.")
     layout, notes = panels(["Real", "Synthetic", "Synthetic less real"], gap=0.02)
     layout |= {"annotations": notes}
-    labels = _unique([plain(name, 40) for name in names])
+    labels = unique([plain(name, 40) for name in names])
     widest = max((abs(value) for row in view["difference"] for value in row if value is not None), default=0)
     traces = []
     for n, part in enumerate(("real", "synthetic", "difference")):
@@ -78,16 +79,6 @@ def _scale_at(right: float) -> dict[str, Any]:
     """A small colour bar over the right end of a panel, beside its heading."""
     place = {"x": right, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "len": 0.14, "ypad": 0, "xpad": 0}
     return place | {"orientation": "h", "thickness": 8, "tickfont": {"size": 10}, "outlinewidth": 0, "nticks": 3}
-
-
-def _unique(labels: list[str]) -> list[str]:
-    """Labels made distinct: two long names may be shortened to the same text."""
-    seen: dict[str, int] = {}
-    out = []
-    for label in labels:
-        seen[label] = seen.get(label, 0) + 1
-        out.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
-    return out
 
 
 def projection_figure(view: dict[str, Any]) -> go.Figure:
@@ -181,13 +172,11 @@ def missingness_figure(view: dict[str, Any]) -> go.Figure:
         )
     rows, bars = 24 * len(names) + 30, 130
     low = rows / (rows + bars)
-    span = [len(names) - 0.5, -0.5]
-    labels = {"tickmode": "array", "tickvals": places, "ticktext": [plain(name, 22) for name in names]}
     layout: dict[str, Any] = {
         "xaxis": {"domain": [0, 0.46], "tickformat": SHARE, "rangemode": "tozero", "title": {"text": "Share missing"}},
-        "yaxis": {"domain": [0, low], "range": span, "showgrid": False, **labels},
+        "yaxis": row_axis(names, 22) | {"domain": [0, low]},
         "xaxis2": {"domain": [0.52, 1], "anchor": "y2", "showticklabels": False, "showgrid": False, "zeroline": False},
-        "yaxis2": {"domain": [0, low], "anchor": "x2", "range": span, "showticklabels": False, "tickvals": places},
+        "yaxis2": row_axis(names) | {"domain": [0, low], "anchor": "x2", "showticklabels": False, "showgrid": True},
         "xaxis3": {"domain": [0.52, 1], "anchor": "y3", "showticklabels": False, "matches": "x2", "showgrid": False},
         "yaxis3": {"domain": [low + 0.02, 1], "anchor": "x3", "tickformat": SHARE, "rangemode": "tozero"},
         "annotations": [

@@ -138,6 +138,16 @@ def plain(text: str, most: int = 28) -> str:
     return escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
 
 
+def unique(labels: list[str]) -> list[str]:
+    """Labels made distinct: two long names may be shortened to the same text."""
+    seen: dict[str, int] = {}
+    out = []
+    for label in labels:
+        seen[label] = seen.get(label, 0) + 1
+        out.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return out
+
+
 def heading(text: str, x: str, y: str, **more: Any) -> dict[str, Any]:
     """The small heading over a panel, as an annotation over axes `x` and `y`."""
     at = {"xref": f"{x} domain", "yref": f"{y} domain", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom"}

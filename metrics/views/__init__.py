@@ -5,5 +5,14 @@ from metrics.views.columns import column_view
 from metrics.views.missingness import missingness_view
 from metrics.views.pairs import pair_view
 from metrics.views.projection import projection_view
+from metrics.views.runs import runs_view
 
-__all__ = ["associations", "column_view", "correlation_view", "missingness_view", "pair_view", "projection_view"]
+__all__ = [
+    "associations",
+    "column_view",
+    "correlation_view",
+    "missingness_view",
+    "pair_view",
+    "projection_view",
+    "runs_view",
+]

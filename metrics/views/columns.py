@@ -212,7 +212,7 @@ def _time(view: dict[str, Any], series: Series) -> None:
 
 
 def _cycles(moments: Mapping[str, np.ndarray], rows: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Shares by hour, weekday and month, each only where the real rows differ in it."""
+    """Shares by hour, weekday and month, each only where the training rows differ in it."""
     hour = 3_600_000_000
     cycles = {
         "hour of the day": ([f"{h:02d}" for h in range(24)], lambda at: at // hour % 24),
@@ -223,7 +223,7 @@ def _cycles(moments: Mapping[str, np.ndarray], rows: Mapping[str, int]) -> list[
     out = []
     for name, (labels, phase) in cycles.items():
         counts = {table: np.bincount(phase(values), minlength=len(labels)) for table, values in moments.items()}
-        if (counts["train"] > 0).sum() > 1:
+        if counts["train"].max() < 0.99 * counts["train"].sum():
             shares = {table: rounded(count / max(rows[table], 1)) for table, count in counts.items()}
             out.append({"name": name, "labels": labels, "shares": shares})
     return out

@@ -1,0 +1,152 @@
+"""Several synthetic tables of one dataset, beside each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from metrics.base import Score
+from metrics.charts.theme import NEUTRAL, REAL, SYNTHETIC, fading, figure, nothing, plain, rgba, unique
+
+MOST = 40
+"""Columns drawn of the comparison across runs."""
+PALETTE = ["#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#9A7BD0", "#7A8B00", "#B0413E"]
+"""One colour a generator; blue stays with real rows."""
+
+
+def runs_figure(view: dict[str, Any]) -> go.Figure:
+    """Draws `metrics.views.runs_view`: fidelity against privacy, larger for dearer runs, with the Pareto front."""
+    runs = [run for run in view["runs"] if run["fidelity"] is not None and run["privacy"] is not None]
+    if not runs:
+        return nothing("Fidelity against privacy", "No run has both a fidelity and a privacy figure yet.")
+    front = sorted((run for run in runs if run["front"]), key=lambda run: run["fidelity"])
+    models = list(dict.fromkeys(run["model"] for run in runs))
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "Best trade-offs",
+            # A step down where the next run gives up privacy for fidelity.
+            "x": [run["fidelity"] for run in front],
+            "y": [run["privacy"] for run in front],
+            "line": {"color": NEUTRAL, "width": 1.5, "dash": "dash", "shape": "vh"},
+            "hoverinfo": "skip",
+        },
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "Fresh real rows",
+            "x": [1],
+            "y": [1],
+            "marker": {"symbol": "star", "size": 15, "color": REAL},
+            "hovertemplate": "What fresh real rows score<extra></extra>",
+        },
+    ]
+    dearest = max((run["seconds"] for run in runs if run["seconds"]), default=0) or 1
+    for n, model in enumerate(models):
+        own = [run for run in runs if run["model"] == model]
+        colour = PALETTE[n % len(PALETTE)]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers+text",
+                "name": plain(model, 24),
+                "x": [run["fidelity"] for run in own],
+                "y": [run["privacy"] for run in own],
+                "text": [plain(run["name"], 18) for run in own],
+                "textposition": "top center",
+                "textfont": {"size": 11},
+                "customdata": [[run["id"], _cost(run["seconds"]), _utility(run["utility"])] for run in own],
+                "marker": {
+                    "size": [_size(run["seconds"], dearest) for run in own],
+                    "color": [rgba(colour, 0.85 if run["front"] else 0.25) for run in own],
+                    "line": {"color": colour, "width": 1.5},
+                },
+                "hovertemplate": "fidelity %{x:.3f}, privacy %{y:.3f}%{customdata[2]}<br>%{customdata[1]}",
+            }
+        )
+    low = min(0.9, *(min(run["fidelity"], run["privacy"]) for run in runs)) - 0.03
+    return figure(
+        traces,
+        "Fidelity against privacy",
+        "1: as fresh real rows. Larger: dearer to train. Pale: another run is better in one and no worse in the other",
+        height=420,
+        xaxis={"title": {"text": "Fidelity"}, "range": [low, 1.04]},
+        yaxis={"title": {"text": "Privacy"}, "range": [low, 1.06]},
+    )
+
+
+def _size(seconds: float | None, dearest: float) -> float:
+    """The marker's size: 9 for a run that cost nothing, 26 for the dearest, by the logarithm of the cost."""
+    return 9.0 if not seconds else 9 + 17 * math.log1p(seconds) / math.log1p(dearest)
+
+
+def _cost(seconds: float | None) -> str:
+    if seconds is None:
+        return "cost unknown"
+    return f"{seconds:,.1f} s to train" if seconds < 90 else f"{seconds / 60:,.1f} min to train"
+
+
+def _utility(value: float | None) -> str:
+    return "" if value is None else f", utility {value:.3f}"
+
+
+def runs_columns_figure(scores: Mapping[str, Score], title: str = "Columns across runs") -> go.Figure:
+    """One row a column, one cell a run: what `detail["columns"]` of each run's score lacks to 1, worst first."""
+    lost = {
+        run: {
+            item["column"]: 1 - item["score"] for item in score.detail.get("columns", []) if item["score"] is not None
+        }
+        for run, score in scores.items()
+    }
+    columns = {name for run in lost.values() for name in run}
+    if not columns:
+        return nothing(title, "None of the runs has scores by column.")
+    worst = sorted(columns, key=lambda name: (-max(run.get(name, 0) for run in lost.values()), name))[:MOST]
+    table = np.array([[run.get(name, np.nan) for run in lost.values()] for name in worst])
+    rows, across = unique([plain(name, 30) for name in worst]), unique([plain(run, 20) for run in lost])
+    written = len(across) <= 12
+    most = max(0.05, float(np.nanmax(table)))
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "heatmap",
+            "x": across,
+            "y": rows,
+            "z": table,
+            "zmin": 0,
+            "zmax": most,
+            "colorscale": fading(SYNTHETIC, 0.6 if written else 1),
+            "showscale": False,
+            "hoverongaps": False,
+            "xgap": 1,
+            "ygap": 1,
+            "hovertemplate": "%{y} in %{x}: %{z:.3f} lost<extra></extra>",
+        }
+    ]
+    if written:
+        cells = [(x, y, lack) for y, row in zip(rows, table, strict=True) for x, lack in zip(across, row, strict=True)]
+        cells = [cell for cell in cells if np.isfinite(cell[2])]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "text",
+                "x": [x for x, _, _ in cells],
+                "y": [y for _, y, _ in cells],
+                "text": [f"{1 - lack:.3f}" for _, _, lack in cells],
+                "textfont": {"size": 11},
+                "hoverinfo": "skip",
+            }
+        )
+    more = f"The {len(worst)} worst of {len(columns):,} columns. " if len(worst) < len(columns) else ""
+    return figure(
+        traces,
+        title,
+        f"{more}1 is as in the training rows; the stronger the colour, the more is lacking",
+        height=40 + 24 * len(worst),
+        xaxis={"type": "category", "showgrid": False, "side": "bottom"},
+        yaxis={"type": "category", "showgrid": False, "autorange": "reversed"},
+    )
