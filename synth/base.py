@@ -17,14 +17,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import union_categoricals
 from pydantic import BaseModel, ConfigDict, Field
 
+from synth.conditions import Case, Conditions, Unmet, matches
+from synth.drawing import Drawing
+from synth.frames import stacked
 from synth.grain import Grain
-from synth.roles import Roles
+from synth.keeping import Keeper, RuleReport
+from synth.roles import Constant, Roles
 from synth.schema import Schema, conform
 
-Conditions = dict[str, Any]
 CHUNK = 100_000
 """Rows drawn at once unless the caller says otherwise."""
 
@@ -150,6 +152,33 @@ class Generator(ABC):
     def _load(self, folder: Path) -> None:
         """Read what `_save` wrote."""
 
+    def _complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+        """Draw rows to go with `given`, which holds some of the modelled columns without missing values.
+
+        Optional: a generator that cannot condition answers through trees fitted on its own rows.
+        """
+        return self._stand_in(report)._complete(given, rng, report)
+
+    def _knows(self, column: str, value: str) -> bool:
+        """Whether the model ever draws `value` of a category column. Optional: this looks at 20,000 of its rows."""
+        if self._vocabulary is None:
+            table = self._sample(20_000, np.random.default_rng([self.seed, 3]), quiet)
+            self._vocabulary = {
+                name: set(table[name].dropna().astype(str).unique())
+                for name in self.modelled.having(kinds=("category",))
+            }
+        return value in self._vocabulary[column]
+
+    def _stand_in(self, report: Report) -> Generator:
+        from synth.trees import Trees
+
+        if self._trees is None:
+            schema = self.keeper.encoded_schema(self.modelled)
+            table = conform(self._sample(20_000, np.random.default_rng([self.seed, 4]), report), schema)
+            self._trees = Trees(seed=self.seed)
+            self._trees._fit(table.reset_index(drop=True), schema, quiet)
+        return self._trees
+
     # What everybody calls --------------------------------------------------------------------------------------
 
     def fit(self, table: pd.DataFrame, schema: Schema, report: Report = quiet) -> Self:
@@ -164,56 +193,138 @@ class Generator(ABC):
         self.rows_seen = len(table)
         self.roles = Roles.learn(table, schema)
         modelled = self.modelled
-        numeric = modelled.having(kinds=("number", "integer", "datetime"))
-        self.grains = {name: Grain.learn(table[name], schema[name]) for name in numeric}
+        self.grains = _grains(table, modelled)
+        self.keeper = Keeper.learn(table, schema, modelled, self.grains)
+        encoded = self.keeper.encoded_schema(modelled)
+        table = conform(self.keeper.encode(table[modelled.names]), encoded)
+        self.grains = _grains(table, encoded)
+        self._forget_draws()
         if len(modelled):
-            self._fit(table[modelled.names], modelled, report)
+            self._fit(table, encoded, report)
         report(1.0)
         return self
 
     @property
     def modelled(self) -> Schema:
-        """The columns that the hooks see: features and target with something to learn."""
+        """The table's columns that are drawn from the model: features and target with something to learn."""
         return Schema(columns=[column for column in self.schema.modelled if column.name not in self.roles.made])
 
     def sample(
-        self, rows: int, conditions: Conditions | None = None, report: Report = quiet, seed: int | None = None
+        self,
+        rows: int,
+        conditions: Conditions | dict[str, Any] | None = None,
+        report: Report = quiet,
+        seed: int | None = None,
     ) -> pd.DataFrame:
-        """Draw `rows` new rows; the same `seed` (default: the generator's own) gives the same rows."""
-        chunks = list(self.chunks(rows, conditions=conditions, report=report, seed=seed))
-        return conform(_joined(chunks), self.schema.released)
+        """Draw `rows` new rows; the same `seed` (default: the generator's own) gives the same rows.
+
+        `conditions` as `synth.conditions` writes them, such as `{"income": ">50K"}`. Raises ValueError (`Unmet`,
+        `RulesBroken`) with the reason when so many rows cannot be drawn; never gives fewer.
+        """
+        return stacked(list(self.chunks(rows, conditions=conditions, report=report, seed=seed)))
 
     def chunks(
         self,
         rows: int,
         *,
         size: int = CHUNK,
-        conditions: Conditions | None = None,
+        conditions: Conditions | dict[str, Any] | None = None,
         report: Report = quiet,
         seed: int | None = None,
     ) -> Iterator[pd.DataFrame]:
         """Draw `rows` new rows, `size` at a time, for tables larger than memory; ids differ across all chunks."""
         if rows < 1:
             raise ValueError(f"{rows} rows were asked for. Ask for at least 1.")
+        plan = self._plan(Conditions.of(conditions), rows)
         seed = self.seed if seed is None else seed
-        sizes = [min(size, rows - start) for start in range(0, rows, size)]
-        modelled, released = self.modelled, self.schema.released
+        which = np.random.default_rng([seed, 6]).permutation(
+            np.repeat(np.arange(len(plan), dtype=np.uint16), [count for _, count in plan])
+        )
+        self.rule_counts = np.zeros((2, len(self.keeper.rules)), np.int64)
+        ends = [*range(size, rows, size), rows]
+        sizes = np.diff([0, *ends]).tolist()
         made = self.roles.chunks(self.schema, rows, iter(sizes), seed)
-        for number, (count, beside) in enumerate(zip(sizes, made, strict=True)):
-            part = report.part(number / len(sizes), (number + 1) / len(sizes))
-            rng = np.random.default_rng([seed, 1, number])
-            drawn = self._drawn(count, modelled, rng, part) if len(modelled) else pd.DataFrame(index=range(count))
-            yield pd.concat([drawn, beside], axis=1)[released.names]
+        for number, (end, count, beside) in enumerate(zip(ends, sizes, made, strict=True)):
+            part = report.part(number / len(ends), (number + 1) / len(ends))
+            drawing = Drawing(self, np.random.default_rng([seed, 1, number]))
+            drawn = self._drawn(drawing, plan, which[end - count : end], part)
+            yield pd.concat([drawn, beside], axis=1)[self.schema.released.names]
             part(1.0)
 
-    def _drawn(self, rows: int, modelled: Schema, rng: np.random.Generator, report: Report) -> pd.DataFrame:
-        """Exactly `rows` rows of the model, with the digits and within the reach of what it learned."""
-        table = conform(self._sample(rows, rng, report), modelled).reset_index(drop=True)
-        if len(table) != rows:
-            raise RuntimeError(f"{self.title} drew {len(table)} rows where {rows} were asked for.")
-        for name, grain in self.grains.items():
-            table[name] = grain.apply(table[name], modelled[name])
-        return table
+    def complete(self, given: pd.DataFrame, report: Report = quiet, seed: int | None = None) -> pd.DataFrame:
+        """Whole rows from `given`, which has some of the columns: imputation, or drawing the rest of a table.
+
+        Every cell that holds a value stays as it is. Absent columns are drawn; missing cells of modelled columns are
+        filled with values. Ids, personal data and text that are given are left alone.
+        """
+        strange = [name for name in given.columns if name not in self.schema.released.names]
+        if strange:
+            raise ValueError(f"The model has no column {', '.join(map(repr, strange))}. Remove it, or rename it.")
+        if not len(given):
+            raise ValueError("There are no rows to complete.")
+        names = [name for name in self.schema.released.names if name in given.columns]
+        columns = Schema(columns=[self.schema[name] for name in names])
+        given = conform(given, columns).reset_index(drop=True)
+        rng = np.random.default_rng([self.seed if seed is None else seed, 5])
+        beside = next(
+            self.roles.chunks(self.schema, len(given), iter([len(given)]), self.seed if seed is None else seed)
+        )
+        for name in set(beside) & set(names):
+            constant = self.schema[name].role in ("feature", "target") and self.schema[name].kind != "text"
+            beside[name] = given[name].where(given[name].notna(), beside[name]) if constant else given[name]
+        self.rule_counts = np.zeros((2, len(self.keeper.rules)), np.int64)
+        table = beside
+        if len(self.modelled):
+            known = given[[name for name in self.modelled.names if name in names]]
+            table = pd.concat([Drawing(self, rng).filled(known, report), beside], axis=1)
+        report(1.0)
+        return table[self.schema.released.names]
+
+    @property
+    def rule_report(self) -> list[RuleReport]:
+        """How often the model by itself broke each rule in the rows it drew last; in the output none is broken."""
+        return [
+            RuleReport(rule=str(rule), rows=int(applied), broken=float(broken / applied) if applied else 0.0)
+            for rule, applied, broken in zip(self.keeper.rules, *self.rule_counts, strict=True)
+        ]
+
+    def _plan(self, conditions: Conditions, rows: int) -> list[tuple[Case, int]]:
+        """Which case takes how many rows. Raises ValueError for columns that cannot be asked for."""
+        return [(self._askable(case), count) for case, count in conditions.plan(rows)]
+
+    def _askable(self, case: Case) -> Case:
+        """The case without its wishes for constant columns, which are met or raise Unmet."""
+        where = {}
+        for name, wish in case.where.items():
+            if name not in self.schema.released.names:
+                raise ValueError(f"The model has no column {name!r}, so no condition can be met there.")
+            made = self.roles.made.get(name)
+            if made is None:
+                where[name] = wish
+            elif not isinstance(made, Constant):
+                raise ValueError(f"Column {name!r} is made new in every row, so no condition can be met there.")
+            elif not matches({name: wish}, made.rows(1, self.schema[name]).to_frame(name), self.schema).all():
+                raise Unmet(f"Column {name!r} has the same value in every row, and not the one asked for.")
+        return case.model_copy(update={"where": where})
+
+    def _drawn(self, drawing: Drawing, plan: list[tuple[Case, int]], which: np.ndarray, report: Report) -> pd.DataFrame:
+        """The modelled columns of one chunk; `which` names the case of each row."""
+        if not len(self.modelled):
+            return pd.DataFrame(index=range(len(which)))
+        done, tables = 0, []
+        for number, count in enumerate(np.bincount(which, minlength=len(plan)).tolist()):
+            if count:
+                part = report.part(done / len(which), (done + count) / len(which))
+                tables.append(drawing.where(plan[number][0], count, part))
+                done += count
+        order = np.argsort(np.argsort(which, kind="stable"), kind="stable")
+        return stacked(tables) if len(tables) == 1 else stacked(tables).iloc[order].reset_index(drop=True)
+
+    def _forget_draws(self) -> None:
+        """Nothing is drawn yet that rules or conditions could be answered from."""
+        self.rule_counts = np.zeros((2, len(self.keeper.rules)), np.int64)
+        self._vocabulary: dict[str, set[str]] | None = None
+        self._trees: Generator | None = None
 
     def save(self, folder: Path) -> None:
         """Write the fitted generator into `folder` (made if absent)."""
@@ -227,6 +338,7 @@ class Generator(ABC):
             "schema": self.schema.model_dump(mode="json"),
             "roles": self.roles.model_dump(mode="json"),
             "grains": {name: grain.model_dump(mode="json") for name, grain in self.grains.items()},
+            "keeper": self.keeper.model_dump(mode="json"),
         }
         (folder / "generator.json").write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
         if len(self.modelled):
@@ -242,20 +354,13 @@ class Generator(ABC):
         generator.schema = Schema.model_validate(about["schema"])
         generator.roles = Roles.model_validate(about["roles"])
         generator.grains = {name: Grain.model_validate(grain) for name, grain in about["grains"].items()}
+        generator.keeper = Keeper.model_validate(about["keeper"])
+        generator._forget_draws()
         if len(generator.modelled):
             generator._load(folder)
         return generator
 
 
-def _joined(chunks: list[pd.DataFrame]) -> pd.DataFrame:
-    """The chunks below each other; categories united, since pandas would make objects of different ones."""
-    if len(chunks) == 1:
-        return chunks[0]
-    return pd.DataFrame(
-        {
-            name: union_categoricals([chunk[name] for chunk in chunks], sort_categories=True)
-            if isinstance(chunks[0][name].dtype, pd.CategoricalDtype)
-            else pd.concat([chunk[name] for chunk in chunks], ignore_index=True)
-            for name in chunks[0].columns
-        }
-    )
+def _grains(table: pd.DataFrame, schema: Schema) -> dict[str, Grain]:
+    numeric = schema.having(kinds=("number", "integer", "datetime"))
+    return {name: Grain.learn(table[name], schema[name]) for name in numeric}

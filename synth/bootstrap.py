@@ -32,6 +32,9 @@ class Bootstrap(Generator):
             }
         )
 
+    def _complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+        return self._sample(len(given), rng, report).assign(**dict(given.items()))
+
     def _save(self, folder: Path) -> None:
         self.table.to_parquet(folder / "columns.parquet")
 

@@ -35,6 +35,10 @@ class Constant(_Made):
     how: Literal["constant"] = "constant"
     value: bool | int | float | str | None
 
+    def rows(self, count: int, column: Column) -> pd.Series:
+        """The value `count` times, with the column's dtype."""
+        return typed(np.full(count, self.value, object), np.full(count, self.value is None), column)
+
 
 class Patterned(_Made):
     """New values in the pattern of the old ones, all different."""
@@ -204,18 +208,18 @@ def _make(
     stream: Stream | None,
 ) -> pd.Series:
     if isinstance(how, Constant):
-        return _typed(np.full(rows, how.value, object), np.full(rows, how.value is None), column)
+        return how.rows(rows, column)
     absent = rng.random(rows) < how.missing
     if isinstance(how, Patterned):
-        return _typed(stream.take(rows, rng), absent, column)
+        return typed(stream.take(rows, rng), absent, column)
     if isinstance(how, Prose):
-        return _typed(fakes.text(how.words, rows, rng), absent, column)
+        return typed(fakes.text(how.words, rows, rng), absent, column)
     if isinstance(how, Faked):
-        return _typed(_written(how, people[how.person]), absent, column)
+        return typed(_written(how, people[how.person]), absent, column)
     if how.grain is None:
-        return _typed(rng.random(rows) < 0.5, absent, column)
+        return typed(rng.random(rows) < 0.5, absent, column)
     ticks = rng.integers(how.grain.low, how.grain.high, rows, endpoint=True)
-    return how.grain.apply(_typed(ticks.astype("datetime64[us]"), absent, column), column)
+    return how.grain.apply(typed(ticks.astype("datetime64[us]"), absent, column), column)
 
 
 def _written(how: Faked, person: People) -> np.ndarray:
@@ -223,10 +227,10 @@ def _written(how: Faked, person: People) -> np.ndarray:
     return np.array([value.upper() for value in values], object) if how.upper else values
 
 
-def _typed(values: np.ndarray, absent: np.ndarray, column: Column) -> pd.Series:
+def typed(values: np.ndarray, absent: np.ndarray, column: Column) -> pd.Series:
     """`values` (text, or already of the kind) as the column's dtype, missing where `absent`."""
     if column.kind == "integer":
-        numbers = np.where(absent, "0", values).astype(np.int64)
+        numbers = np.where(absent, 0, values.astype(object)).astype(np.int64)
         return pd.Series(pd.arrays.IntegerArray(numbers, absent.copy()))
     if column.kind == "number":
         return pd.Series(np.where(absent, np.nan, values).astype(np.float64))

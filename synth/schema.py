@@ -21,6 +21,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synth.pii import DEPENDENT, pii_of, words_of
+from synth.rules import Rule
 from synth.texts import MISSING_WORDS, Levels, parse_dates, read_texts
 
 Kind = Literal["number", "integer", "category", "boolean", "datetime", "text"]
@@ -62,13 +63,17 @@ class Schema(BaseModel):
 
     columns: list[Column]
     locale: str = Field("en_US", description="Language and country of faked personal data, such as de_DE.")
+    rules: list[Rule] = Field(default_factory=list, description="What every synthetic row keeps between its columns.")
 
     @model_validator(mode="after")
-    def _names_differ(self) -> Self:
+    def _names_fit(self) -> Self:
         names = [column.name for column in self.columns]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"Column names must differ; these occur twice: {', '.join(twice)}.")
+        for rule in self.rules:
+            if absent := [name for name in rule.named if name not in names]:
+                raise ValueError(f"The rule {rule} speaks of {', '.join(map(repr, absent))}, which is no column.")
         return self
 
     def __iter__(self):
@@ -108,7 +113,11 @@ class Schema(BaseModel):
     @property
     def released(self) -> Schema:
         """The columns that a synthetic table has: all that are not dropped."""
-        return self.model_copy(update={"columns": [column for column in self.columns if column.role != "drop"]})
+        columns = [column for column in self.columns if column.role != "drop"]
+        names = {column.name for column in columns}
+        return self.model_copy(
+            update={"columns": columns, "rules": [rule for rule in self.rules if names >= set(rule.named)]}
+        )
 
 
 def dtype_of(column: Column) -> str | pd.DatetimeTZDtype:
@@ -141,6 +150,8 @@ def _conformed(values: pd.Series, column: Column) -> pd.Series:
             return values
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(values.cat.categories.dtype)
+    if pd.api.types.is_object_dtype(values.dtype):
+        values = values.infer_objects().convert_dtypes(convert_floating=False)  # [True, None] is boolean, not text
     if pd.api.types.is_object_dtype(values.dtype) or pd.api.types.is_string_dtype(values.dtype):
         return parsed(values.astype("string"), column)
     try:

@@ -119,7 +119,6 @@ def test_a_cancelled_draw_stops(name):
 
 @every_generator
 def test_integers_stay_integers_and_decimals_keep_their_digits(name):
-    table, schema = AWKWARD["mixed"]
     synthetic = fitted(name).sample(100)
     assert synthetic["age"].dtype == "Int64" and synthetic["age"].isna().any()
     assert synthetic["age"].min() >= 18 and synthetic["age"].max() <= 58

@@ -1,0 +1,395 @@
+"""How rules between columns are kept, by any generator and in every row.
+
+Three means, in this order. *Learning the gap*: for `low <= high` the model also learns `high - low`, and `high` is
+put together from the two. *Drawing again*: rows that break a rule are drawn anew, a few times. *Mending*: what is
+still broken is changed as little as the rule asks. What the model itself would have done is counted on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from synth.frames import stacked
+from synth.grain import STEPS_US, Grain
+from synth.rules import Allowed, Combination, ExactlyOne, Order, Range, Rule, Sum, measure, measured
+from synth.schema import Column, Schema, conform
+
+REDRAWS = 6
+"""Times a broken row is drawn anew before it is mended."""
+MENDS = 20
+"""Times it is then drawn anew and mended before giving up."""
+
+
+class RulesBroken(ValueError):
+    """Raised when rows cannot keep all rules at once."""
+
+
+class RuleReport(BaseModel):
+    """How a rule fared: `broken` is the share of the model's own rows that broke it, before it was kept in all."""
+
+    rule: str
+    rows: int = Field(description="Rows of the model to which the rule applies.")
+    broken: float = Field(description="Share of them that broke it.")
+
+
+class Gap(BaseModel):
+    """The column that holds `high - low` of a rule, in steps of `unit`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    column: Column
+    unit: float
+
+
+class Keeper(BaseModel):
+    """The rules of a table, and what keeping them takes to know of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rules: list[Rule] = []
+    gaps: dict[int, Gap] = {}
+    """By the rule's place, in the order in which columns are put together."""
+    seen: dict[int, dict[str, list[Any]]] = {}
+    """For each `Combination`, the values seen together."""
+    counts: dict[int, list[int]] = {}
+
+    @classmethod
+    def learn(cls, table: pd.DataFrame, schema: Schema, modelled: Schema, grains: dict[str, Grain]) -> Keeper:
+        """Raises ValueError when a rule speaks of columns that no model draws."""
+        keeper = cls(rules=schema.rules)
+        for rule in keeper.rules:
+            strange = [name for name in rule.named if schema[name].role not in ("feature", "target")]
+            strange += [name for name in rule.named if schema[name].kind == "text" and name not in strange]
+            if strange:
+                raise ValueError(
+                    f"The rule {rule} speaks of {', '.join(map(repr, strange))}, which is not modelled but made new. "
+                    "Remove the rule, or give the column another role."
+                )
+        for index in _in_order(keeper.rules):
+            rule = keeper.rules[index]
+            if {rule.low, rule.high} <= set(modelled.names):
+                keeper.gaps[index] = _gap(rule, modelled, grains)
+        for index, rule in enumerate(keeper.rules):
+            if isinstance(rule, Combination):
+                keeper.seen[index], keeper.counts[index] = _seen_together(table[rule.named].dropna())
+        return keeper
+
+    def encoded_schema(self, modelled: Schema) -> Schema:
+        """The columns the model learns: the table's and the gaps."""
+        return Schema(columns=[*modelled.columns, *(gap.column for gap in self.gaps.values())])
+
+    def encode(self, table: pd.DataFrame) -> pd.DataFrame:
+        """`table` with those gaps whose columns it has both."""
+        gaps = {}
+        for index, gap in self.gaps.items():
+            rule = self.rules[index]
+            if not {rule.low, rule.high} <= set(table.columns):
+                continue
+            distance = (measure(table[rule.high]) - measure(table[rule.low])) / gap.unit
+            known = rule.applies(table)
+            # Real rows that break the rule teach the narrowest gap that keeps it.
+            distance = np.maximum(distance, gap.unit if rule.strict and gap.column.kind == "number" else rule.strict)
+            if gap.column.kind == "integer":
+                whole = np.where(known, np.round(distance), 0).astype(np.int64)
+                gaps[gap.column.name] = pd.arrays.IntegerArray(whole, ~known)
+            else:
+                gaps[gap.column.name] = np.where(known, distance, np.nan)
+        return table.assign(**gaps) if gaps else table
+
+    def decode(self, table: pd.DataFrame, fixed: Collection[str] = ()) -> pd.DataFrame:
+        """`table` without gaps: columns put together from them, totals summed up; `fixed` columns stay."""
+        table = table.copy(deep=False)
+        for index, gap in self.gaps.items():
+            rule, distance = self.rules[index], table.pop(gap.column.name)
+            known = rule.applies(table) & distance.notna().to_numpy()
+            if rule.high not in fixed:
+                table[rule.high] = _moved(table[rule.high], table[rule.low], distance, gap.unit, known)
+            elif rule.low not in fixed:
+                table[rule.low] = _moved(table[rule.low], table[rule.high], distance, -gap.unit, known)
+        return table
+
+    def kept(self, table: pd.DataFrame) -> np.ndarray:
+        """Rules x rows: which rule is kept in which row."""
+        kept = np.ones((len(self.rules), len(table)), bool)
+        for index, rule in enumerate(self.rules):
+            kept[index] = self._together(index, table) if isinstance(rule, Combination) else rule.kept(table)
+        return kept
+
+    def _together(self, index: int, table: pd.DataFrame) -> np.ndarray:
+        rule = self.rules[index]
+        seen = set(_keys(pd.DataFrame(self.seen[index], dtype=object)))
+        return ~rule.applies(table) | np.array([key in seen for key in _keys(table[rule.named])], bool)
+
+    def keep(
+        self,
+        table: pd.DataFrame,
+        redraw: Callable[[np.ndarray], pd.DataFrame],
+        schema: Schema,
+        grains: dict[str, Grain],
+        fixed: Collection[str],
+        rng: np.random.Generator,
+    ) -> pd.DataFrame:
+        """`table` with every rule kept in every row.
+
+        `redraw` gives new rows for the given positions, `fixed` columns are never changed. Raises RulesBroken when
+        the rules (with what is fixed) contradict each other.
+        """
+        done, positions = [], np.arange(len(table))
+        order = []
+        for turn in range(REDRAWS + MENDS):
+            mended = self._mended(table, schema, grains, fixed, rng, sums_only=turn < REDRAWS)
+            good = self.kept(mended).all(axis=0)
+            done.append(mended[good])
+            order.append(positions[good])
+            if good.all():
+                return stacked(done).iloc[np.argsort(np.concatenate(order))].reset_index(drop=True)
+            positions = positions[~good]
+            table = redraw(positions)
+        broken = [str(rule) for rule, kept in zip(self.rules, self.kept(mended), strict=True) if not kept.all()]
+        raise RulesBroken(
+            f"{len(positions)} rows cannot be made to keep all rules at once: {'; '.join(broken)}. "
+            "See whether these rules contradict each other or the values that are given."
+        )
+
+    def _mended(
+        self,
+        table: pd.DataFrame,
+        schema: Schema,
+        grains: dict[str, Grain],
+        fixed: Collection[str],
+        rng: np.random.Generator,
+        sums_only: bool,
+    ) -> pd.DataFrame:
+        table = table.copy(deep=False)
+        rules = [(index, rule) for index, rule in enumerate(self.rules) if isinstance(rule, Sum) or not sums_only]
+        for _ in range(3):
+            for index, rule in rules:
+                kept = self._together(index, table) if isinstance(rule, Combination) else rule.kept(table)
+                if not kept.all():
+                    self._mend(index, rule, table, np.flatnonzero(~kept), schema, grains, set(fixed), rng)
+        return table
+
+    def _mend(self, index, rule, table, rows, schema, grains, fixed, rng) -> None:
+        if isinstance(rule, Sum):
+            _mend_sum(rule, table, rows, grains, fixed)
+        elif isinstance(rule, Order):
+            _mend_order(rule, table, rows, schema, grains, fixed)
+        elif isinstance(rule, Range) and rule.column not in fixed:
+            _mend_range(rule, table, rows)
+        elif isinstance(rule, Allowed) and rule.column not in fixed:
+            values = pd.Series(rng.choice(np.array(rule.values, object), len(rows)))
+            _put(
+                table, rule.column, rows, conform(values.to_frame(rule.column), _only(schema, rule.named))[rule.column]
+            )
+        elif isinstance(rule, ExactlyOne) and not fixed & set(rule.columns):
+            _mend_exactly_one(rule, table, rows, rng)
+        elif isinstance(rule, Combination):
+            seen = conform(pd.DataFrame(self.seen[index]), _only(schema, rule.named))
+            _mend_combination(rule, table, rows, seen, np.array(self.counts[index], float), fixed, rng)
+
+
+def _only(schema: Schema, names: list[str]) -> Schema:
+    return Schema(columns=[schema[name] for name in names])
+
+
+def _in_order(rules: list[Rule]) -> list[int]:
+    """Places of the orders whose gap is learned: one for each `high`, each after the one that makes its `low`."""
+    chosen: dict[str, int] = {}
+    for index, rule in enumerate(rules):
+        if isinstance(rule, Order) and rule.high not in chosen:
+            low, chain = rule.low, {rule.high}
+            while low in chosen and low not in chain:
+                chain.add(low)
+                low = rules[chosen[low]].low
+            if low not in chain:
+                chosen[rule.high] = index
+
+    def depth(index: int) -> int:
+        low = rules[index].low
+        return 1 + depth(chosen[low]) if low in chosen else 0
+
+    return sorted(chosen.values(), key=depth)
+
+
+def _gap(rule: Order, modelled: Schema, grains: dict[str, Grain]) -> Gap:
+    low, high = modelled[rule.low], modelled[rule.high]
+    name = f"{rule.high} after {rule.low}"
+    while name in modelled.names:
+        name += "'"
+    if high.kind == "datetime":
+        steps = {grains[rule.low].step, grains[rule.high].step}
+        unit = min((STEPS_US[step] for step in steps), default=1_000_000) if None not in steps else 1
+        return Gap(column=Column(name=name, kind="integer"), unit=unit)
+    if low.kind == high.kind == "integer":
+        return Gap(column=Column(name=name, kind="integer"), unit=1)
+    decimals = [grains[column].decimals for column in (rule.low, rule.high)]
+    digits = None if None in decimals else max(decimals)
+    return Gap(column=Column(name=name, kind="number", decimals=digits), unit=1)
+
+
+def _moved(values: pd.Series, base: pd.Series, distance: pd.Series, unit: float, known: np.ndarray) -> pd.Series:
+    """`base + distance` where known, else the values themselves."""
+    far = np.where(known, distance.to_numpy(float, na_value=0.0), 0.0) * unit
+    if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
+        moved = base + pd.to_timedelta(far.astype(np.int64), unit="us")
+    elif values.dtype.kind == "f":
+        moved = base.astype(float) + far
+    else:
+        moved = base + pd.array(far.round().astype(np.int64), dtype="Int64")
+    return values.where(~known, moved.astype(values.dtype))
+
+
+def _seen_together(table: pd.DataFrame) -> tuple[dict[str, list], list[int]]:
+    """The combinations in `table` and how often each occurs; those of one row only where they make up the table."""
+    counted = table.value_counts(sort=False).reset_index(name="__rows__")
+    rows = counted.pop("__rows__").to_numpy()
+    # A combination of one person is left out, unless so many are that the rule would lose half the table.
+    often = rows > 1
+    if rows[often].sum() >= rows.sum() / 2:
+        counted, rows = counted[often], rows[often]
+    return {name: [_json(value) for value in values] for name, values in counted.items()}, rows.tolist()
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _keys(table: pd.DataFrame) -> list[tuple]:
+    """One hashable key a row; equal for values as drawn and as stored."""
+    return list(zip(*([_json(value) for value in table[name].astype(object)] for name in table.columns), strict=True))
+
+
+def _put(table: pd.DataFrame, name: str, rows: np.ndarray, values: pd.Series) -> None:
+    """Set the cells of a column; a category that is new to it is added."""
+    column = table[name].copy()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.add_categories([c for c in values.cat.categories if c not in column.cat.categories])
+        values = values.astype(object)
+    column.iloc[rows] = values.to_numpy() if column.dtype.kind in "fM" else values.array
+    table[name] = column
+
+
+def _mend_order(
+    rule: Order, table: pd.DataFrame, rows: np.ndarray, schema: Schema, grains: dict[str, Grain], fixed: set
+) -> None:
+    """Set the end that may move to the other (when strict, one step beyond)."""
+    move_low = rule.high in fixed
+    if move_low and rule.low in fixed:
+        return
+    name, base = (rule.low, rule.high) if move_low else (rule.high, rule.low)
+    grain = grains.get(name)
+    step: Any = 0
+    if rule.strict and schema[name].kind == "datetime":
+        step = pd.Timedelta(STEPS_US.get(grain.step if grain else "s", 1), unit="us")
+    elif rule.strict:
+        step = (
+            1
+            if schema[name].kind == "integer"
+            else 10.0 ** -(6 if grain is None or grain.decimals is None else grain.decimals)
+        )
+    anchor = table[base].iloc[rows]
+    if step:
+        anchor = anchor - step if move_low else anchor + step
+    _put(table, name, rows, conform(anchor.to_frame(name).reset_index(drop=True), _only(schema, [name]))[name])
+
+
+def _mend_range(rule: Range, table: pd.DataFrame, rows: np.ndarray) -> None:
+    column = table[rule.column]
+    values = measure(column)[rows]
+    if rule.low is not None:
+        values = np.maximum(values, measured(rule.low, column))
+    if rule.high is not None:
+        values = np.minimum(values, measured(rule.high, column))
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        new = pd.Series(values.astype("datetime64[us]")).dt.tz_localize("UTC").dt.tz_convert(column.dtype.tz)
+    elif column.dtype.kind == "M":
+        new = pd.Series(values.astype("datetime64[us]"))
+    elif column.dtype == "Int64":
+        # Inwards, so that a bound of 0.5 makes a 1 and not a 0.
+        inward = np.where(measure(column)[rows] < values, np.ceil(values), np.floor(values))
+        new = pd.Series(inward.astype(np.int64)).astype("Int64")
+    else:
+        new = pd.Series(values)
+    _put(table, rule.column, rows, new.astype(column.dtype))
+
+
+def _mend_exactly_one(rule: ExactlyOne, table: pd.DataFrame, rows: np.ndarray, rng: np.random.Generator) -> None:
+    """Keep one of the columns that are set; where none is, set one as some other row has it."""
+    is_set = rule.set_in(table)
+    mine = is_set[rows]
+    shares = np.where(mine.any(axis=1)[:, None], mine, np.maximum(is_set.mean(axis=0), 1e-9))
+    keep = np.argmax(rng.random(shares.shape) ** (1 / np.maximum(shares, 1e-12)), axis=1)
+    for place, name in enumerate(rule.columns):
+        column = table[name]
+        flag = column.dtype == "boolean"
+        numeric = flag or pd.api.types.is_numeric_dtype(column.dtype)
+        unset = rows[(keep != place) & mine[:, place]]
+        if len(unset):
+            _put(table, name, unset, pd.Series([0 if numeric else None] * len(unset)).astype(column.dtype))
+        to_set = rows[(keep == place) & ~mine[:, place]]
+        donors = np.flatnonzero(is_set[:, place])
+        if len(to_set) and (len(donors) or numeric):
+            known = column.iloc[rng.choice(donors, len(to_set))] if len(donors) else pd.Series([1] * len(to_set))
+            _put(table, name, to_set, known.reset_index(drop=True).astype(column.dtype))
+
+
+def _mend_combination(
+    rule: Combination,
+    table: pd.DataFrame,
+    rows: np.ndarray,
+    seen: pd.DataFrame,
+    counts: np.ndarray,
+    fixed: set,
+    rng: np.random.Generator,
+) -> None:
+    """Replace the combination by one seen with the value of the leading column (or of those that are fixed)."""
+    leading = [name for name in rule.columns if name in fixed] or rule.columns[:1]
+    partners: dict[tuple, list[int]] = {}
+    for place, key in enumerate(_keys(seen[leading])):
+        partners.setdefault(key, []).append(place)
+    anyone = None if set(rule.columns) & fixed else list(range(len(seen)))
+    chosen, mendable = [], []
+    for row, key in zip(rows, _keys(table[leading].iloc[rows]), strict=True):
+        places = partners.get(key, anyone)
+        if places:
+            weights = counts[places]
+            chosen.append(places[np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right")])
+            mendable.append(row)
+    if mendable:
+        for name in rule.columns:
+            if name not in fixed:
+                _put(table, name, np.array(mendable), seen[name].iloc[chosen].reset_index(drop=True))
+
+
+def _mend_sum(rule: Sum, table: pd.DataFrame, rows: np.ndarray, grains: dict[str, Grain], fixed: set) -> None:
+    """Sum up the total; where the total is fixed, stretch the parts that are not, the last taking the rounding."""
+    parts = {name: table[name].iloc[rows].to_numpy(float) for name in rule.parts}
+    if rule.total not in fixed:
+        digits = [grains[name].decimals for name in rule.named if name in grains]
+        total = sum(parts.values())
+        total = np.round(total, 9 if None in digits or not digits else max(digits))
+        _put(table, rule.total, rows, pd.Series(total).astype(table[rule.total].dtype))
+        return
+    free = [name for name in rule.parts if name not in fixed]
+    if not free:
+        return
+    total = table[rule.total].iloc[rows].to_numpy(float)
+    left = total - sum(values for name, values in parts.items() if name not in free)
+    before = sum(parts[name] for name in free)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        stretch = np.where(before != 0, left / before, 0.0)
+    for name in free:
+        new = parts[name] * stretch if name != free[-1] else left
+        grain = grains.get(name)
+        if name != free[-1] and grain is not None and grain.decimals is not None:
+            new = np.round(new, grain.decimals)
+        left = left - new if name != free[-1] else left
+        decimals = 9 if grain is None or grain.decimals is None else grain.decimals
+        _put(table, name, rows, pd.Series(np.round(new, decimals)).astype(table[name].dtype))
