@@ -2,10 +2,14 @@
 
 from synth.base import Generator, Params, Report, Stopped, quiet
 from synth.bootstrap import Bootstrap
+from synth.copulagan import CopulaGAN
 from synth.ctgan import CTGAN
+from synth.gaussian_copula import GaussianCopula
 from synth.schema import Column, Schema, conform
 from synth.tvae import TVAE
 
-GENERATORS: dict[str, type[Generator]] = {generator.name: generator for generator in (Bootstrap, CTGAN, TVAE)}
+GENERATORS: dict[str, type[Generator]] = {
+    generator.name: generator for generator in (Bootstrap, GaussianCopula, CTGAN, TVAE, CopulaGAN)
+}
 
 __all__ = ["GENERATORS", "Column", "Generator", "Params", "Report", "Schema", "Stopped", "conform", "quiet"]

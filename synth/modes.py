@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from synth.amounts import as_floats, as_kind
 from synth.schema import Column, Schema
 
 MODES_FITTED_ON = 2_000
@@ -113,7 +114,7 @@ class Modes:
         levels = np.zeros((len(table), len(self.widths)), dtype=np.int32)
         for place, column in enumerate(self.numeric):
             tick()
-            values[:, place], levels[:, place] = _encoded_numbers(_as_floats(table[column.name]), column, rng)
+            values[:, place], levels[:, place] = _encoded_numbers(as_floats(table[column.name]), column, rng)
         for place, column in enumerate(self.discrete, self.numbers):
             tick()
             levels[:, place] = _encoded_levels(table[column.name], column, self.schema[column.name])
@@ -137,7 +138,7 @@ class Modes:
         for column in self.columns:
             kind = self.schema[column.name]
             if isinstance(column, Numbers):
-                table[column.name] = _as_kind(amounts[:, numbers], kind)
+                table[column.name] = as_kind(amounts[:, numbers], kind)
                 numbers += 1
             else:
                 codes = np.zeros(len(code), dtype=np.int32)
@@ -149,14 +150,19 @@ class Modes:
 
     def save(self, file: Path) -> None:
         columns = [{"numbers": isinstance(column, Numbers), **asdict(column)} for column in self.columns]
-        about = {"max_modes": self.max_modes, "max_levels": self.max_levels, "columns": columns}
+        about = {
+            "max_modes": self.max_modes,
+            "max_levels": self.max_levels,
+            "schema": self.schema.model_dump(mode="json"),
+            "columns": columns,
+        }
         file.write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
-    def load(cls, file: Path, schema: Schema) -> Modes:
+    def load(cls, file: Path) -> Modes:
         about = json.loads(file.read_text(encoding="utf-8"))
         modes = cls(about["max_modes"], about["max_levels"])
-        modes.schema = schema
+        modes.schema = Schema.model_validate(about["schema"])
         modes.columns = []
         for column in about["columns"]:
             kind = Numbers if column.pop("numbers") else Levels
@@ -171,7 +177,7 @@ class Modes:
             counts = values.value_counts()
             counts = counts[counts > 0]
             return _grouped(column.name, counts, missing, self.max_levels)
-        amounts = _as_floats(values)
+        amounts = as_floats(values)
         amounts = np.sort(amounts[~np.isnan(amounts)])
         distinct, counts = np.unique(amounts, return_counts=True)
         # As many modes as values would say the same, less exactly. A value seen once or twice is not a level.
@@ -252,7 +258,7 @@ def _grouped(name: str, counts: pd.Series, missing: bool, max_levels: int) -> Le
 
 def _encoded_levels(values: pd.Series, column: Levels, kind: Column) -> np.ndarray:
     if kind.kind not in ("category", "boolean"):
-        values = pd.Series(_as_floats(values))
+        values = pd.Series(as_floats(values))
     place = pd.Index(column.values).get_indexer(values.dropna().astype(object if kind.kind == "category" else None))
     codes = np.full(len(values), column.width - 1, dtype=np.int32)
     codes[values.notna().to_numpy()] = np.array(column.codes, dtype=np.int32)[place]
@@ -274,23 +280,4 @@ def _decoded_levels(codes: np.ndarray, column: Levels, kind: Column, rng: np.ran
     if kind.kind == "boolean":
         return pd.Series(column.values, dtype="boolean").reindex(np.where(missing, -1, level)).reset_index(drop=True)
     amounts = np.append(np.array(column.values, dtype=float), np.nan)
-    return _as_kind(amounts[np.where(missing, -1, level)], kind)
-
-
-def _as_floats(values: pd.Series) -> np.ndarray:
-    """Numbers, or microseconds since 1970, with NaN for missing."""
-    if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
-        micros = values.dt.as_unit("us").astype("int64").to_numpy().astype(float)
-        return np.where(values.isna().to_numpy(), np.nan, micros)
-    amounts = values.to_numpy(dtype=float, na_value=np.nan)
-    finite = amounts[np.isfinite(amounts)]
-    # Without end is as far as the column otherwise goes.
-    return np.nan_to_num(amounts, nan=np.nan, posinf=finite.max(initial=0), neginf=finite.min(initial=0))
-
-
-def _as_kind(amounts: np.ndarray, column: Column) -> pd.Series:
-    if column.kind != "datetime":
-        return pd.Series(amounts)
-    micros = np.where(np.isnan(amounts), np.iinfo(np.int64).min, np.nan_to_num(amounts).round()).astype("int64")
-    moments = pd.Series(micros.view("datetime64[us]"))
-    return moments.dt.tz_localize("UTC").dt.tz_convert(column.timezone) if column.timezone else moments
+    return as_kind(amounts[np.where(missing, -1, level)], kind)

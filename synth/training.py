@@ -118,7 +118,7 @@ class TrainedGenerator(Generator):
         np.savez(folder / "weights.npz", **self.weights)
 
     def _load(self, folder: Path) -> None:
-        self.modes = Modes.load(folder / "modes.json", self.schema.modelled)
+        self.modes = Modes.load(folder / "modes.json")
         self.curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
         with np.load(folder / "weights.npz", allow_pickle=False) as weights:
             self.weights = dict(weights)
