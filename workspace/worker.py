@@ -93,7 +93,8 @@ def in_words(error: BaseException) -> str:
         return "Memory ran out. Try again with fewer rows or a smaller model."
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "The disk is full. Free some space and try again; nothing half-written was kept."
-    ours = where.is_relative_to(ROOT) and not where.is_relative_to(sys.prefix)
+    # A raise statement of ours: float("x") in our code fails with Python's words, and they quote the data.
+    ours = where.is_relative_to(ROOT) and not where.is_relative_to(sys.prefix) and frames[-1].line.startswith("raise ")
     if ours and isinstance(error, ValueError | LookupError) and not isinstance(error, KeyError | IndexError):
         return str(error)
     return f"An unexpected problem ({type(error).__name__} in {where.stem}). The job's log shows where."

@@ -1,0 +1,57 @@
+"""Real fakes: generators that sleep, fail or do not listen, and a metric that fails. A plugin of test workspaces."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import pandas as pd
+
+from metrics import METRICS, Score, Tables
+from metrics.base import metric
+from synth import GENERATORS, Params, Report, Schema, Stopped
+from synth.base import knob
+from synth.bootstrap import Bootstrap
+
+
+class Slow(Bootstrap):
+    """Takes its time: `epochs` naps, with a report after each."""
+
+    name, title = "slow", "Slow"
+
+    class Params(Params):
+        epochs: int = knob(10, "Naps.", ge=1, tune=(1, 20))
+        nap_s: float = knob(0.05, "Seconds a nap takes.", ge=0)
+        manner: Literal["kind", "deaf", "failing"] = knob("kind", "Whether it heeds a stop.")
+
+    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+        for epoch in range(1, self.params.epochs + 1):
+            self._nap(report)
+            if self.params.manner == "failing":
+                float(f"the secret of {table.iloc[0, 0]}")
+            if report.enough:
+                break
+            report(epoch / self.params.epochs, f"Epoch {epoch}", epoch=epoch, loss=1 / epoch)
+        self.table = table
+
+    def _nap(self, report: Report) -> None:
+        if self.params.manner != "deaf":
+            time.sleep(self.params.nap_s)
+            return
+        end = time.monotonic() + self.params.nap_s
+        while time.monotonic() < end:
+            # As a library does that retries after any error.
+            try:
+                time.sleep(0.05)
+            except Stopped:
+                continue
+
+
+@metric("Broken", "fidelity", "Does a metric that fails take the table with it?", 0, 1, "high")
+def broken(tables: Tables) -> Score:
+    """Fails."""
+    return Score(value=1 / 0)
+
+
+GENERATORS[Slow.name] = Slow
+METRICS[broken.card.name] = broken
