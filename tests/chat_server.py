@@ -128,11 +128,12 @@ class ChatServer:
         )
 
     @contextlib.contextmanager
-    def running(self):
+    def running(self, port: int | None = None):
         """The base URL of the server while it runs in a thread."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        if port is None:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
         app = Starlette(routes=[Route("/v1/chat/completions", self.answer, methods=["POST"])])
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical"))
         thread = threading.Thread(target=server.run, daemon=True)

@@ -23,6 +23,7 @@ from sqlalchemy.types import TypeDecorator
 
 from metrics import Score
 from synth import Schema
+from workspace.orders import Order
 from workspace.tables import Rejected
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -93,6 +94,7 @@ class Row(DeclarativeBase):
         datetime: _Utc,
         Schema: _Typed(Schema),
         Split: _Typed(Split),
+        Order: _Typed(Order),
         list[Rejected]: _Typed(list[Rejected]),
         dict[str, Any]: JSON,
         dict[str, float]: JSON,
@@ -248,6 +250,25 @@ class Run(Row):
         if not file.is_file():
             return {}
         return {name: Score.model_validate(score) for name, score in json.loads(file.read_bytes()).items()}
+
+
+class Talk(Row):
+    """A set of written conversations: what was ordered, and what came of it."""
+
+    __tablename__ = "talks"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    name: Mapped[str]
+    owner: Mapped[str] = mapped_column(String(200), index=True)
+    created: Mapped[datetime] = mapped_column(default=now)
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
+    """The real conversations; None when it was written from a description alone."""
+    job_id: Mapped[str | None] = mapped_column(String(32))
+    order: Mapped[Order] = mapped_column("ordered")
+    prompt_hash: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """`synth.conversations.Outcome` as JSON; empty before the first job ended."""
+    note: Mapped[str] = mapped_column(default="")
 
 
 class Measurement(Row):

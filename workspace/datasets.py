@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, update
 
 from synth import Schema
 from workspace import preflight, tables
-from workspace.catalog import Dataset, Job, NotFound, Run, Split, new_id
+from workspace.catalog import Dataset, Job, NotFound, Run, Split, Talk, new_id
 from workspace.store import LOCAL, Store, size_of
 from workspace.tables import ColumnProfile, Preview, ReadOptions
 
@@ -100,10 +100,11 @@ class Datasets(Store):
                 raise NotFound(f"There is no dataset {dataset_id!r} here. It may have been deleted.")
             jobs = session.scalars(select(Job).where(Job.dataset_id == dataset_id)).all()
             runs = session.scalars(select(Run.id).where(Run.dataset_id == dataset_id)).all()
+            talks = session.scalars(select(Talk.id).where(Talk.dataset_id == dataset_id)).all()
             # The rows go first: whatever still works for this dataset finds out, and nobody lists it.
             session.execute(delete(Dataset).where(Dataset.id == dataset_id))
         self.end_at_once(jobs)
-        folders = [self.dataset_folder(dataset_id), *map(self.run_folder, runs)]
+        folders = [self.dataset_folder(dataset_id), *map(self.run_folder, runs), *map(self.talk_folder, talks)]
         self.remove(*folders, *(self.queue.folder(job.id) for job in jobs))
 
     def rows(self, dataset_id: str, offset: int = 0, limit: int = 100) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from workspace.catalog import Catalog, Dataset, Job, Measurement, Run, new_id
+from workspace.catalog import Catalog, Dataset, Job, Measurement, Run, Talk, new_id
 from workspace.estimate import Measured, machine
 from workspace.jobs import Process, Queue, process_of
 from workspace.settings import HOST, Settings
@@ -31,7 +31,7 @@ class Store:
     def __init__(self, settings: Settings | None = None):
         self.settings = settings or Settings()
         self.folder = self.settings.workspace
-        for name in ("datasets", "runs", "jobs", "tmp"):
+        for name in ("datasets", "runs", "talks", "jobs", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for plugin in self.settings.plugins:
             import_module(plugin)
@@ -44,12 +44,15 @@ class Store:
     def run_folder(self, run_id: str) -> Path:
         return self.folder / "runs" / run_id
 
+    def talk_folder(self, talk_id: str) -> Path:
+        return self.folder / "talks" / talk_id
+
     def clean_up(self) -> None:
         """Clear away what a crash left: folders of processes that are gone, and folders that no row names."""
         for folder in (self.folder / "tmp").iterdir():
             if _abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
-        for name, kind in (("datasets", Dataset), ("runs", Run), ("jobs", Job)):
+        for name, kind in (("datasets", Dataset), ("runs", Run), ("talks", Talk), ("jobs", Job)):
             with self.catalog.session() as session:
                 known = set(session.scalars(select(kind.id)))
             for folder in (self.folder / name).iterdir():

@@ -6,20 +6,17 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, SecretStr
-from sqlalchemy import ForeignKey, String, delete, update
-from sqlalchemy.orm import Mapped, mapped_column
+from pydantic import SecretStr
+from sqlalchemy import delete, update
 
 from metrics import Score
 from metrics.dialogue import DIALOGUE_METRICS, Conversations, Texts
 from synth.conversations import (
-    Brief,
     Dialogue,
     Outcome,
     Server,
@@ -36,7 +33,8 @@ from synth.conversations.local import serving
 from synth.conversations.prompts import fingerprint
 from synth.conversations.write import Estimate, Written, prompts
 from workspace import tables
-from workspace.catalog import Job, Row, new_id, now
+from workspace.catalog import Job, Talk, new_id
+from workspace.orders import Order
 from workspace.runs import Runs
 from workspace.secrets import Secrets
 from workspace.store import LOCAL
@@ -48,49 +46,8 @@ HELD_OUT = 0.2
 """Share of the real dialogues that no prompt shows, to judge against."""
 
 
-class Order(BaseModel):
-    """What was ordered: everything a set is written from, but for the key."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    brief: Brief
-    server: Server
-    local: bool = False
-    """Write with the small model on this machine, started for the job."""
-    shape: Shape | None = None
-    intent: str | None = None
-    """The label of the real dialogues that the brief's intents are values of."""
-    budget: float | None = None
-    metrics: list[str] | None = None
-
-
-class Talk(Row):
-    """One set of written conversations."""
-
-    __tablename__ = "talks"
-
-    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
-    name: Mapped[str]
-    owner: Mapped[str] = mapped_column(String(200), index=True)
-    created: Mapped[datetime] = mapped_column(default=now)
-    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
-    job_id: Mapped[str | None] = mapped_column(String(32))
-    order: Mapped[dict[str, Any]] = mapped_column("ordered")
-    """The order, as JSON; without the key."""
-    prompt_hash: Mapped[str] = mapped_column(String(64))
-    outcome: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    note: Mapped[str] = mapped_column(default="")
-
-    @property
-    def ordered(self) -> Order:
-        return Order.model_validate(self.order)
-
-
 class Talks(Runs):
     """What a workspace does with conversations."""
-
-    def talk_folder(self, talk_id: str) -> Path:
-        return self.folder / "talks" / talk_id
 
     def find_shape(self, dataset_id: str) -> Shape:
         """How a dataset holds conversations. Raises ValueError, in words, when it holds none."""
@@ -129,11 +86,11 @@ class Talks(Runs):
 
     def estimate_talk(self, dataset_id: str | None, order: Order) -> Estimate:
         """What an order will take, before anything is sent."""
-        return estimate(order.brief, self._shown(dataset_id, order), order.server, order.intent)
+        return estimate(order.brief, self.shown(dataset_id, order), order.server, order.intent)
 
     def prompt(self, dataset_id: str | None, order: Order) -> list[dict[str, str]]:
         """The first request of an order, word for word as it will be sent."""
-        source = self._shown(dataset_id, order)
+        source = self.shown(dataset_id, order)
         first = plan(order.brief, source, intent=order.intent)[0]
         return prompts(order.brief, source)(first, False)
 
@@ -156,7 +113,7 @@ class Talks(Runs):
             name=name or order.brief.kind,
             owner=owner,
             dataset_id=dataset_id,
-            order=order.model_dump(mode="json"),
+            order=order,
             prompt_hash=fingerprint(order.brief),
         )
         with self.catalog.session() as session:
@@ -220,12 +177,13 @@ class Talks(Runs):
     def export_talk(self, talk_id: str, form: FileForm) -> Path:
         """A set as a file: `csv` and `parquet` have the columns of the input, a turn per row."""
         talk = self.talk(talk_id)
-        order = talk.ordered
+        order = talk.order
         made = [self._as_input(line.dialogue, order) for line in self.written(talk_id)]
-        columns = {}
+        columns: dict[str, Any] = {}
         if order.shape is not None and order.shape.form == "turns":
             named = {name: getattr(order.shape, name) for name in ("id", "turn", "role", "text")}
             columns = {name: value for name, value in named.items() if value}
+            columns["header"] = self.dataset(talk.dataset_id).schema.names
         folder = self.talk_folder(talk_id) / "export"
         folder.mkdir(parents=True, exist_ok=True)
         # The set may change; a file is named by what it holds.
@@ -261,7 +219,7 @@ class Talks(Runs):
         with self.catalog.session() as session:
             session.execute(update(Talk).where(Talk.id == talk_id).values(**values))
 
-    def _shown(self, dataset_id: str | None, order: Order) -> list[Dialogue]:
+    def shown(self, dataset_id: str | None, order: Order) -> list[Dialogue]:
         if dataset_id is None:
             return []
         return self.dialogues(dataset_id, order.shape or self.find_shape(dataset_id))
@@ -277,13 +235,13 @@ def converse(work: Work) -> None:
     """Write a set of conversations and judge it. What was written stays, whatever ends the job."""
     workspace = work.workspace
     talk = workspace.talk(work.job.arguments["talk"])
-    order = talk.ordered
+    order = talk.order
     key = Secrets(workspace.settings).show(work.job.arguments["key"])
     folder = workspace.talk_folder(talk.id)
     folder.mkdir(parents=True, exist_ok=True)
     reading = work.progress.stage("Reading", 0.0, 0.02)
     reading(0.0)
-    shown = workspace._shown(talk.dataset_id, order)
+    shown = workspace.shown(talk.dataset_id, order)
     held = workspace.dialogues(talk.dataset_id, order.shape, held_out=True) if talk.dataset_id else []
     writing = work.progress.stage("Writing", 0.02, 0.9)
 

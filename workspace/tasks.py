@@ -21,6 +21,7 @@ from workspace.catalog import Job, Run, new_id
 from workspace.estimate import Measured, Prices, estimate, passes, quantities, speed, stage_name
 from workspace.meter import Meter, cpu_seconds, peak_mb
 from workspace.progress import Progress, Stage
+from workspace.talks import converse
 
 if TYPE_CHECKING:
     from workspace.workspace import Workspace
@@ -134,7 +135,7 @@ def evaluate(work: Work) -> None:
     _judge(work, asked.metrics, Stages(work, work.workspace.run(work.job.run_id), ("judge",)))
 
 
-TASKS: dict[str, Callable[[Work], None]] = {task.__name__: task for task in (train, sample, evaluate)}
+TASKS: dict[str, Callable[[Work], None]] = {task.__name__: task for task in (train, sample, evaluate, converse)}
 
 
 class Stages:

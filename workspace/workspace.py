@@ -13,15 +13,15 @@ from synth import GENERATORS, Generator, Params
 from workspace.catalog import Dataset, Event, Job, NotFound, Run
 from workspace.estimate import Estimate, Prices, Shape, estimate, speed
 from workspace.jobs import Dispatcher
-from workspace.runs import Runs
 from workspace.store import LOCAL
 from workspace.tables import ReadError
+from workspace.talks import Talk, Talks
 from workspace.tasks import Drawing, Judging, Training
 
-__all__ = ["Dataset", "Event", "Job", "NotFound", "ReadError", "Run", "Workspace"]
+__all__ = ["Dataset", "Event", "Job", "NotFound", "ReadError", "Run", "Talk", "Workspace"]
 
 
-class Workspace(Runs):
+class Workspace(Talks):
     """A folder of tables, models and runs, its catalog, and the queue of its jobs.
 
     Any number of processes may open one workspace. Those that called `start` run its jobs.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -23,18 +23,23 @@ def turns_table(
     turn: str = "turn",
     role: str = "role",
     text: str = "text",
+    header: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """A turn per row under the input's own column names, with the labels of its dialogue repeated."""
+    """A turn per row under the input's own column names, with the labels of its dialogue repeated.
+
+    `header` is the input's, kept in order; what of it nobody wrote (a time stamp, say) is empty.
+    """
     rows = [
         {id: dialogue.id, turn: at, role: said.role, text: said.text, **dialogue.labels}
         for dialogue in dialogues
         for at, said in enumerate(dialogue.turns)
     ]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=[id, turn, role, text])
+    table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=[id, turn, role, text])
+    return table.reindex(columns=[*header, *(name for name in table.columns if name not in header)])
 
 
 def save_dialogues(
-    dialogues: list[Dialogue], path: Path, form: FileForm, *, assistant: str | None = None, **columns: str
+    dialogues: list[Dialogue], path: Path, form: FileForm, *, assistant: str | None = None, **columns: Any
 ) -> None:
     """Write `dialogues` to `path`.
 

@@ -33,7 +33,7 @@ class Brief(BaseModel):
     products: dict[str, float] = Field(default_factory=dict, description="Share of each product.")
     outcomes: dict[str, float] = Field(default_factory=dict, description="Share of each outcome.")
     personas: dict[str, float] = Field(default_factory=dict, description="Share of each kind of customer.")
-    languages: dict[str, float] = Field(default_factory=lambda: {"English": 1.0}, description="Share of each language.")
+    languages: dict[str, float] = Field(default_factory=dict, description="Share of each language; none: English.")
     tones: dict[str, float] = Field(default_factory=dict, description="Share of each tone.")
     examples: int = Field(
         2,

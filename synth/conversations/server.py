@@ -52,7 +52,7 @@ class Server(BaseModel):
             return False
 
 
-class ServerError(RuntimeError):
+class ServerError(ValueError):
     """The server cannot be used at all; the message says why and what to do."""
 
 

@@ -27,7 +27,7 @@ MAX_TEXT = 20_000
 """Characters of one cell that are read as text; a longer one is no utterance and is refused in words."""
 
 _WORDS = {
-    "id": r"(conversation|dialog(ue)?|chat|thread|session|ticket|case|call)[ _-]?(id|no|number|key)?",
+    "id": r"(conversation|dialog(ue)?|chat|thread|session|ticket|case|call)[ _-]?(id|no|number|key)?|id",
     "turn": r"(turn|utterance|message|line|seq(uence)?)[ _-]?(id|no|number|index|idx|order)?|position|order",
     "role": r"role|speaker|sender|author|from|party|participant|side|who|agent_or_customer|actor",
     "text": r"text|message|utterance|content|body|msg|transcript|says?|sentence|description|comment|review",

@@ -1,0 +1,23 @@
+"""What is ordered when a set of conversations shall be written."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from synth.conversations import Brief, Server, Shape
+
+
+class Order(BaseModel):
+    """What was ordered: everything a set is written from, but for the key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    brief: Brief
+    server: Server
+    local: bool = False
+    """Write with the small model on this machine, started for the job."""
+    shape: Shape | None = None
+    intent: str | None = None
+    """The label of the real dialogues that the brief's intents are values of."""
+    budget: float | None = None
+    metrics: list[str] | None = None
