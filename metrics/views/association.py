@@ -16,6 +16,8 @@ ROWS = 20_000
 """Rows drawn from each table when it has more: the error of a correlation is then below 0.007."""
 LEVELS = 50
 """Levels of a category kept apart; the rest count as one."""
+NUMBERS = ("number", "integer", "datetime")
+"""Kinds whose association is measured by ranks; the others by levels."""
 MEASURES = (
     "Spearman's rank correlation for two numbers (-1 to 1), the correlation ratio of ranks for a number and a "
     "category, Cramér's V for two categories (both 0 to 1, corrected for chance)"
@@ -68,22 +70,25 @@ def associations(table: pd.DataFrame, schema: Schema, levels: dict[str, pd.Index
     so that a second table is cut in the same way.
     """
     levels = {} if levels is None else levels
-    names = schema.names
-    is_number = np.array([column.kind in ("number", "integer", "datetime") for column in schema], dtype=bool)
-    ranks = np.column_stack(
-        [_ranks(numbers(table[name])) for name in np.array(names)[is_number]] or [np.empty((len(table), 0))]
-    )
-    codes = [_codes(table[name], levels.setdefault(name, _top(table[name]))) for name in np.array(names)[~is_number]]
-    out = np.full((len(names), len(names)), np.nan)
-    places, others = np.flatnonzero(is_number), np.flatnonzero(~is_number)
-    out[np.ix_(places, places)] = _spearman(ranks)
+    ranks = [_ranks(numbers(table[column.name])) for column in schema if column.kind in NUMBERS]
+    middle = np.column_stack(ranks) if ranks else np.empty((len(table), 0))
+    present = (~np.isnan(middle)).astype(float)
+    middle = np.nan_to_num(middle - np.nan_to_num(middle).sum(axis=0) / np.maximum(present.sum(axis=0), 1))
+    codes = [
+        _codes(table[column.name], levels.setdefault(column.name, _top(table[column.name])))
+        for column in schema
+        if column.kind not in NUMBERS
+    ]
+    places = np.array([place for place, column in enumerate(schema) if column.kind in NUMBERS], dtype=int)
+    others = np.setdiff1d(np.arange(len(schema)), places)
+    out = np.full((len(schema), len(schema)), np.nan)
+    out[np.ix_(places, places)] = _spearman(middle, present)
     for n, place in enumerate(others):
-        ratio = _correlation_ratio(codes[n], ranks)
-        out[place, places] = out[places, place] = ratio
+        out[place, places] = out[places, place] = _correlation_ratio(codes[n], middle, present)
         for m in range(n):
             out[place, others[m]] = out[others[m], place] = _cramers_v(codes[n], codes[m])
-    varies = np.array([_varies(table[name]) for name in names], dtype=bool)
-    out[np.arange(len(names)), np.arange(len(names))] = np.where(varies, 1.0, np.nan)
+    varies = np.array([table[name].nunique() > 1 for name in schema.names], dtype=bool)
+    np.fill_diagonal(out, np.where(varies, 1.0, np.nan))
     return out
 
 
@@ -97,10 +102,6 @@ def _plain(matrix: np.ndarray) -> list[list[float | None]]:
     return [[round(float(value), 4) if np.isfinite(value) else None for value in row] for row in matrix]
 
 
-def _varies(values: pd.Series) -> bool:
-    return values.nunique() > 1
-
-
 def _ranks(values: np.ndarray) -> np.ndarray:
     return rankdata(values, nan_policy="omit") if len(values) else values
 
@@ -111,16 +112,14 @@ def _top(values: pd.Series) -> pd.Index:
 
 
 def _codes(values: pd.Series, top: pd.Index) -> np.ndarray:
-    """0 to LEVELS - 1 for the levels in `top`, LEVELS for all others, -1 for missing."""
+    """0 to LEVELS - 1 for the levels in `top`, LEVELS for all others, LEVELS + 1 for missing."""
     codes = top.get_indexer(values.astype(object))
-    return np.where(values.isna().to_numpy(bool), -1, np.where(codes < 0, LEVELS, codes))
+    return np.where(values.isna().to_numpy(bool), LEVELS + 1, np.where(codes < 0, LEVELS, codes))
 
 
-def _spearman(ranks: np.ndarray) -> np.ndarray:
+def _spearman(middle: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Correlation of ranks over the rows where both are present, for all pairs at once."""
-    present = ~np.isnan(ranks)
-    count = present.T.astype(float) @ present
-    middle = np.where(present, ranks - np.nan_to_num(_mean(ranks, present)), 0.0)
+    count = present.T @ present
     product, total, square = middle.T @ middle, middle.T @ present, (middle**2).T @ present
     with np.errstate(divide="ignore", invalid="ignore"):
         covariance = product - total * total.T / count
@@ -129,38 +128,31 @@ def _spearman(ranks: np.ndarray) -> np.ndarray:
         return np.clip(covariance / np.sqrt(spread * spread.T), -1, 1)
 
 
-def _mean(values: np.ndarray, present: np.ndarray) -> np.ndarray:
-    return np.where(present, values, 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
-
-
-def _correlation_ratio(codes: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+def _correlation_ratio(codes: np.ndarray, middle: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Root of the share of each number's rank variance that the category explains (epsilon squared), by column."""
-    present = ~np.isnan(ranks) & (codes >= 0)[:, None]
-    middle = np.where(present, ranks - _mean(ranks, present), 0.0)
-    rows = np.flatnonzero(codes >= 0)
+    rows = np.flatnonzero(codes <= LEVELS)
     members = sparse.csr_matrix((np.ones(len(rows)), (codes[rows], rows)), shape=(LEVELS + 1, len(codes)))
-    sums, counts = members @ middle, members @ present.astype(float)
-    total, held = present.sum(axis=0), (counts > 0).sum(axis=0)
+    sums, counts = members @ middle, members @ present
+    total, held = counts.sum(axis=0), (counts > 0).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        between = np.nansum(sums**2 / np.where(counts > 0, counts, np.nan), axis=0)
-        whole = (middle**2).sum(axis=0)
+        centre = sums.sum(axis=0) ** 2 / total
+        between = np.where(counts > 0, sums**2 / counts, 0).sum(axis=0) - centre
+        whole = (codes <= LEVELS) @ middle**2 - centre
         within = (whole - between) / (total - held)
         explained = 1 - within / (whole / (total - 1))
-    explained[(held < 2) | (whole <= 0) | (total <= held)] = np.nan
+    explained[(held < 2) | ~(whole > 0) | (total <= held)] = np.nan
     return np.sqrt(np.clip(explained, 0, 1))
 
 
 def _cramers_v(one: np.ndarray, two: np.ndarray) -> float:
     """Cramér's V with Bergsma's correction: 0 on average for independent columns, however many levels they have."""
-    both = (one >= 0) & (two >= 0)
-    rows = int(both.sum())
-    counts = np.bincount(one[both] * (LEVELS + 1) + two[both], minlength=(LEVELS + 1) ** 2).reshape(LEVELS + 1, -1)
-    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
-    r, k = counts.shape
-    if min(r, k) < 2 or rows < 2:
+    size = LEVELS + 2
+    counts = np.bincount(one * size + two, minlength=size * size).reshape(size, size)[:-1, :-1]
+    counts = counts[counts.any(axis=1)][:, counts.any(axis=0)]
+    (r, k), rows = counts.shape, counts.sum()
+    if min(r, k) < 2:
         return np.nan
-    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True) / rows
-    phi2 = ((counts - expected) ** 2 / expected).sum() / rows
+    phi2 = (counts**2 / (counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True))).sum() - 1
     phi2 = max(0.0, phi2 - (k - 1) * (r - 1) / (rows - 1))
     r, k = r - (r - 1) ** 2 / (rows - 1), k - (k - 1) ** 2 / (rows - 1)
     return float(np.sqrt(min(1.0, phi2 / (min(r, k) - 1)))) if min(r, k) > 1 else np.nan

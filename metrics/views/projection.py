@@ -10,7 +10,7 @@ import pandas as pd
 from metrics.views.axes import numbers
 from synth.schema import Schema
 
-ROWS = 20_000
+ROWS = 5_000
 """Real rows the directions are fitted on."""
 POINTS = 2000
 """Rows shown of each table."""
