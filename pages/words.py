@@ -18,6 +18,13 @@ def count(number: int, thing: str, things: str | None = None) -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
+def percent(share: float) -> str:
+    """A share as people say it: 84 %, 0.2 %, under 0.1 %."""
+    if 0 < share < 0.001:
+        return "under 0.1 %"
+    return f"{100 * share:.0f} %" if share >= 0.01 or not share else f"{100 * share:.1f} %"
+
+
 def size(number: float) -> str:
     """Bytes as people say them: 820 kB, 1.2 GB."""
     for unit in ("bytes", "kB", "MB", "GB"):

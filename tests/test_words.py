@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pages.words import ago, count, duration, label, plain, size
+from pages.words import ago, count, duration, label, percent, plain, size
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -32,6 +32,11 @@ def test_durations_read_as_people_say_them(seconds, words):
 )
 def test_sizes_carry_two_figures(bytes_, words):
     assert size(bytes_) == words
+
+
+@pytest.mark.parametrize("share, words", [(0, "0 %"), (0.842, "84 %"), (0.0016, "0.2 %"), (1e-5, "under 0.1 %")])
+def test_shares_never_round_something_to_nothing(share, words):
+    assert percent(share) == words
 
 
 @pytest.mark.parametrize(

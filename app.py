@@ -1,0 +1,30 @@
+"""The server: Streamlit's pages, and the REST API under /api, on one port.
+
+`streamlit run app.py` and `uvicorn app:app` both serve `app`.
+"""
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+from starlette.routing import Mount
+
+from api import api
+from pages.frame import explain_failure, get_workspace
+
+
+@asynccontextmanager
+async def lifespan(app: st.App):
+    """Start the workspace's dispatcher with the server, and leave its jobs running when the server goes."""
+    # A mounted application's own lifespan never runs, so its workspace is handed over here.
+    api.state.workspace = workspace = get_workspace()
+    yield
+    workspace.close()
+
+
+app = st.App(
+    Path(__file__).parent / "pages" / "main.py",
+    routes=[Mount("/api", api)],
+    lifespan=lifespan,
+    on_script_error=explain_failure,
+)

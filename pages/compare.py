@@ -1,0 +1,43 @@
+"""Compare: real beside synthetic, scores beside what real rows score, and the synthetic table to take along."""
+
+import streamlit as st
+
+from pages.frame import dataset_picker, empty, get_workspace, heading
+from pages.pictures import TABS
+from pages.progress import follow
+from pages.results import about, all_runs, downloads, run_picker, scores
+
+workspace = get_workspace()
+heading("Compare", "Real beside synthetic, and what each score means.")
+
+pickers = st.container(horizontal=True, vertical_alignment="bottom")
+with pickers:
+    dataset = dataset_picker(workspace)
+if dataset is None:
+    empty("There is nothing to compare yet", "Bring a table, or start from a sample.", "data.py", "Bring a table")
+    st.stop()
+runs = {run.id: run for run in workspace.runs(dataset.id)}
+if not runs:
+    active = [job for job in workspace.jobs(dataset_id=dataset.id) if not job.ended]
+    if active:
+        follow(workspace, active[0].id)
+    else:
+        empty(
+            "Nothing was trained on this table yet",
+            "Train a generator; its rows appear here.",
+            "train.py",
+            "Train",
+        )
+    st.stop()
+with pickers:
+    run = runs[run_picker(runs)]
+    downloads(run)
+st.caption(about(run, dataset))
+
+views = {"Scores": lambda workspace, run: scores(run), **TABS}
+if len(runs) > 1:
+    views[f"All {len(runs)} runs"] = lambda workspace, run: all_runs(workspace, list(runs.values()))
+for tab, view in zip(st.tabs(list(views), on_change="rerun", key="compare_view"), views.values(), strict=True):
+    if tab.open:
+        with tab:
+            view(workspace, run)

@@ -1,0 +1,41 @@
+"""Data: bring tables, see what they hold, correct what was detected, decide what is locked away."""
+
+import streamlit as st
+
+from pages.dataset import checks, columns, danger, header, holdout, rejected, rows
+from pages.frame import dataset_picker, get_workspace, heading
+from pages.uploads import samples, upload
+
+workspace = get_workspace()
+heading("Data", "Bring a table, see what it holds, correct what was detected.")
+
+adding = st.query_params.get("view") == "add" or not workspace.datasets()
+if adding:
+    upload(workspace)
+    samples(workspace)
+    if workspace.datasets() and st.button("Back to my tables", icon=":material/arrow_back:", type="tertiary"):
+        st.query_params.pop("view", None)
+        st.rerun()
+else:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        dataset = dataset_picker(workspace)
+        if st.button("Add tables", icon=":material/add:"):
+            st.query_params["view"] = "add"
+            st.rerun()
+        if st.button("Train a stand-in", icon=":material/model_training:", type="primary"):
+            st.switch_page("train.py", query_params={"dataset": dataset.id})
+        danger(workspace, dataset)
+    header(dataset)
+    findings = workspace.preflight(dataset.id)
+    views = {
+        "Columns": columns,
+        f"Checks ({len(findings)})" if findings else "Checks": checks,
+        "Rows": rows,
+        "Holdout": holdout,
+    }
+    if dataset.rejected_rows:
+        views[f"Unreadable lines ({dataset.rejected_rows:,})"] = rejected
+    for tab, view in zip(st.tabs(list(views), on_change="rerun", key="data_view"), views.values(), strict=True):
+        if tab.open:
+            with tab:
+                view(workspace, dataset)

@@ -1,0 +1,306 @@
+"""One table on the Data page: its columns, what will hurt, its rows, its holdout."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import get_args
+
+import pandas as pd
+import streamlit as st
+
+from metrics.charts import REAL
+from pages.words import ago, count, percent, plain, size
+from synth.schema import Column, ColumnProfile, Kind, Role, Schema
+from workspace.workspace import Dataset, Workspace
+
+ROLES: dict[Role, str] = {
+    "feature": "learned",
+    "target": "learned, and what models predict when usefulness is judged (one column)",
+    "id": "never learned; made anew in the same pattern, each value once",
+    "pii": "never learned; replaced by invented names, addresses, ...",
+    "drop": "left out of the synthetic table",
+}
+
+
+def header(dataset: Dataset) -> None:
+    """The table in two lines: how large it is, and how it was read."""
+    parts = [f"**{dataset.rows:,}** rows", f"**{dataset.columns:,}** columns"]
+    if dataset.holdout_kind == "share":
+        parts.append(f"**{dataset.holdout_rows:,}** of the rows locked away for judging")
+    elif dataset.holdout_kind == "file":
+        parts.append(f"**{dataset.holdout_rows:,}** more rows for judging, from a file of their own")
+    else:
+        parts.append(":orange[no rows locked away: privacy cannot be judged]")
+    if dataset.rejected_rows:
+        parts.append(f":orange[**{dataset.rejected_rows:,}** of {dataset.lines:,} lines unreadable]")
+    parts += [size(dataset.size_bytes), f"added {ago(dataset.created)}"]
+    st.markdown("  ·  ".join(parts))
+    st.caption(plain(dataset.summary))
+
+
+def columns(workspace: Workspace, dataset: Dataset) -> None:
+    """What each column holds, with its kind and role to correct."""
+    profiles = {profile.name: profile for profile in _profiles(workspace, dataset.id, dataset.schema.model_dump_json())}
+    table = pd.DataFrame([_line(column, profiles[column.name], dataset.rows) for column in dataset.schema])
+    version = st.session_state.setdefault("schema_version", 0)
+    edited = st.data_editor(
+        table,
+        key=f"schema_{dataset.id}_{version}",
+        hide_index=True,
+        height="content" if len(table) <= 30 else 1100,
+        disabled=[name for name in table if name not in ("kind", "role")],
+        column_config={
+            "name": st.column_config.TextColumn("Column", pinned=True, width="medium"),
+            "kind": st.column_config.SelectboxColumn(
+                "Kind", options=list(get_args(Kind)), required=True, help="What the values are. Click to correct."
+            ),
+            "role": st.column_config.SelectboxColumn(
+                "Role",
+                options=list(ROLES),
+                required=True,
+                help="\n".join(f"- **{role}**: {meaning}" for role, meaning in ROLES.items()),
+            ),
+            "missing": st.column_config.ProgressColumn("Missing", min_value=0, max_value=1, format="percent"),
+            "distinct": st.column_config.NumberColumn("Distinct", format="localized"),
+            "range": st.column_config.TextColumn("Range", width="medium"),
+            "top": st.column_config.TextColumn("Most frequent", width="large"),
+            "shape": st.column_config.BarChartColumn("Distribution", y_min=0, width="small", color=REAL),
+        },
+        alt="The columns of the table: kind, role, missing values, range, most frequent values",
+    )
+    _save(workspace, dataset, edited)
+    _closer(list(profiles.values()), dataset.rows)
+
+
+@st.cache_data(max_entries=64, show_spinner="Profiling the columns …")
+def _profiles(_workspace: Workspace, dataset_id: str, schema: str) -> list[ColumnProfile]:
+    return _workspace.profiles(dataset_id)
+
+
+def _line(column: Column, profile: ColumnProfile, rows: int) -> dict[str, object]:
+    return {
+        "name": column.name,
+        "kind": column.kind,
+        "role": column.role,
+        "missing": profile.missing / max(rows, 1),
+        "distinct": profile.distinct,
+        "range": _range(profile),
+        "top": _top(profile, rows),
+        "shape": _counts(profile),
+    }
+
+
+def _range(profile: ColumnProfile) -> str:
+    if profile.minimum is not None:
+        return f"{_figure(profile.minimum)} – {_figure(profile.maximum)}"
+    if profile.kind == "text" and profile.shortest is not None:
+        low, high = profile.shortest, profile.longest
+        return f"{low} – {high} characters" if low != high else count(low, "character")
+    return ""
+
+
+def _top(profile: ColumnProfile, rows: int) -> str:
+    if not profile.top:
+        return "nothing but gaps"
+    if profile.top[0].rows == 1:
+        return "all different: " + ", ".join(_short(top.value) for top in profile.top[:3])
+    return ", ".join(f"{_short(top.value)} ({percent(top.rows / max(rows, 1))})" for top in profile.top[:4])
+
+
+def _counts(profile: ColumnProfile) -> list[int]:
+    return profile.histogram.counts if profile.histogram else [top.rows for top in profile.top]
+
+
+def _figure(value: float | str) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else value.removesuffix("T00:00:00").replace("T", " ")
+
+
+def _short(text: str, most: int = 24) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _save(workspace: Workspace, dataset: Dataset, edited: pd.DataFrame) -> None:
+    """Offer to save what was edited; say in words what cannot be."""
+    schema = Schema(
+        columns=[
+            column.model_copy(update={"kind": kind, "role": role})
+            for column, kind, role in zip(dataset.schema, edited["kind"], edited["role"], strict=True)
+        ]
+    )
+    changes = sum(new != old for new, old in zip(schema, dataset.schema, strict=True))
+    if not changes:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{count(changes, 'column')}** changed", width="content")
+        save = st.button("Save", type="primary", icon=":material/save:")
+        if st.button("Discard", type="tertiary"):
+            st.session_state.schema_version += 1
+            st.rerun()
+    targets = schema.having(roles=("target",))
+    if len(targets) > 1:
+        st.error(
+            f"Only one column can be the target; now {', '.join(map(plain, targets))} are. Make the others features."
+        )
+    elif save:
+        try:
+            with st.spinner("Checking every value against its new kind …"):
+                workspace.set_schema(dataset.id, schema)
+        except ValueError as error:
+            st.error(plain(error), title="This cannot be", icon=":material/block:")
+        else:
+            st.session_state.schema_version += 1
+            st.toast("Saved. New trainings use it; past results stay as they are.", icon=":material/check:")
+            st.rerun()
+
+
+def _closer(profiles: list[ColumnProfile], rows: int) -> None:
+    """One column, larger."""
+    with st.container(border=True):
+        telling = next((n for n, p in enumerate(profiles) if p.top and p.top[0].rows > 1), 0)
+        picked = st.selectbox(
+            "Look closer at", profiles, telling, format_func=lambda profile: profile.name, key="closer", width=320
+        )
+        left, right = st.columns([3, 2])
+        with left:
+            _distribution(picked)
+        with right:
+            top = pd.DataFrame([top.model_dump() for top in picked.top], columns=["value", "rows"])
+            top["share"] = top["rows"] / max(rows, 1)
+            st.dataframe(
+                top,
+                hide_index=True,
+                height=220,
+                column_config={"share": st.column_config.ProgressColumn("share", format="percent", max_value=1.0)},
+                alt=f"Most frequent values of {picked.name}",
+            )
+
+
+def _distribution(profile: ColumnProfile) -> None:
+    if not profile.distinct:
+        st.caption("There is nothing to draw: the column is empty.")
+        return
+    if profile.histogram:
+        starts = profile.histogram.edges[:-1]
+        x = pd.to_datetime(pd.Series(starts)) if profile.kind == "datetime" else pd.Series(starts)
+        bars, sort = pd.DataFrame({"value": x, "rows": profile.histogram.counts}), True
+    else:
+        bars, sort = pd.DataFrame({"value": [_short(t.value) for t in profile.top], "rows": _counts(profile)}), False
+    st.bar_chart(
+        bars, x="value", y="rows", sort=sort, height=220, x_label="", color=REAL, alt=f"Distribution of {profile.name}"
+    )
+
+
+def checks(workspace: Workspace, dataset: Dataset) -> None:
+    """What will hurt, in words, with the fix one click away."""
+    findings = workspace.preflight(dataset.id)
+    if not findings:
+        st.success("Nothing here will hurt a generator.", icon=":material/check_circle:")
+        return
+    for place, finding in enumerate(findings):
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(finding.column)}**  \n{plain(finding.text)}", width="stretch")
+            if finding.fix and st.button(finding.fix_label, key=f"fix_{place}", icon=":material/auto_fix_high:"):
+                with st.spinner("Correcting …"):
+                    workspace.apply_fix(dataset.id, finding)
+                st.rerun()
+
+
+def rows(workspace: Workspace, dataset: Dataset) -> None:
+    """A page through the rows, read from disk page by page."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        page_size = st.segmented_control("Rows a page", [25, 100, 500], default=25, required=True, key="page_size")
+        page = st.pagination(max(1, math.ceil(dataset.rows / page_size)), key=f"page_{dataset.id}_{page_size}")
+    start = (page - 1) * page_size
+    table = workspace.rows(dataset.id, start, page_size)
+    table.index = range(start + 1, start + len(table) + 1)
+    st.dataframe(table, height=620, alt="Rows of the table")
+    st.caption(f"Rows {start + 1:,} to {start + len(table):,} of {dataset.rows:,}")
+
+
+def holdout(workspace: Workspace, dataset: Dataset) -> None:
+    """How many rows are locked away, and how to change that."""
+    st.markdown(
+        "Rows locked away are shown to no generator. Scores are measured against them: a synthetic row that lies "
+        "nearer to a training row than these ever do gives somebody away. Results so far keep the rows they were "
+        "judged against; new trainings use the new ones.",
+        width=860,
+    )
+    left, right = st.columns(2)
+    with left, st.container(border=True, height="stretch"):
+        st.markdown("**A share of this table**")
+        now = round(100 * dataset.holdout_rows / max(dataset.rows, 1)) if dataset.holdout_kind == "share" else 0
+        share = st.slider("Locked away", 0, 50, now, format="%d %%", key=f"share_{dataset.id}_{now}")
+        seed = st.number_input("Seed", 0, None, dataset.split.seed, help="The same seed draws the same rows.")
+        st.caption(f"{round(dataset.rows * share / 100):,} of {dataset.rows:,} rows")
+        if st.button("Lock these away", icon=":material/lock:", disabled=share == now and seed == dataset.split.seed):
+            with st.spinner("Drawing …"):
+                workspace.set_holdout(dataset.id, share / 100, seed=seed)
+            st.rerun()
+    with right, st.container(border=True, height="stretch"):
+        st.markdown("**A file of its own**")
+        file = st.file_uploader("Real rows with the same columns, not in the table above", key=f"holdout_{dataset.id}")
+        if file and st.button("Judge against this file", icon=":material/lock:", type="primary"):
+            try:
+                with st.spinner("Reading …"), tempfile.TemporaryDirectory() as folder:
+                    path = Path(folder) / "holdout"
+                    path.write_bytes(file.getbuffer())
+                    workspace.set_holdout_file(dataset.id, path, file.name)
+            except ValueError as error:
+                st.error(plain(error), title="This file cannot be the holdout", icon=":material/block:")
+            else:
+                st.rerun()
+
+
+def rejected(workspace: Workspace, dataset: Dataset) -> None:
+    """The lines of the file that are not in the table."""
+    st.markdown(
+        f"The file has {dataset.lines:,} lines of data; {dataset.rows:,} were read as rows, {dataset.rejected_rows:,} "
+        "could not be. Correct them in the file and add it again, or go on without them.",
+        width=860,
+    )
+    if len(dataset.rejected) < dataset.rejected_rows:
+        st.caption(f"The first {len(dataset.rejected):,} of them:")
+    st.dataframe(
+        pd.DataFrame([line.model_dump() for line in dataset.rejected]),
+        hide_index=True,
+        column_config={
+            "line": st.column_config.NumberColumn("Line in the file", width="small"),
+            "reason": st.column_config.TextColumn("Why it could not be read", width="large"),
+        },
+        alt="Lines that could not be read",
+    )
+
+
+def danger(workspace: Workspace, dataset: Dataset) -> None:
+    """Rename or delete the table."""
+    match st.menu_button("More", ["Rename", "Delete"], icon=":material/more_horiz:"):
+        case "Rename":
+            _rename(workspace, dataset)
+        case "Delete":
+            _delete(workspace, dataset)
+
+
+@st.dialog("Rename the table")
+def _rename(workspace: Workspace, dataset: Dataset) -> None:
+    with st.form("rename", border=False):
+        name = st.text_input("Name", dataset.name, max_chars=200, required=True)
+        if st.form_submit_button("Rename", type="primary") and name.strip():
+            workspace.rename_dataset(dataset.id, name.strip())
+            st.rerun()
+
+
+@st.dialog("Delete the table")
+def _delete(workspace: Workspace, dataset: Dataset) -> None:
+    runs = len(workspace.runs(dataset.id))
+    st.markdown(
+        f"This deletes **{plain(dataset.name)}** from this machine: its {count(dataset.rows, 'row')}, its holdout, and "
+        f"{count(runs, 'synthetic table')} made from it. It cannot be undone."
+    )
+    if st.button("Delete everything", type="primary", icon=":material/delete_forever:"):
+        with st.spinner("Deleting …"):
+            workspace.delete_dataset(dataset.id)
+        st.query_params.clear()
+        st.session_state.pop("dataset_kept", None)
+        st.rerun()

@@ -1,0 +1,51 @@
+"""Jobs: what is at work, what has been, and what can be done about it."""
+
+import pandas as pd
+import streamlit as st
+
+from pages.frame import empty, get_workspace, heading
+from pages.progress import ACTIVE, STATES, follow, job_title
+from pages.words import ago, count, duration
+
+workspace = get_workspace()
+heading("Jobs", "They run on this machine, whether or not the browser is open.")
+
+if not workspace.jobs(limit=1):
+    empty("Nothing has been trained yet", "Trainings and other long work appear here.", "train.py", "Train")
+    st.stop()
+
+chosen = st.query_params.get("job")
+if chosen:
+    follow(workspace, chosen)
+    with st.expander("Log", icon=":material/article:"):
+        st.code(workspace.log_tail(chosen) or "The log is empty.", language=None, wrap_lines=True)
+
+
+@st.fragment(run_every="2s" if any(workspace.jobs(state=state) for state in ACTIVE) else None)
+def history() -> None:
+    jobs = workspace.jobs(limit=200)
+    table = pd.DataFrame(
+        {
+            "What": [job_title(workspace, job) for job in jobs],
+            "State": [STATES[job.state][2] for job in jobs],
+            "Progress": [job.progress for job in jobs],
+            "Started": [ago(job.started or job.created) for job in jobs],
+            "Took": [duration(job.seconds) if job.seconds else "" for job in jobs],
+        }
+    )
+    picked = st.dataframe(
+        table,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="jobs",
+        column_config={"Progress": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")},
+        alt="Jobs, newest first",
+    ).selection.rows
+    st.caption(f"{count(len(jobs), 'job')}, newest first. Select one to see its log, cancel it or run it again.")
+    if picked and jobs[picked[0]].id != chosen:
+        st.query_params["job"] = jobs[picked[0]].id
+        st.rerun()
+
+
+history()

@@ -1,0 +1,22 @@
+"""The frame around every page: the list of pages, the name, the browser tab."""
+
+from pathlib import Path
+
+import streamlit as st
+
+ASSETS = Path(__file__).parent / "assets"
+
+st.set_page_config(page_title="Understudy", page_icon=str(ASSETS / "icon.svg"), layout="wide")
+st.logo(str(ASSETS / f"logo-{st.context.theme.type or 'light'}.svg"), size="large")
+
+page = st.navigation(
+    [
+        st.Page("home.py", title="Home", icon=":material/home:", default=True, help="Start here."),
+        st.Page("data.py", title="Data", icon=":material/table:", help="Bring tables, see and correct what they hold."),
+        st.Page("train.py", title="Train", icon=":material/model_training:", help="Teach a generator one table."),
+        st.Page("compare.py", title="Compare", icon=":material/compare:", help="Real beside synthetic; download."),
+        st.Page("jobs.py", title="Jobs", icon=":material/manufacturing:", help="What is at work and what has been."),
+    ],
+    position="top",
+)
+page.run()

@@ -1,0 +1,213 @@
+"""How a run was judged: three figures, each score beside what real rows score, runs side by side, downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from metrics import METRICS, Figure, Score, charts, summary, verdict, views
+from pages.frame import remembered
+from pages.pictures import draw
+from pages.words import ago, count, duration, label, plain
+from synth import GENERATORS
+from workspace.workspace import Dataset, Run, Workspace
+
+LEVELS = {
+    "better": (":material/verified:", "green", "better than real"),
+    "as_good": (":material/check_circle:", "green", "as good as real"),
+    "worse": (":material/error:", "orange", "worse than real"),
+    "unknown": (":material/help:", "gray", "not judged"),
+}
+FAMILIES = {
+    "fidelity": "Does it look like the real table?",
+    "utility": "Is it of use in its place?",
+    "privacy": "Does it give anybody away?",
+}
+FORMATS = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines", "xlsx": "Excel"}
+
+
+def run_title(run: Run) -> str:
+    """A run in a few words: CTGAN, 26,049 rows, 5 minutes ago."""
+    name = GENERATORS[run.model].title if run.model in GENERATORS else run.model
+    return f"{name}  ·  {run.rows:,} rows  ·  seed {run.seed}  ·  {ago(run.created)}"
+
+
+def run_picker(runs: dict[str, Run]) -> str:
+    """Which synthetic table the page is about; its id."""
+
+    def draw(key: str, chosen: Callable[[], None]) -> None:
+        st.selectbox(
+            "Synthetic table",
+            list(runs),
+            format_func=lambda id: run_title(runs[id]),
+            key=key,
+            on_change=chosen,
+            width=460,
+        )
+
+    return remembered("run", list(runs), draw)
+
+
+def about(run: Run, dataset: Dataset) -> str:
+    """How a run came to be, in a line."""
+    name = GENERATORS[run.model].title if run.model in GENERATORS else run.model
+    learned = run.split.of - run.split.rows if run.split.kind == "share" else run.split.of
+    changed = _changed_params(run)
+    parts = [
+        f"{name}{f' ({changed})' if changed else ''} learned {count(learned, 'row')} of {dataset.name}"
+        + (f" in {duration(run.fit_seconds)}" if run.fit_seconds is not None else ""),
+        f"wrote {count(run.rows, 'row')}"
+        + (f" in {duration(run.sample_seconds)}" if run.sample_seconds is not None else ""),
+        f"judged against {count(run.split.rows, 'row')} it never saw" if run.split.rows else "no rows were locked away",
+    ]
+    return plain(" · ".join(parts))
+
+
+def _changed_params(run: Run) -> str:
+    """The parameters that differ from the generator's defaults."""
+    if run.model not in GENERATORS:
+        return ""
+    defaults = GENERATORS[run.model].Params().model_dump(mode="json")
+    return ", ".join(f"{label(name)} {value}" for name, value in run.params.items() if defaults.get(name) != value)
+
+
+def downloads(run: Run) -> None:
+    """The synthetic table as a file: one click, straight from disk."""
+    with st.container(horizontal=True, width="content"):
+        st.link_button("Download CSV", _address(run, "csv"), type="primary", icon=":material/download:")
+        with st.popover("Other formats"):
+            for format, name in list(FORMATS.items())[1:]:
+                st.link_button(name, _address(run, format), icon=":material/download:", width="stretch")
+
+
+def _address(run: Run, format: str) -> str:
+    return f"/api/runs/{run.id}/synthetic.{format}"
+
+
+def scores(run: Run) -> None:
+    """Three figures, the scorecard, each measure in words, and what any of them found in detail."""
+    if not run.scores:
+        st.info(run.note or "This table has not been judged.", icon=":material/hourglass_empty:")
+        return
+    figures = summary(run.scores)
+    with st.grid(3, min_column_width=280):
+        for figure in figures:
+            _figure_card(run, figure)
+    found = {name: run.scores[name] for name in METRICS if name in run.scores}
+    draw(charts.scorecard_figure([METRICS[name].card for name in found], found), f"scorecard_{run.id}")
+    st.caption(
+        "“Real rows” is the same measurement with rows of the real table that the generator never saw in the synthetic "
+        "table's place: the most that can be asked for. A difference counts when it is larger than chance. Where the "
+        "number of rows matters, the sentence compares as many synthetic rows as were locked away."
+    )
+    _score_table(found)
+    _closer(run, found)
+
+
+def _closer(run: Run, found: dict[str, Score]) -> None:
+    """One measure: what it asks, how it turned out, and the pictures of what it found."""
+    with st.container(border=True):
+        name = st.selectbox(
+            "Look closer at", list(found), format_func=lambda name: METRICS[name].card.title, width=340, key="measure"
+        )
+        card, score = METRICS[name].card, found[name]
+        st.markdown(f"**{card.question}** {verdict(card, score).text} {card.why}")
+        if card.source:
+            st.caption(f"Source: {card.source}")
+        pictures = charts.score_figures(score)
+        for place, figure in enumerate(pictures):
+            draw(figure, f"{run.id}_{name}_{place}")
+        if not pictures:
+            st.caption("It found nothing that could be drawn.")
+
+
+def _figure_card(run: Run, figure: Figure) -> None:
+    icon, color, word = LEVELS[figure.level]
+    with st.container(border=True, height="stretch", gap="small"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(f"**{figure.title}**")
+            st.badge(word, icon=icon, color=color)
+        st.metric(
+            FAMILIES[figure.family],
+            "–" if figure.value is None else f"{100 * figure.value:.0f} of 100",
+            help="100 is what fresh real rows would score.",
+        )
+        st.caption(plain(_in_short(run, figure)))
+
+
+def _in_short(run: Run, figure: Figure) -> str:
+    """Where the table falls short, or that it does not."""
+    if figure.value is None:
+        return figure.text
+    if figure.weakest is None:
+        return "As good as real data on every measure."
+    weakest = METRICS[figure.weakest].card
+    return f"Furthest behind in “{weakest.title}”. {verdict(weakest, run.scores[figure.weakest]).text}"
+
+
+def _score_table(found: dict[str, Score]) -> None:
+    """Each measure in words: what it asks, and how the table fared."""
+    lines = []
+    for name, score in found.items():
+        card, judged = METRICS[name].card, verdict(METRICS[name].card, score)
+        _, color, word = LEVELS[judged.level]
+        sentence = " ".join(dict.fromkeys((judged.text, score.note))).strip()
+        lines.append(
+            {
+                "Measure": f"**{card.title}**",
+                "What it asks": plain(card.question),
+                "How the synthetic table fares": f":{color}-badge[{word}] {plain(sentence)}",
+            }
+        )
+    st.table(pd.DataFrame(lines), hide_index=True, border="horizontal", alt="Each score in a sentence")
+
+
+def all_runs(workspace: Workspace, runs: list[Run]) -> None:
+    """Every run of the table in one list and one chart."""
+    figures = {run.id: {figure.family: figure.value for figure in summary(run.scores)} for run in runs}
+    table = pd.DataFrame(
+        [
+            {"run": run_title(run), "rows": run.rows, "seconds": run.fit_seconds}
+            | {
+                family: None if figures[run.id][family] is None else 100 * figures[run.id][family]
+                for family in FAMILIES
+            }
+            | {name: run.scores[name].value if name in run.scores else None for name in METRICS}
+            for run in runs
+        ]
+    )
+    percent = {
+        family: st.column_config.ProgressColumn(label(family), min_value=0, max_value=100, format="%.0f", color="auto")
+        for family in FAMILIES
+    }
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content",
+        column_config={
+            "run": st.column_config.TextColumn("Run", pinned=True, width="large"),
+            "rows": st.column_config.NumberColumn("Rows", format="localized"),
+            "seconds": st.column_config.NumberColumn("Training took", format="duration"),
+            **percent,
+            **{
+                name: st.column_config.NumberColumn(metric.card.title, format="%.3f", help=metric.card.question)
+                for name, metric in METRICS.items()
+            },
+        },
+        alt="All runs of this table with their scores",
+    )
+    view = views.runs_view(
+        {
+            "id": run.id,
+            "name": run_title(run),
+            "model": run.model,
+            "seconds": run.fit_seconds,
+            **{family: figures[run.id][family] for family in FAMILIES},
+        }
+        for run in runs
+    )
+    draw(charts.runs_figure(view), "runs")
+    shapes = {run_title(run): run.scores["column_shapes"] for run in runs if "column_shapes" in run.scores}
+    draw(charts.runs_columns_figure(shapes), "runs_columns")

@@ -1,0 +1,70 @@
+"""Train: choose a generator, set it, see what it will cost, start, watch."""
+
+import streamlit as st
+
+from pages.forms import params_form
+from pages.frame import dataset_picker, default_generator, empty, get_workspace, heading
+from pages.progress import follow
+from pages.words import duration, plain, size
+from synth import GENERATORS
+
+workspace = get_workspace()
+heading("Train", "Teach a generator one table; it then writes rows that stand in for it.")
+
+dataset = dataset_picker(workspace)
+if dataset is None:
+    empty("There is no table yet", "Bring one of your own or start from a sample.", "data.py", "Bring a table")
+    st.stop()
+
+
+def start(params: dict) -> None:
+    """Queue the training and show it; say in a sentence why it cannot start."""
+    try:
+        job = workspace.train(dataset.id, model, params, rows=rows, seed=seed)
+    except ValueError as error:
+        st.error(plain(error), title="This cannot start", icon=":material/block:")
+    else:
+        st.query_params["job"] = job.id
+
+
+offered = {name: generator for name, generator in GENERATORS.items() if generator.available()}
+left, right = st.columns([2, 3], gap="large")
+with left:
+    model = st.radio(
+        "Generator",
+        list(offered),
+        list(offered).index(default_generator()) if default_generator() in offered else 0,
+        format_func=lambda name: f"**{offered[name].title}**",
+        captions=[generator.summary for generator in offered.values()],
+        key="generator",
+        persist_state="session",
+    )
+generator = offered[model]
+with right:
+    st.markdown(f"##### {generator.title}")
+    if generator.licence:
+        st.caption(f":material/gavel: {generator.licence}")
+    params = params_form(generator.Params, key=model)
+    with st.container(horizontal=True):
+        rows = st.number_input(
+            "Rows to write",
+            1,
+            100_000_000,
+            dataset.train_rows,
+            key=f"rows_{dataset.id}",
+            help="As many as it learns from, unless you want fewer or more.",
+        )
+        seed = st.number_input("Seed", 0, None, 0, help="The same seed, table and settings give the same rows.")
+    if params is None:
+        st.stop()
+    with st.skeleton(height=60):
+        estimate = workspace.estimate(dataset.id, model, params.model_dump(mode="json"), rows)
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.metric("Time, judging included", duration(estimate.seconds), width="content")
+        st.metric("Memory", f"{size(estimate.memory_mb * 1e6)} of {size(estimate.free_mb * 1e6)} free", width="content")
+        st.caption(estimate.basis, width="stretch")
+        if st.button("Train", type="primary", icon=":material/play_arrow:"):
+            start(params.model_dump(mode="json"))
+
+if "job" in st.query_params:
+    follow(workspace, st.query_params["job"])

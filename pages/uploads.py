@@ -1,0 +1,148 @@
+"""Bringing tables in: files from the browser or shipped samples, previewed before they are added."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+from streamlit.typing import UploadedFile
+
+from pages.forms import params_form
+from pages.words import count, plain
+from workspace.tables import Preview, ReadError, ReadOptions
+from workspace.workspace import Dataset, Workspace
+
+TYPES = ["csv", "tsv", "txt", "gz", "json", "jsonl", "ndjson", "parquet", "xlsx", "xls", "xlsb", "ods"]
+PREVIEW_ROWS = 12
+
+
+def upload(workspace: Workspace) -> None:
+    """Upload files, see how each was understood, correct that, and add them."""
+    # A new key empties the uploader once its files are added, and with it the memory they take.
+    files = st.file_uploader(
+        "Drop tables here: CSV, TSV, JSON, Parquet or Excel, also gzipped; several at once",
+        type=TYPES,
+        accept_multiple_files=True,
+        key=f"files_{st.session_state.setdefault('upload_round', 0)}",
+        max_upload_size=workspace.settings.max_upload_mb,
+    )
+    readable = {}
+    for file in files:
+        with st.container(border=True):
+            options = _previewed(workspace, file)
+        if options is not None:
+            readable[file.file_id] = (file, options)
+    if not readable:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        share = st.slider(
+            "Lock away for judging",
+            0,
+            50,
+            round(100 * workspace.settings.holdout_share),
+            5,
+            format="%d %%",
+            width=300,
+            help="Rows drawn at random that no generator ever sees. Privacy and quality are judged against them; "
+            "without any, privacy cannot be judged at all.",
+        )
+        label = "Add this table" if len(readable) == 1 else f"Add these {len(readable)} tables"
+        if st.button(label, type="primary", icon=":material/add:"):
+            _add(workspace, list(readable.values()), share / 100)
+
+
+def _previewed(workspace: Workspace, file: UploadedFile) -> ReadOptions | None:
+    """Show how `file` was understood; its options as corrected, or None when it cannot be read."""
+    st.markdown(f"**{plain(file.name)}**")
+    key = f"options_{file.file_id}"
+    slot = st.container()
+    with st.expander("Read it differently", icon=":material/tune:"):
+        st.caption("What is left on automatic is detected from the file.")
+        options = params_form(ReadOptions, key=key, columns=4)
+    if options is None:
+        return None
+    with slot:
+        try:
+            with st.spinner("Reading the beginning …"):
+                preview = _preview(workspace, str(_kept(workspace, file)), file.name, options.model_dump_json())
+        except ReadError as error:
+            st.error(plain(error), title="This file cannot be read as a table", icon=":material/block:")
+            return None
+        _show(preview)
+    return options
+
+
+def _show(preview: Preview) -> None:
+    st.caption(plain(preview.summary))
+    rows = pd.DataFrame(preview.rows[:PREVIEW_ROWS], columns=preview.columns, dtype="string")
+    st.dataframe(rows, height="content", hide_index=True, alt="The first rows of the file, as text")
+    if preview.rejected:
+        st.warning(
+            f"{count(len(preview.rejected), 'line')} in the beginning cannot be read as a row: "
+            + "; ".join(f"line {line.line:,}: {plain(line.reason)}" for line in preview.rejected[:3])
+            + (" …" if len(preview.rejected) > 3 else "."),
+            icon=":material/rule:",
+        )
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _preview(_workspace: Workspace, path: str, name: str, options: str) -> Preview:
+    return _workspace.preview(Path(path), name, ReadOptions.model_validate_json(options))
+
+
+def _kept(workspace: Workspace, file: UploadedFile) -> Path:
+    """The upload as a file on disk, copied once, gone with the browser session."""
+    if "uploads" not in st.session_state:
+        st.session_state.uploads = tempfile.TemporaryDirectory(prefix="understudy-upload-")
+    path = Path(st.session_state.uploads.name) / file.file_id
+    if not path.exists():
+        with path.open("wb") as target:
+            shutil.copyfileobj(file, target, 1 << 20)
+    return path
+
+
+def _add(workspace: Workspace, files: list[tuple[UploadedFile, ReadOptions]], share: float) -> None:
+    """Add the files one by one; one that fails does not lose the others."""
+    added: list[Dataset] = []
+    with st.status(f"Adding {count(len(files), 'table')} …", expanded=True) as status:
+        for file, options in files:
+            path = _kept(workspace, file)
+            try:
+                dataset = workspace.add_dataset(path, file.name, options, holdout_share=share)
+            except ReadError as error:
+                st.error(plain(error), title=plain(file.name), icon=":material/block:")
+                continue
+            path.unlink()
+            added.append(dataset)
+            st.markdown(f":material/check: {plain(dataset.name)}: {count(dataset.rows, 'row')}")
+        status.update(
+            label=f"Added {len(added)} of {len(files)}", state="complete" if len(added) == len(files) else "error"
+        )
+    if len(added) == len(files):
+        st.session_state.upload_round += 1
+        opened(added[-1])
+
+
+def samples(workspace: Workspace) -> None:
+    """The tables that come with Understudy, each with where it is from."""
+    st.markdown("#### Or start from a sample")
+    with st.grid(4, min_column_width=230):
+        for sample in workspace.samples():
+            with st.container(border=True, height="stretch", gap="xsmall"):
+                st.markdown(f"**{plain(sample.title)}**")
+                st.caption(f"{plain(sample.source)} · {plain(sample.licence)}")
+                st.space("stretch")
+                if st.button("Add", key=f"sample_{sample.name}", icon=":material/add:"):
+                    with st.spinner("Adding …"):
+                        dataset = workspace.add_sample(sample.name)
+                    opened(dataset)
+
+
+def opened(dataset: Dataset) -> None:
+    """Show `dataset` on the Data page."""
+    st.query_params.clear()
+    st.query_params["dataset"] = dataset.id
+    st.rerun()
