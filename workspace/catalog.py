@@ -96,6 +96,7 @@ class Row(DeclarativeBase):
         Split: _Typed(Split),
         Order: _Typed(Order),
         list[Rejected]: _Typed(list[Rejected]),
+        list[str]: JSON,
         dict[str, Any]: JSON,
         dict[str, float]: JSON,
     }
@@ -269,6 +270,21 @@ class Talk(Row):
     outcome: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """`synth.conversations.Outcome` as JSON; empty before the first job ended."""
     note: Mapped[str] = mapped_column(default="")
+
+
+class Key(Row):
+    """An API key: who it is, what it may do, until when. Of the key itself only a hash is kept."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(100))
+    """Whose it is: keys of one name see the same things."""
+    created: Mapped[datetime] = mapped_column(default=now)
+    digest: Mapped[bytes]
+    permissions: Mapped[list[str]]
+    expires: Mapped[datetime | None]
+    revoked: Mapped[datetime | None]
 
 
 class Measurement(Row):

@@ -64,6 +64,18 @@ class Settings(BaseSettings):
     )
     holdout_share: float = Field(0.2, ge=0, lt=1, description="Share of an upload kept from every generator.")
     max_upload_mb: int = Field(2048, ge=1, description="Largest upload in megabytes.")
+    api_keys: SecretStr = Field(
+        SecretStr(""), description="API keys as `key:name:permissions,...`; permissions are read, write or admin."
+    )
+    token_minutes: float = Field(60, gt=0, description="Minutes a token of `POST /api/token` is good for.")
+    call_limit: str = Field("1200/minute", description="Most calls of one key, as `limits` writes it.")
+    start_limit: str = Field("120/hour", description="Most jobs one key may start, as `limits` writes it.")
+    max_queued: int = Field(100, ge=1, description="Most jobs of one key that wait or run at once.")
+    max_rows: int = Field(100_000_000, ge=1, description="Most rows one call may ask for.")
+    max_columns: int = Field(2000, ge=1, description="Most columns of an upload through the API.")
+    max_epochs: int = Field(5000, ge=1, description="Most epochs one call may ask for.")
+    cors_origins: list[str] = Field([], description="Origins whose pages may call the API from a browser.")
+    data_folder: Path | None = Field(None, description="The one folder whose files `data_path` may name.")
     secret_keys: list[SecretStr] = Field(
         [], description="Keys that encrypt credentials and sign tokens, newest first; unset: one made in the workspace."
     )

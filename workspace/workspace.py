@@ -13,6 +13,7 @@ from synth import GENERATORS, Generator, Params
 from workspace.catalog import Dataset, Event, Job, NotFound, Run
 from workspace.estimate import Estimate, Prices, Shape, estimate, speed
 from workspace.jobs import Dispatcher
+from workspace.keys import Keys
 from workspace.store import LOCAL
 from workspace.tables import ReadError
 from workspace.talks import Talk, Talks
@@ -21,7 +22,7 @@ from workspace.tasks import Drawing, Judging, Training
 __all__ = ["Dataset", "Event", "Job", "NotFound", "ReadError", "Run", "Talk", "Workspace"]
 
 
-class Workspace(Talks):
+class Workspace(Talks, Keys):
     """A folder of tables, models and runs, its catalog, and the queue of its jobs.
 
     Any number of processes may open one workspace. Those that called `start` run its jobs.
