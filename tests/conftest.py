@@ -22,12 +22,12 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def open_workspace(settings: Settings) -> Iterator[Callable[[], Workspace]]:
+def open_workspace(settings: Settings) -> Iterator[Callable[..., Workspace]]:
     """Opens workspaces on the test's folder, as one server process each would; all are closed in the end."""
     opened: list[Workspace] = []
 
-    def make() -> Workspace:
-        opened.append(Workspace(settings))
+    def make(other: Settings = settings) -> Workspace:
+        opened.append(Workspace(other))
         return opened[-1]
 
     yield make
@@ -38,7 +38,7 @@ def open_workspace(settings: Settings) -> Iterator[Callable[[], Workspace]]:
 
 
 @pytest.fixture
-def workspace(open_workspace: Callable[[], Workspace]) -> Workspace:
+def workspace(open_workspace: Callable[..., Workspace]) -> Workspace:
     """A workspace whose jobs do not run until `start`."""
     return open_workspace()
 

@@ -47,7 +47,7 @@ class Store:
     def talk_folder(self, talk_id: str) -> Path:
         return self.folder / "talks" / talk_id
 
-    def clean_up(self) -> None:
+    def clean_up(self, orphan_s: float = ORPHAN_S) -> None:
         """Clear away what a crash left: folders of processes that are gone, and folders that no row names."""
         for folder in (self.folder / "tmp").iterdir():
             if _abandoned(folder):
@@ -57,7 +57,7 @@ class Store:
                 known = set(session.scalars(select(kind.id)))
             for folder in (self.folder / name).iterdir():
                 # Another server may be between moving a folder into place and listing it.
-                if folder.name not in known and time.time() - folder.stat().st_ctime > ORPHAN_S:
+                if folder.name not in known and time.time() - folder.stat().st_ctime > orphan_s:
                     self.remove(folder)
 
     def measured(self) -> list[Measured]:
