@@ -14,6 +14,7 @@ import pandas as pd
 
 from synth.conditions import Bounds, Case, Unmet, Wish, is_fixed, matches, truth
 from synth.frames import stacked
+from synth.keeping import RulesBroken
 from synth.roles import Constant, typed
 from synth.rules import measured
 from synth.schema import Column, Schema, conform
@@ -125,7 +126,10 @@ class Drawing:
     def _completed_where(self, case: Case, given: pd.DataFrame, found: pd.DataFrame, report: Report) -> pd.DataFrame:
         pieces = []
         for _ in range(TRIES):
-            table = self.completed(given, report)
+            try:
+                table = self.completed(given, report)
+            except RulesBroken as error:
+                raise Unmet(f"No rows can be drawn where {case}. {error}") from error
             good = matches(case.where, table, self.modelled)
             pieces.append(table[good])
             given = given[~good]

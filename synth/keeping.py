@@ -106,7 +106,12 @@ class Keeper(BaseModel):
         table = table.copy(deep=False)
         for index, gap in self.gaps.items():
             rule, distance = self.rules[index], table.pop(gap.column.name)
-            known = rule.applies(table) & distance.notna().to_numpy()
+            known, there = rule.applies(table), distance.notna().to_numpy()
+            if there.any():
+                # A weak model may give both ends and no gap: it takes another row's.
+                distance = distance.mask(~there, pd.Series(np.resize(distance[there], len(table)), index=table.index))
+            else:
+                known &= there
             if rule.high not in fixed:
                 table[rule.high] = _moved(table[rule.high], table[rule.low], distance, gap.unit, known)
             elif rule.low not in fixed:

@@ -1,0 +1,231 @@
+"""Rules that a table seems to keep, each with its support: suggestions for the analyst, who decides.
+
+A rule is suggested only where it says something: columns drawn independently of each other would break it.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations, permutations
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from synth.rules import Combination, ExactlyOne, Order, Range, Rule, Sum, measure
+from synth.schema import Schema, conform
+
+SUPPORT = 0.995
+"""Share of rows that must keep a rule."""
+SURPRISE = 0.05
+"""Share of rows that would break it, were the columns independent."""
+SCREENED = 4000
+"""Rows on which candidates are screened before they are checked on all."""
+MOST = 40
+"""Suggestions at most, the most surprising first."""
+LEVELS = 2000
+"""Columns of more different values are no part of a suggested combination."""
+
+
+class Suggestion(BaseModel):
+    """A rule and how well the table keeps it."""
+
+    rule: Rule
+    support: float = Field(description="Share of the rows it applies to that keep it.")
+    rows: int = Field(description="Rows it applies to.")
+    surprise: float = Field(description="Share of rows that would break it, were the columns independent.")
+
+    def __str__(self) -> str:
+        return f"{self.rule} ({self.support:.2%} of {self.rows:,} rows)"
+
+
+def suggest_rules(table: pd.DataFrame, schema: Schema, seed: int = 0) -> list[Suggestion]:
+    """Rules that at least 99.5 % of the rows keep and that chance would break; the most surprising first."""
+    modelled = schema.modelled
+    table = conform(table, modelled).reset_index(drop=True)
+    if len(table) < 20:
+        return []
+    rng = np.random.default_rng(seed)
+    sample = table.sample(SCREENED, random_state=seed).reset_index(drop=True) if len(table) > SCREENED else table
+    found = [
+        *_orders(table, sample, modelled, rng),
+        *_sums(table, sample, modelled),
+        *_combinations(table, sample, modelled),
+        *_exactly_one(table, modelled),
+        *_ranges(table, modelled),
+    ]
+    stated = set(map(str, schema.rules))
+    found = [suggestion for suggestion in found if str(suggestion.rule) not in stated]
+    return sorted(found, key=lambda suggestion: -suggestion.surprise)[:MOST]
+
+
+def _checked(rule: Rule, table: pd.DataFrame, surprise: float) -> list[Suggestion]:
+    applies = rule.applies(table)
+    rows = int(applies.sum())
+    if rows < 20:
+        return []
+    support = float(rule.holds(table)[applies].mean())
+    return [Suggestion(rule=rule, support=support, rows=rows, surprise=surprise)] if support >= SUPPORT else []
+
+
+def _orders(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema, rng: np.random.Generator) -> list[Suggestion]:
+    found = []
+    shuffled = rng.permutation(len(sample))
+    for kinds in (("datetime",), ("number", "integer")):
+        names = [name for name in schema.having(kinds=kinds) if sample[name].nunique() > 2]
+        numbers = {name: measure(sample[name]) for name in names}
+        known = {name: sample[name].notna().to_numpy() for name in names}
+        for low, high in permutations(names, 2):
+            both = known[low] & known[high]
+            if both.sum() < 20 or (numbers[low] > numbers[high])[both].mean() > 1 - SUPPORT:
+                continue
+            if (numbers[low] == numbers[high])[both].all():
+                continue
+            crossed = known[low] & known[high][shuffled]
+            surprise = float((numbers[low] > numbers[high][shuffled])[crossed].mean())
+            if surprise >= SURPRISE:
+                strict = not (numbers[low] == numbers[high])[both].any()
+                rule = Order(low=low, high=high, strict=strict)
+                suggestions = _checked(rule, table, surprise)
+                found += suggestions or (_checked(rule.model_copy(update={"strict": False}), table, surprise))
+    return _without_implied(found)
+
+
+def _without_implied(found: list[Suggestion]) -> list[Suggestion]:
+    """Without `a <= c` where `a <= b` and `b <= c` are there."""
+    pairs = {(suggestion.rule.low, suggestion.rule.high) for suggestion in found}
+    middle = {name for pair in pairs for name in pair}
+    return [
+        suggestion
+        for suggestion in found
+        if not any((suggestion.rule.low, by) in pairs and (by, suggestion.rule.high) in pairs for by in middle)
+    ]
+
+
+def _sums(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema) -> list[Suggestion]:
+    """Totals whose least-squares weights on the other columns are all 0 or 1."""
+    names = [name for name in schema.having(kinds=("number", "integer")) if sample[name].nunique() > 2]
+    known = sample[names].dropna()
+    if len(names) < 3 or len(names) > 60 or len(known) < max(50, 2 * len(names)):
+        return []
+    numbers = known.to_numpy(float)
+    found = []
+    for place, total in enumerate(names):
+        others = np.delete(numbers, place, axis=1)
+        scale = np.maximum(others.std(axis=0), 1e-12)
+        weights = np.linalg.lstsq(others / scale, numbers[:, place], rcond=None)[0] / scale
+        parts = [name for name, weight in zip(np.delete(names, place), weights, strict=True) if abs(weight - 1) < 0.02]
+        matters = np.abs(weights) * scale > 0.02 * max(numbers[:, place].std(), 1e-12)
+        if len(parts) >= 2 and matters.sum() <= len(parts):
+            decimals = [schema[name].decimals or 0 for name in (total, *parts)]
+            rule = Sum(total=total, parts=parts, tolerance=0.51 * 10.0 ** -min(decimals) if min(decimals) else 0.005)
+            found += _checked(rule, table, 1.0)
+    return found
+
+
+def _combinations(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema) -> list[Suggestion]:
+    """Pairs of columns where one tells the other, or where pairs of frequent values never meet."""
+    names = [
+        name
+        for name in schema.having(kinds=("category", "integer", "boolean"))
+        if 2 <= table[name].nunique() <= min(LEVELS, len(table) / 4)
+    ]
+    codes = {name: pd.factorize(table[name])[0] for name in names}
+    levels = {name: codes[name].max() + 1 for name in names}
+    screened = {name: codes[name][:: max(1, len(table) // SCREENED)] for name in names}
+    found = []
+    for first, second in combinations(names, 2):
+        for from_, to in ((first, second), (second, first)):
+            if levels[from_] < levels[to] or (schema[from_].kind == "integer" and levels[from_] > 50):
+                continue
+            if _determined(screened[from_], screened[to]) < SUPPORT:
+                continue
+            support = _determined(codes[from_], codes[to])
+            surprise = _chance_of_mismatch(codes[to])
+            if support >= SUPPORT and surprise >= SURPRISE:
+                rows = int(((codes[first] >= 0) & (codes[second] >= 0)).sum())
+                rule = Combination(columns=[from_, to])
+                found.append(Suggestion(rule=rule, support=support, rows=rows, surprise=surprise))
+                break
+        else:
+            # What two columns have in common with a third needs no rule of its own.
+            pairs = [set(suggestion.rule.columns) for suggestion in found]
+            if not any({first, by} in pairs and {second, by} in pairs for by in names):
+                found += _never_together(first, second, codes, levels)
+    return found
+
+
+def _determined(of: np.ndarray, by: np.ndarray) -> float:
+    """Share of rows whose value in `by` is the usual one for their value in `of`."""
+    both = (of >= 0) & (by >= 0)
+    if both.sum() < 20:
+        return 0.0
+    pairs = np.bincount(of[both].astype(np.int64) * (by.max() + 1) + by[both])
+    pairs = np.pad(pairs, (0, -len(pairs) % (by.max() + 1))).reshape(-1, by.max() + 1)
+    # Values of a single row tell nothing, whatever stands beside them.
+    told = pairs[pairs.sum(axis=1) > 1]
+    return float(told.max(axis=1).sum() / max(told.sum(), 1)) if told.sum() > both.sum() / 2 else 0.0
+
+
+def _chance_of_mismatch(codes: np.ndarray) -> float:
+    shares = np.bincount(codes[codes >= 0]) / max(1, (codes >= 0).sum())
+    return float(1 - (shares**2).sum())
+
+
+def _never_together(first: str, second: str, codes: dict, levels: dict) -> list[Suggestion]:
+    """A combination of two short lists where at least one pair should be frequent by chance and never occurs."""
+    if levels[first] * levels[second] > 100:
+        return []
+    both = (codes[first] >= 0) & (codes[second] >= 0)
+    counts = np.zeros((levels[first], levels[second]))
+    np.add.at(counts, (codes[first][both], codes[second][both]), 1)
+    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / max(1, both.sum())
+    missing = float(expected[(counts == 0) & (expected >= 30)].sum() / max(1, both.sum()))
+    if missing < SURPRISE:
+        return []
+    rule = Combination(columns=[first, second])
+    return [Suggestion(rule=rule, support=1.0, rows=int(both.sum()), surprise=missing)]
+
+
+def _exactly_one(table: pd.DataFrame, schema: Schema) -> list[Suggestion]:
+    """Flags that exclude each other and leave no row without one; also columns of which one is filled."""
+    flags = [name for name in schema.having(kinds=("boolean", "integer")) if set(table[name].dropna()) == {0, 1}]
+    groups: dict[str, list[str]] = {}
+    for name in flags:
+        groups.setdefault(name.replace(" ", "_").rsplit("_", 1)[0], []).append(name)
+    candidates = [group for group in groups.values() if len(group) > 2] + ([flags] if len(flags) > 2 else [])
+    candidates += [list(pair) for pair in combinations(flags, 2)] if len(flags) <= 30 else []
+    gapped = [n for n in schema.names if n not in flags and 0.05 < table[n].isna().mean() < 0.95]
+    candidates += [list(pair) for pair in combinations(gapped, 2)] if len(gapped) <= 30 else []
+    found, seen = [], set()
+    for columns in candidates:
+        rule = ExactlyOne(columns=columns)
+        if str(rule) in seen:
+            continue
+        seen.add(str(rule))
+        shares = rule.set_in(table).mean(axis=0)
+        none = np.prod(1 - shares)
+        one = sum(share / (1 - share) for share in shares if share < 1) * none
+        if 1 - one >= SURPRISE and (_plainly_set(table, columns)):
+            found += _checked(rule, table, float(1 - one))
+    return found
+
+
+def _plainly_set(table: pd.DataFrame, columns: list[str]) -> bool:
+    """Whether 0 means unset, as in flags, or the columns hold no number that could be 0 by itself."""
+    return all(set(table[name].dropna().unique()) <= {0, 1} or not (table[name] == 0).any() for name in columns)
+
+
+def _ranges(table: pd.DataFrame, schema: Schema) -> list[Suggestion]:
+    """Columns that end exactly at 0, 1 or 100, where values stand close to the end."""
+    found = []
+    for name in schema.having(kinds=("number", "integer")):
+        values = table[name].dropna()
+        if values.nunique() < 10:
+            continue
+        low, high = float(values.min()), float(values.max())
+        rule = Range(
+            column=name, low=0 if low == 0 else None, high=int(high) if low == 0 and high in (1, 100) else None
+        )
+        if rule.low is not None or rule.high is not None:
+            found += _checked(rule, table, 0.0)
+    return found
