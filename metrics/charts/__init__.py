@@ -1,23 +1,15 @@
 """Plotly figures from plain values: nothing here reads a table.
 
-Each function takes what the view of the same name in `metrics.views` returns, or a score's `detail`. Figures carry
-the light template; `themed(figure, "dark")` is for a dark page. Hand `CONFIG` to whatever shows a figure.
+Each function takes what the view of the same name in `metrics.views` returns; `score_figures` takes a score and draws
+its `detail`. Figures carry the light template; `themed(figure, "dark")` is for a dark page. Hand `CONFIG` to whatever
+shows a figure.
 """
 
 from metrics.charts.columns import column_figure
+from metrics.charts.details import PICTURES, pair_scores_figure, ranking_figure, score_figures
 from metrics.charts.pairs import pair_figure
 from metrics.charts.runs import runs_columns_figure, runs_figure
-from metrics.charts.scores import (
-    PICTURES,
-    culprits_figure,
-    distances_figure,
-    learners_figure,
-    pair_scores_figure,
-    ranking_figure,
-    roc_figure,
-    score_figures,
-    scorecard_figure,
-)
+from metrics.charts.scores import scorecard_figure
 from metrics.charts.tables import correlation_figure, missingness_figure, projection_figure
 from metrics.charts.theme import CONFIG, REAL, SYNTHETIC, template, themed
 
@@ -28,15 +20,11 @@ __all__ = [
     "SYNTHETIC",
     "column_figure",
     "correlation_figure",
-    "culprits_figure",
-    "distances_figure",
-    "learners_figure",
     "missingness_figure",
     "pair_figure",
     "pair_scores_figure",
     "projection_figure",
     "ranking_figure",
-    "roc_figure",
     "runs_columns_figure",
     "runs_figure",
     "score_figures",
