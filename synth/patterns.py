@@ -233,8 +233,21 @@ def _form(texts: np.ndarray, share: float) -> Form:
         wide = _widened(set(seen), hexadecimal)
         tight.append(seen if shared else wide)
         loose.append(wide if not shared or set(seen) <= set(DIGITS) else seen)
-    form = Form(alphabets=tight, share=share).marked(characters)
-    return form if form.free >= 2 * len(texts) else Form(alphabets=loose, share=share).marked(characters)
+    for alphabets in (tight, _loosened(tight, loose), loose):
+        form = Form(alphabets=alphabets, share=share).marked(characters)
+        if form.free >= 2 * len(texts):
+            break
+    return form
+
+
+def _loosened(tight: list[str], loose: list[str]) -> list[str]:
+    """`tight`, with all digits free in those numbers where some digit varies: the area code stays, the rest moves."""
+    alphabets = list(tight)
+    for run in re.finditer("d+", "".join("d" if set(alphabet) <= set(DIGITS) else "-" for alphabet in tight)):
+        places = slice(*run.span())
+        if any(len(alphabet) > 1 for alphabet in tight[places]):
+            alphabets[places] = loose[places]
+    return alphabets
 
 
 def _uuid_form(characters: np.ndarray, share: float) -> Form:

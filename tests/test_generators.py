@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from synth import GENERATORS, Report, Stopped, conform
+from synth.rules import Combination, Range
 from tests.tables import AWKWARD, WIDE
 
 QUICK = {
@@ -132,6 +133,24 @@ def test_chunks_make_up_the_rows_and_their_ids_differ(name):
     assert [len(chunk) for chunk in chunks] == [32, 32, 6]
     ids = pd.concat([chunk["customer"] for chunk in chunks])
     assert ids.is_unique and ids.str.fullmatch(r"CUST-\d{5}").all()
+
+
+@every_generator
+def test_conditions_are_met_by_as_many_rows_as_asked_for(name):
+    rows = fitted(name).sample(30, {"cases": [{"where": {"sex": "f", "age": {"ge": 20}}, "rows": 12}]})
+    assert len(rows) == 30
+    assert ((rows["sex"] == "f") & (rows["age"] >= 20).fillna(False)).sum() >= 12
+
+
+@every_generator
+def test_rules_are_kept_in_every_row(name):
+    table, schema = AWKWARD["mixed"]
+    rules = [Range(column="price", low=12, high=54), Combination(columns=["sex", "bought"])]
+    model = quick(name).fit(table, schema.model_copy(update={"rules": rules}))
+    rows = model.sample(40)
+    assert len(rows) == 40 and rows["price"].between(12, 54).all()
+    assert set(rows.loc[rows["sex"].notna(), "bought"] == (rows["sex"] == "f")[rows["sex"].notna()]) == {True}
+    assert [report.rule for report in model.rule_report] == ["12 <= price <= 54", "sex + bought as seen together"]
 
 
 @every_generator
