@@ -1,13 +1,19 @@
-"""Workspaces with a small table and quick generators, each test with its own folder and SQLite file."""
+"""Workspaces with a small table and quick generators, each test with its own folder and catalog.
+
+The catalogs are SQLite files; with UNDERSTUDY_TEST_POSTGRES=postgresql+psycopg://user@host/postgres they are
+databases of that server, made for each test and dropped after it.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
-from workspace.catalog import Dataset
+from workspace.catalog import Dataset, new_id
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 
@@ -17,8 +23,26 @@ PLUGIN = "tests.fakes"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(workspace=tmp_path / "workspace", plugins=[PLUGIN], slots=2, threads_per_job=1)
+def database_url() -> Iterator[str | None]:
+    """A catalog for one test: SQLite, or a new database on the PostgreSQL server that the environment names."""
+    server = os.environ.get("UNDERSTUDY_TEST_POSTGRES")
+    if server is None:
+        yield None
+        return
+    name = f"test_{new_id()}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str | None) -> Settings:
+    return Settings(
+        workspace=tmp_path / "workspace", database_url=database_url, plugins=[PLUGIN], slots=2, threads_per_job=1
+    )
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -62,20 +63,25 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        try:
-            process = psutil.Process(self.pid)
-            # Two seconds of tolerance: Linux derives the time of birth from a clock that may be set meanwhile.
-            return abs(process.create_time() - self.born) < 2 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+        with suppress(psutil.NoSuchProcess):
+            process = self._found()
+            return process is not None and process.status() != psutil.STATUS_ZOMBIE
+        return False
 
     def end_group(self, sign: signal.Signals) -> None:
         """Signal this process and all it started, or what is left of them when it is gone itself."""
-        if self.alive or not psutil.pid_exists(self.pid):
-            try:
-                os.killpg(self.pid, sign)
-            except ProcessLookupError:
-                log.debug("Process group %s had already ended.", self.pid)
+        if psutil.pid_exists(self.pid) and self._found() is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, sign)
+
+    def _found(self) -> psutil.Process | None:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            # Two seconds of tolerance: Linux derives the time of birth from a clock that may be set meanwhile.
+            if abs(process.create_time() - self.born) < 2:
+                return process
+        return None
 
 
 class Processes:
@@ -118,11 +124,12 @@ class Processes:
         }
 
     def reap(self) -> dict[int, int]:
-        """Collect children that ended; their exit codes by process id."""
-        codes = {pid: child.poll() for pid, child in list(self._children.items())}
+        """Collect workers that ended, and end what they started and left; their exit codes by process id."""
+        codes = {pid: child.poll() for pid, child in self._children.items()}
         ended = {pid: code for pid, code in codes.items() if code is not None}
         for pid in ended:
             del self._children[pid]
+            Process(pid, born=0.0).end_group(signal.SIGKILL)
         return ended
 
 
@@ -303,9 +310,9 @@ class Dispatcher(threading.Thread):
         while not self._closing.is_set():
             try:
                 self.step()
-            except OperationalError as error:
-                # A full disk or a database that is away for a moment: the next round finds things as they are.
-                log.warning("The catalog could not be used; trying again. (%s)", type(error.orig).__name__)
+            except (OperationalError, OSError) as error:
+                # A full disk, a database that is away, no process to be had: the next round finds things as they are.
+                log.warning("Jobs could not be looked after; trying again. (%s)", type(error).__name__)
             self.queue.changed.wait(POLL_S)
             self.queue.changed.clear()
 

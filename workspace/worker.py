@@ -8,12 +8,14 @@ import os
 import re
 import signal
 import sys
+import threading
+import time
 import traceback
 from pathlib import Path
 from types import FrameType, TracebackType
 
 from synth import Stopped
-from workspace.catalog import Job, Run
+from workspace.catalog import Job, Run, now
 from workspace.jobs import ROOT, Process, changed
 from workspace.meter import cpu_seconds, peak_mb
 from workspace.progress import Progress
@@ -23,6 +25,8 @@ from workspace.tasks import TASKS, Work
 from workspace.workspace import Workspace
 
 log = logging.getLogger("workspace.worker")
+
+BEAT_S = 10
 
 
 class Attempt:
@@ -36,6 +40,7 @@ class Attempt:
 
     def __enter__(self) -> Work:
         signal.signal(signal.SIGTERM, self._stop)
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         self.workspace.queue.clear_scratch(self.job.id)
         self.scratch.mkdir(parents=True)
         return Work(self.workspace, self.job, self.progress, self.scratch, self._publish)
@@ -57,6 +62,12 @@ class Attempt:
         self.progress.stopping = True
         if not self._publishing:
             raise Stopped
+
+    def _beat(self) -> None:
+        """Show servers on other machines, which cannot see this process, that it lives, however long a step takes."""
+        while True:
+            time.sleep(BEAT_S)
+            self.workspace.queue.change(self.job.id, Job.pid == self.process.pid, heard=now())
 
     def _end(self, state: str, error: str = "", **values: float) -> None:
         self.workspace.queue.end(
@@ -123,6 +134,9 @@ def main(job_id: str) -> None:
         return
     with Attempt(workspace, job, process) as work:
         TASKS[job.kind](work)
+    logging.shutdown()
+    # All is written. What libraries do at exit can take seconds, in which the job holds memory for nothing.
+    os._exit(0)
 
 
 def _give_way() -> None:
