@@ -1,0 +1,241 @@
+"""Every page through its frame: what it says when there is nothing, what it does with a table, a run, a job."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from metrics import METRICS
+from pages.frame import get_workspace
+from synth import GENERATORS
+from workspace.catalog import Dataset, Run
+from workspace.workspace import Workspace
+
+MAIN = Path(__file__).parent.parent / "pages" / "main.py"
+PENGUINS = Path(__file__).parent / "data" / "penguins.csv"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """The pages' own workspace, in a folder of this test."""
+    monkeypatch.setenv("UNDERSTUDY_WORKSPACE", str(tmp_path / "workspace"))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    workspace = get_workspace()
+    yield workspace
+    for job in workspace.jobs():
+        workspace.cancel(job.id)
+    workspace.close()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def visit(workspace: Workspace) -> Callable[..., AppTest]:
+    """Opens a page as a visitor does, through the frame."""
+
+    def open_page(name: str = "home", **query: str) -> AppTest:
+        page = AppTest.from_file(MAIN, default_timeout=60)
+        for key, value in query.items():
+            page.query_params[key] = value
+        return (page if name == "home" else page.switch_page(f"{name}.py")).run()
+
+    return open_page
+
+
+@pytest.fixture
+def dataset(workspace: Workspace) -> Dataset:
+    return workspace.add_dataset(PENGUINS, "penguins.csv")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace folder in which two tables were made from the penguins, trained once for all tests."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNDERSTUDY_WORKSPACE", str(folder))
+        workspace = Workspace().start()
+        dataset = workspace.add_dataset(PENGUINS, "penguins.csv")
+        for seed in (0, 1):
+            job = workspace.wait(workspace.train(dataset.id, "bootstrap", seed=seed, metrics=QUICK).id)
+            assert job.state == "done", job.error
+        workspace.close()
+    return folder
+
+
+QUICK = ["column_shapes", "column_pair_trends", "exact_copies", "distance_to_closest_record"]
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path, workspace: Workspace) -> Run:
+    """The newer of two runs, in the pages' workspace."""
+    workspace.close()
+    shutil.rmtree(tmp_path / "workspace")
+    shutil.copytree(trained, tmp_path / "workspace")
+    st.cache_resource.clear()
+    return get_workspace().runs()[0]
+
+
+def texts(page: AppTest) -> str:
+    """Everything the page says in text."""
+    return "\n".join(str(e.value) for kind in (page.title, page.markdown, page.caption, page.error) for e in kind)
+
+
+def button(page: AppTest, label: str):
+    return next(button for button in page.button if button.label == label)
+
+
+@pytest.mark.parametrize("name", ["home", "data", "train", "compare", "jobs"])
+def test_every_page_opens_on_an_empty_workspace_and_says_what_to_do_next(visit, name):
+    page = visit(name)
+    assert not page.exception
+    assert not page.error
+    offered = [button.label for button in page.button]
+    assert any(label in offered for label in ("Bring a table", "Train", "Try it with a sample", "Add"))
+
+
+@pytest.mark.parametrize("name", ["home", "data", "train", "compare", "jobs"])
+def test_every_page_opens_with_a_table_and_runs(visit, run, name):
+    page = visit(name)
+    assert not page.exception
+    assert not page.error
+
+
+def test_home_leads_back_to_tables_and_results(visit, run):
+    labels = [link.label for link in visit().page_link]
+    assert any(label.startswith("**penguins\\.csv**  ·  344 × 7") for label in labels)
+    assert any("Bootstrap" in label for label in labels)
+
+
+def test_a_link_to_something_deleted_shows_what_is_there_instead(visit, run):
+    page = visit("compare", dataset="gone", run="gone")
+    assert not page.exception
+    assert "learned 275 rows of penguins" in texts(page).replace("\\", "")
+
+
+def test_a_dataset_shows_how_it_was_read_and_what_each_column_holds(visit, dataset):
+    page = visit("data")
+    assert "**344** rows  ·  **7** columns  ·  **69** of the rows locked away for judging" in texts(page)
+    table = page.data_editor[0].value.set_index("name")
+    assert list(table.index) == dataset.schema.names
+    assert table.loc["species", "top"].startswith("Adelie (44 %), Gentoo (36 %), Chinstrap (20 %)")
+    assert table.loc["sex", "missing"] == pytest.approx(11 / 344)
+    assert (table.loc["body_mass_g", "kind"], table.loc["body_mass_g", "range"]) == ("integer", "2,700 – 6,300")
+
+
+def test_an_edited_kind_is_saved_when_the_values_allow_it(visit, workspace, dataset):
+    page = visit("data")
+    key = f"schema_{dataset.id}_0"
+    page.session_state[key] = {"edited_rows": {"1": {"role": "drop"}}, "added_rows": [], "deleted_rows": []}
+    page.run()
+    assert "**1 column** changed" in texts(page)
+    button(page, "Save").click().run()
+    assert not page.exception
+    assert workspace.dataset(dataset.id).schema["island"].role == "drop"
+
+
+def test_a_kind_the_values_do_not_fit_is_refused_in_a_sentence(visit, workspace, dataset):
+    page = visit("data")
+    key = f"schema_{dataset.id}_0"
+    page.session_state[key] = {"edited_rows": {"0": {"kind": "number"}}, "added_rows": [], "deleted_rows": []}
+    page.run()
+    button(page, "Save").click().run()
+    assert "species" in page.error[0].value
+    assert workspace.dataset(dataset.id).schema["species"].kind == "category"
+
+
+def test_two_targets_are_one_too_many(visit, workspace, dataset):
+    page = visit("data")
+    edits = {str(place): {"role": "target"} for place in (0, 1)}
+    page.session_state[f"schema_{dataset.id}_0"] = {"edited_rows": edits, "added_rows": [], "deleted_rows": []}
+    page.run()
+    assert page.error[0].value.startswith("Only one column can be the target")
+
+
+def test_an_upload_is_previewed_then_added(visit, workspace):
+    page = visit("data", view="add")
+    page.file_uploader[0].upload("penguins.csv", PENGUINS.read_bytes()).run()
+    assert list(page.dataframe[0].value.columns[:2]) == ["species", "island"]
+    assert not workspace.datasets()
+    button(page, "Add this table").click().run()
+    assert [dataset.rows for dataset in workspace.datasets()] == [344]
+
+
+def test_of_several_uploads_a_bad_one_does_not_lose_the_others(visit, workspace):
+    page = visit("data", view="add")
+    page.file_uploader[0].upload("bad.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+    page.file_uploader[0].upload("penguins.csv", PENGUINS.read_bytes()).run()
+    assert not page.exception
+    assert len(page.error) == 1
+    button(page, "Add this table").click().run()
+    assert [dataset.name for dataset in workspace.datasets()] == ["penguins.csv"]
+
+
+def test_the_train_page_offers_every_generator_with_its_form_and_what_it_takes(visit, dataset):
+    page = visit("train")
+    offered = [generator for generator in GENERATORS.values() if generator.available()]
+    assert page.radio[0].options == [f"**{generator.title}**" for generator in offered]
+    assert [metric.label for metric in page.metric] == ["Time, judging included", "Memory"]
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_every_generator_can_be_chosen(visit, dataset, name):
+    page = visit("train")
+    page.radio[0].set_value(name).run()
+    assert not page.exception
+    assert not page.error
+
+
+def test_training_starts_from_the_page_with_the_chosen_parameters(visit, workspace, dataset):
+    page = visit("train")
+    page.radio[0].set_value("bootstrap").run()
+    page.number_input(key=f"rows_{dataset.id}").set_value(50).run()
+    button(page, "Train").click().run()
+    (job,) = workspace.jobs()
+    assert (job.arguments["model"], job.arguments["rows"]) == ("bootstrap", 50)
+    assert page.query_params["job"] == job.id
+
+
+def test_compare_shows_every_measured_score_in_a_sentence(visit, run):
+    page = visit("compare")
+    table = page.table[0].value
+    assert list(table["Measure"]) == [f"**{METRICS[name].card.title}**" for name in METRICS if name in run.scores]
+    assert table["How the synthetic table fares"].str.contains("-badge").all()
+
+
+CHARTS = {"Columns": 6, "Pairs": 1, "Correlations": 1, "Map": 1, "Missing values": 1, "Rows": 0, "All 2 runs": 2}
+
+
+@pytest.mark.parametrize("tab", CHARTS)
+def test_every_view_of_a_comparison_can_be_drawn(visit, run, tab):
+    page = visit("compare")
+    page.session_state["compare_view"] = tab
+    page.run()
+    assert not page.exception
+    assert not page.error
+    assert len(page.get("plotly_chart")) == CHARTS[tab]
+
+
+def test_downloads_point_at_the_file_route(visit, run):
+    links = {link.value: link.url for link in visit("compare").link_button}
+    assert links["Download CSV"] == f"/api/runs/{run.id}/synthetic.csv"
+    assert set(links) == {"Download CSV", "Parquet", "JSON lines", "Excel"}
+
+
+def test_a_job_shows_its_state_and_log(visit, run):
+    page = visit("jobs", job=run.job_id)
+    assert not page.exception
+    assert "See the result" in [button.label for button in page.button]
+    assert len(page.dataframe[0].value) == 2
+
+
+def test_a_deleted_dataset_is_gone_from_the_pages(visit, workspace, dataset):
+    page = visit("data")
+    workspace.delete_dataset(dataset.id)
+    page.run()
+    assert not page.exception
+    assert "Or start from a sample" in texts(page)
