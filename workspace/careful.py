@@ -1,0 +1,217 @@
+"""Every line of a delimited text read with care, or named with the reason why not.
+
+The quick way (`workspace.delimited`) reads texts that are in order; this one reads all others, line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from workspace.layout import Layout, is_typed
+from workspace.mend import OTHER_DELIMITERS, Mender, split_quoted
+from workspace.records import Record, records
+
+LONGEST_LINE = 16 << 20
+MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blank", ", ": "comma and blank"}
+
+
+@dataclass
+class Line:
+    """A line, by its number in the file from 1, and what is to be said about it."""
+
+    number: int
+    reason: str
+
+
+@dataclass
+class Careful:
+    """All rows of a text, and an account of every line."""
+
+    rows: list[list[str]] = field(default_factory=list)
+    rejected: list[Line] = field(default_factory=list)
+    """One entry for each line that is part of no row."""
+    mended: list[Line] = field(default_factory=list)
+    """Rows that were set right; they are among `rows`."""
+    header_lines: int = 0
+    blank_lines: int = 0
+    row_lines: int = 0
+    """Lines that the rows take; more than there are rows when cells hold line ends."""
+
+    @property
+    def lines(self) -> int:
+        return self.header_lines + self.blank_lines + self.row_lines + len(self.rejected)
+
+
+@dataclass
+class _Place:
+    """A record that waits to be mended, and the row it would stand before."""
+
+    record: Record
+    row: int
+
+
+def read_lines(
+    lines: Iterable[str],
+    layout: Layout,
+    table: int = 1,
+    undecodable: Iterable[int] = (),
+    skip_footer: int | None = None,
+) -> Careful:
+    """Read all lines.
+
+    `table`: 1 ends with the first table of the text, 0 goes on with every row below a header like the first one's.
+    `skip_footer` rows are left out at the end; None: those that do not look like rows.
+    """
+    found = records(lines, layout.dialect, layout.width)
+    return read_records(found, layout, table, undecodable, skip_footer)
+
+
+def read_records(
+    found: Iterable[Record],
+    layout: Layout,
+    table: int = 1,
+    undecodable: Iterable[int] = (),
+    skip_footer: int | None = None,
+) -> Careful:
+    """As `read_lines`, from records whose cells are known."""
+    reading = _Reading(layout, table, set(undecodable), skip_footer)
+    for record in found:
+        reading.take(record)
+    return reading.done()
+
+
+class _Reading:
+    def __init__(self, layout: Layout, table: int, undecodable: set[int], skip_footer: int | None):
+        self.layout, self.table, self.undecodable, self.skip_footer = layout, table, undecodable, skip_footer
+        self.careful = Careful()
+        self.found: list[tuple[list[str], int, int]] = []
+        """Rows in order: cells, first line, lines."""
+        self.waiting: list[_Place] = []
+        self.headers_left = layout.header
+        self.at_table = 1
+        self.second_line = 0
+
+    def take(self, record: Record) -> None:
+        careful, layout = self.careful, self.layout
+        if record.line <= layout.skip:
+            if record.text.strip():
+                self._reject(record, "stands before the table")
+            else:
+                careful.blank_lines += record.lines
+            return
+        if not record.text.strip() and (layout.width > 1 or layout.dialect.delimiter or self.headers_left):
+            careful.blank_lines += record.lines
+            return
+        if self.headers_left:
+            self.headers_left -= 1
+            careful.header_lines += record.lines
+            return
+        if self._opens_table(record):
+            self.at_table += 1
+            if self.table != 0:
+                self.second_line = record.line
+                self._reject(record, f"a further table begins here; the first one ends on line {record.line - 1}")
+                return
+            careful.header_lines += record.lines
+            return
+        if self.second_line:
+            self._reject(record, f"belongs to the table that begins on line {self.second_line}")
+            return
+        if self.undecodable and any(n in self.undecodable for n in range(record.line, record.line + record.lines)):
+            self._reject(record, "holds bytes that are not in the file's encoding")
+        elif len(record.text) > LONGEST_LINE:
+            self._reject(record, f"is {len(record.text) / 1e6:.0f} MB long; a line may be {LONGEST_LINE >> 20} MB")
+        elif record.cells is not None and len(record.cells) == layout.width:
+            self.found.append((record.cells, record.line, record.lines))
+            if record.flaw:
+                careful.mended.append(Line(record.line, record.flaw))
+        else:
+            self.waiting.append(_Place(record, len(self.found)))
+
+    def _opens_table(self, record: Record) -> bool:
+        """Whether the record is the header of a further table: it repeats names of the first one."""
+        names = [name.strip() for name in self.layout.names]
+        if not record.cells or len(names) < 2 or len(self.found) < 1:
+            return False
+        cells = [cell.strip() for cell in record.cells]
+        if any(map(is_typed, cells)):
+            return False
+        shared = sum(a == b != "" for a, b in zip(cells, names, strict=False))
+        return shared >= 2 and shared >= 0.75 * max(min(len(names), len(cells)), 2)
+
+    def _reject(self, record: Record, reason: str) -> None:
+        self.careful.rejected.extend(Line(record.line + i, reason) for i in range(record.lines))
+
+    def done(self) -> Careful:
+        careful = self.careful
+        self._mend()
+        self._cut_footer()
+        careful.rows = [cells for cells, _, _ in self.found]
+        careful.row_lines = sum(lines for _, _, lines in self.found)
+        careful.rejected.sort(key=lambda line: line.number)
+        careful.mended.sort(key=lambda line: line.number)
+        return careful
+
+    def _mend(self) -> None:
+        """Set right the rows that can be; the others are rejected."""
+        if not self.waiting:
+            return
+        mender = Mender([cells for cells, _, _ in self.found])
+        merged, after = [], 0
+        for place in self.waiting:
+            merged.extend(self.found[after : place.row])
+            after = place.row
+            cells, how = self._mended(place.record, mender)
+            if cells is None:
+                self._reject(place.record, self._why(place.record))
+            else:
+                merged.append((cells, place.record.line, place.record.lines))
+                self.careful.mended.append(Line(place.record.line, how))
+        self.found = merged + self.found[after:]
+
+    def _mended(self, record: Record, mender: Mender) -> tuple[list[str] | None, str]:
+        width, own = self.layout.width, self.layout.dialect.delimiter
+        if record.cells is not None:
+            cells = record.cells
+            _, quoted = split_quoted(record.text, own) if own else ([], [])
+            laid = mender.mend(cells, own, quoted if len(quoted) == len(cells) else None)
+            if laid is not None:
+                return laid, f"{_cells(len(record.cells))} where {width} were expected"
+        for other in OTHER_DELIMITERS:
+            if other != own and record.text.count(other) >= width - 1:
+                cells, quoted = split_quoted(record.text, other)
+                laid = (
+                    cells
+                    if len(cells) == width and mender.mend(cells, other, quoted)
+                    else mender.mend(cells, other, quoted)
+                )
+                if laid is not None:
+                    return laid, f"parted by {MARKS[other]} instead of {MARKS.get(own, own)}"
+        return None, ""
+
+    def _why(self, record: Record) -> str:
+        if record.cells is None:
+            return record.flaw
+        return f"{_cells(len(record.cells))} where {self.layout.width} were expected"
+
+    def _cut_footer(self) -> None:
+        """Reject what stands below the table: lines almost empty where rows are well filled, at the very end."""
+        if self.skip_footer is not None:
+            for _, line, lines in self.found[len(self.found) - self.skip_footer :]:
+                self._reject(Record(line, "", None, lines), "stands below the table")
+            del self.found[len(self.found) - self.skip_footer :]
+            return
+        filled = sorted(sum(bool(c.strip()) for c in cells) for cells, _, _ in self.found)
+        if len(filled) < 5 or filled[len(filled) // 10] < max(3, 0.5 * self.layout.width):
+            return
+        while self.found:
+            cells, line, lines = self.found[-1]
+            if sum(bool(c.strip()) for c in cells) > 1:
+                return
+            self.found.pop()
+            self._reject(Record(line, "", None, lines), "stands below the table")
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"

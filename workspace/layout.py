@@ -1,0 +1,249 @@
+"""Where a table stands in a delimited text: what comes before it, its header, its width, what comes after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from synth.texts import MISSING_WORDS
+from workspace.records import Dialect, Record, records, requoted
+from workspace.sniff import DATE, NUMBER, lines_of, sniff
+
+SEARCHED = 60
+"""Lines among which the header is looked for."""
+BODY = 100
+"""Rows that a header is compared with."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a delimited text is to be read."""
+
+    dialect: Dialect
+    width: int
+    skip: int = 0
+    """Lines before the header, or before the first row."""
+    header: int = 1
+    """Records of the header; 0: there is none."""
+    names: list[str] = field(default_factory=list)
+    """The columns' names as the header has them; empty without a header."""
+    header_lines: int = 1
+    """Lines that the header takes."""
+
+
+def layout_of(
+    text: str,
+    *,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    escape: str | None = None,
+    skip: int | None = None,
+    header: int | None = None,
+) -> Layout:
+    """The layout of a text that begins so; what is given is kept."""
+    lines = lines_of(text)[skip or 0 :]
+    found = sniff("\n".join(lines), delimiter, quote, escape)
+    width = found.width if found.width > 1 else None
+    seen = list(records(lines[: SEARCHED + BODY], found.dialect, width, first=1 + (skip or 0)))
+    return layout_of_records(seen, found.dialect, found.width, skip, header)
+
+
+def layout_of_records(
+    seen: list[Record], dialect: Dialect, width: int, skip: int | None = None, header: int | None = None
+) -> Layout:
+    """As `layout_of`, from the first records."""
+    start = _start(seen, dialect, width) if skip is None and width > 1 else _first_filled(seen)
+    if start == len(seen):
+        return Layout(dialect, width, skip or 0, 0, [], 0)
+    rows = [r for r in seen[start:] if r.cells is not None and r.text.strip()]
+    if not rows:
+        return Layout(dialect, width, skip or 0, 0, [], 0)
+    body = [r.cells for r in rows]
+    count = min(header, len(rows)) if header is not None else _header_rows(body, width)
+    names, width = _names(body[:count], width, body[count : count + BODY])
+    first = seen[start].line
+    header_lines = rows[count - 1].line + rows[count - 1].lines - first if count else 0
+    return Layout(dialect, width, first - 1, count, names, header_lines)
+
+
+def _first_filled(seen: list[Record]) -> int:
+    return next((i for i, record in enumerate(seen) if record.text.strip()), len(seen))
+
+
+def _start(seen: list[Record], dialect: Dialect, width: int) -> int:
+    """Where the table begins: the first record as wide as the table, and as filled as its rows.
+
+    A header may be a cell short (R writes none above row names) or have cells in surplus.
+    """
+    wide = [r for r in seen if r.cells is not None and len(r.cells) == width]
+    if not wide:
+        return _first_filled(seen)
+    filled = sorted(sum(bool(cell.strip()) for cell in r.cells) for r in wide)
+    usual = filled[len(filled) // 2]
+    for i, record in enumerate(seen[:SEARCHED]):
+        cells = record.cells
+        if not record.text.strip():
+            continue
+        if cells is None:
+            cells = requoted(record.text, dialect, width)
+        if cells is None:
+            continue
+        full = sum(bool(cell.strip()) for cell in cells)
+        near = _is_header_like(cells) and full >= 0.9 * len(cells) and abs(len(cells) - width) <= max(1, width // 4)
+        if len(cells) == width and full >= min(usual, max(2, usual * 0.5), width):
+            return i
+        if near and len(cells) > 1 and _next_is_wide(seen, i, width):
+            return i
+    return _first_filled(seen)
+
+
+def _next_is_wide(seen: list[Record], i: int, width: int) -> bool:
+    following = [r for r in seen[i + 1 : i + 6] if r.text.strip()]
+    return (
+        bool(following) and sum(r.cells is not None and len(r.cells) == width for r in following) > len(following) / 2
+    )
+
+
+# The header --------------------------------------------------------------------------------------------------------
+
+
+def is_typed(cell: str) -> bool:
+    """Whether a cell is a number, a date or a time."""
+    cell = cell.strip()
+    return bool(cell) and (NUMBER.fullmatch(cell.strip("$€£% ")) is not None or DATE.fullmatch(cell) is not None)
+
+
+def _is_header_like(cells: list[str]) -> bool:
+    return not any(is_typed(cell) for cell in cells) and len(set(cells)) == len(cells)
+
+
+def _header_rows(rows: list[list[str]], width: int) -> int:
+    """How many of the first rows are header."""
+    if not rows:
+        return 0
+    if not _is_header(rows[0], [row for row in rows[1 : 1 + BODY] if len(row) == width]):
+        return 0
+    count = 1
+    while count < min(5, len(rows) - 1) and _goes_on(
+        rows[:count], rows[count], rows[count + 1 : count + 1 + BODY], width
+    ):
+        count += 1
+    return count
+
+
+def _is_header(first: list[str], body: list[list[str]]) -> bool:
+    """Whether a row names the columns: it is unlike what stands below it, if that does not just repeat it."""
+    body = [row for row in body if row != first]
+    if not body:
+        return not any(is_typed(cell) for cell in first)
+    if len(first) == len(body[0]) - 1:
+        first = ["", *first]
+    points = 0.0
+    for cell, column in zip(first, zip(*body, strict=True), strict=False):
+        values = [value for value in column if value.strip() and value.strip().lower() not in MISSING_WORDS]
+        cell = cell.strip()
+        if not values or not cell:
+            continue
+        typed = sum(map(is_typed, values)) / len(values)
+        if typed > 0.8:
+            points += -1.0 if is_typed(cell) else 0.0 if cell.lower() in MISSING_WORDS else 1.0
+        elif typed < 0.2:
+            points += _unlike(cell, values)
+    if points < 0 and _are_years(first, body):
+        return True
+    filled = [cell for cell in first if cell.strip()]
+    if points == 0:
+        return bool(filled) and not any(map(is_typed, filled)) and len(set(filled)) == len(filled)
+    return points > 0
+
+
+def _unlike(cell: str, values: list[str]) -> float:
+    """Evidence from a column of texts that its first cell is a name."""
+    if is_typed(cell):
+        return -0.5
+    if cell in values:
+        return -1.0 if len(set(values)) < len(values) else -0.5
+    if len(values) < 3:
+        return 0.0
+    lengths = {len(value) for value in values}
+    if len(lengths) == 1 and len(cell) not in lengths:
+        return 0.5
+    repeated = len(set(values)) <= 0.5 * len(values)
+    return 0.3 if repeated else 0.0
+
+
+def _are_years(first: list[str], body: list[list[str]]) -> bool:
+    """Whether the numbers of a first row are years, one after another, over columns that hold something else."""
+    years = [int(cell) for cell in first if cell.strip().isdecimal() and len(cell.strip()) == 4]
+    if len(years) < 3 or len(years) < 0.5 * len(first) or len({b - a for a, b in pairwise(years)}) != 1:
+        return False
+    below = [cell for row in body for cell in row if cell.strip().isdecimal()]
+    return not below or sum(1800 <= int(cell) <= 2100 for cell in below) < 0.5 * len(below)
+
+
+def _goes_on(header: list[list[str]], row: list[str], body: list[list[str]], width: int) -> bool:
+    """Whether the header takes this row too: the row says again what the header says, or names units."""
+    if len(row) != len(header[0]):
+        return False
+    if row == header[0]:
+        return True
+    body = [r for r in body if len(r) == width]
+    if len(body) < 3 or any(is_typed(cell) for cell in row):
+        return False
+    typed = [
+        i
+        for i, column in enumerate(zip(*body, strict=True))
+        if (values := [v for v in column if v.strip()]) and sum(map(is_typed, values)) > 0.9 * len(values)
+    ]
+    named = [i for i in typed if row[i].strip() and row[i].strip().lower() not in MISSING_WORDS]
+    return len(named) >= 2 and len(named) >= 0.5 * len(typed)
+
+
+def _names(header: list[list[str]], width: int, body: list[list[str]]) -> tuple[list[str], int]:
+    """The columns' names, and how many there are."""
+    if not header:
+        return [], width
+    widest = Counter(len(row) for row in body).most_common(1)[0][0] if body else width
+    names = [" ".join(part for part in parts if part.strip()) for parts in zip(*_even(header), strict=True)]
+    if len(names) == widest - 1:
+        return ["", *names], widest
+    while len(names) > widest and not names[-1].strip():
+        names.pop()
+    return names + [""] * (widest - len(names)), max(widest, len(names))
+
+
+def _even(rows: list[list[str]]) -> list[list[str]]:
+    width = max(map(len, rows))
+    return [row + [""] * (width - len(row)) for row in rows]
+
+
+def unique_names(names: list[str]) -> tuple[list[str], list[str]]:
+    """The names made to differ, blank ones replaced, and a sentence for each that changed."""
+    taken = {name for name in names if name.strip()}
+    found, notes, seen = [], [], set()
+    for place, name in enumerate(names, 1):
+        fresh = name
+        if not name.strip():
+            fresh = _free(f"column{place}", taken)
+            notes.append(f"Column {place} has no name; it is called {fresh}.")
+        elif name in seen:
+            fresh = _free(f"{name}_2", taken)
+            notes.append(f"The name {name!r} occurs twice; column {place} is called {fresh!r}.")
+        taken.add(fresh)
+        seen.add(fresh)
+        found.append(fresh)
+    return found, notes
+
+
+def _free(name: str, taken: set[str]) -> str:
+    stem, number = name, 2
+    if name.endswith("_2"):
+        stem = name.removesuffix("_2")
+        while f"{stem}_{number}" in taken:
+            number += 1
+        return f"{stem}_{number}"
+    while name in taken:
+        name = f"{stem}_{number}"
+        number += 1
+    return name

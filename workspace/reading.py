@@ -1,0 +1,49 @@
+"""What one may say about how a file is read, and what reading it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from workspace.delimited import Columns
+
+PREVIEW_ROWS = 50
+
+
+class ReadOptions(BaseModel):
+    """How a file is to be read; None: detect."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    encoding: str | None = Field(None, description="Such as utf-8, utf-16, cp1252 or shift_jis.")
+    delimiter: str | None = Field(None, description="What stands between two cells; empty: there is one column.")
+    quote: str | None = Field(None, max_length=1, description="What surrounds a cell; empty: nothing does.")
+    escape: str | None = Field(
+        None, max_length=1, description="What stands before a quote within a cell; empty: the quote is doubled."
+    )
+    header: int | None = Field(None, ge=0, le=20, description="Rows of the header; 0: the file has none.")
+    skip_rows: int | None = Field(None, ge=0, description="Lines before the header or the first row.")
+    skip_footer: int | None = Field(None, ge=0, description="Rows to leave out at the end.")
+    decimal: str | None = Field(None, pattern="^[.,]$", description="The decimal mark of numbers.")
+    day_first: bool | None = Field(None, description="Whether 03/04/2020 is the third of April.")
+    sheet: str | None = Field(None, description="Which sheet of an Excel file.")
+    table: int | None = Field(
+        None, ge=0, le=1, description="Of several tables in a file: 1 the first, 0 all that share its header."
+    )
+
+
+@dataclass
+class Texts:
+    """What a file says: columns of texts, and how they were found."""
+
+    names: list[str]
+    columns: Columns
+    options: ReadOptions
+    """As decided."""
+    summary: str
+    """What was decided, in one line."""
+    notes: list[str] = field(default_factory=list)
+    """What the reader of the table should know, each in a sentence."""
+    lines: int = 0
+    sheets: list[str] = field(default_factory=list)
