@@ -2,10 +2,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test slow setup setup-dev lint format bench clean
+.PHONY: run run-llm test slow setup setup-dev lint format bench clean setup setup-dev setup-llm
 
 run: setup  ## serve the app on http://127.0.0.1:8501
 	$(BIN)/streamlit run app.py
+
+run-llm: setup-llm run  ## the same, with a small language model on this machine for conversations
 
 test: setup-dev  ## every test but the long trainings
 	$(BIN)/pytest
@@ -41,6 +43,12 @@ setup-dev: .venv/dev
 .venv/dev: requirements-dev.txt requirements.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch .venv/app $@
+
+setup-llm: .venv/llm
+
+.venv/llm: requirements-llm.txt | .venv/app
+	CMAKE_BUILD_PARALLEL_LEVEL=2 $(BIN)/pip install --quiet --disable-pip-version-check -r requirements-llm.txt
+	@touch $@
 
 clean:
 	rm -rf .venv

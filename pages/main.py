@@ -15,6 +15,12 @@ page = st.navigation(
         st.Page("data.py", title="Data", icon=":material/table:", help="Bring tables, see and correct what they hold."),
         st.Page("train.py", title="Train", icon=":material/model_training:", help="Teach a generator one table."),
         st.Page("compare.py", title="Compare", icon=":material/compare:", help="Real beside synthetic; download."),
+        st.Page(
+            "conversations.py",
+            title="Conversations",
+            icon=":material/forum:",
+            help="New dialogues that read like yours.",
+        ),
         st.Page("jobs.py", title="Jobs", icon=":material/manufacturing:", help="What is at work and what has been."),
     ],
     position="top",

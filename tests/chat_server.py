@@ -49,6 +49,8 @@ class ChatServer:
         self.keys: Counter[str] = Counter()
         """How often a request with that idempotency key was answered, and so charged."""
         self.most_at_once = self._now = 0
+        self.files: dict[str, list[dict]] = {}
+        self.batches: list[dict] = []
         self._number = itertools.count()
 
     # Steps ---------------------------------------------------------------------------------------------------
@@ -114,6 +116,60 @@ class ChatServer:
             self.keys[request.headers.get("idempotency-key", "")] += 1
         return response
 
+    async def upload(self, request: Request) -> Response:
+        """Takes a batch's requests; answers them when the batch is asked for a second time."""
+        form = await request.form()
+        lines = (await form["file"].read()).decode().splitlines()
+        self.files[f"file-{len(self.files)}"] = [json.loads(line) for line in lines]
+        return JSONResponse(
+            {
+                "id": f"file-{len(self.files) - 1}",
+                "object": "file",
+                "bytes": 1,
+                "created_at": 0,
+                "filename": "requests.jsonl",
+                "purpose": "batch",
+                "status": "processed",
+            }
+        )
+
+    async def start_batch(self, request: Request) -> Response:
+        self.batches.append({"input_file_id": (await request.json())["input_file_id"], "asked": 0})
+        return self._batch(len(self.batches) - 1)
+
+    async def see_batch(self, request: Request) -> Response:
+        number = int(request.path_params["name"].split("-")[1])
+        self.batches[number]["asked"] += 1
+        return self._batch(number)
+
+    def _batch(self, number: int) -> Response:
+        batch = self.batches[number]
+        lines = self.files[batch["input_file_id"]]
+        done = batch["asked"] > 1
+        return JSONResponse(
+            {
+                "id": f"batch-{number}",
+                "object": "batch",
+                "endpoint": "/v1/chat/completions",
+                "created_at": 0,
+                "completion_window": "24h",
+                "input_file_id": batch["input_file_id"],
+                "status": "completed" if done else "in_progress",
+                "output_file_id": f"{batch['input_file_id']}/{number}" if done else None,
+                "request_counts": {"total": len(lines), "completed": len(lines) if done else 0, "failed": 0},
+            }
+        )
+
+    async def output(self, request: Request) -> Response:
+        lines = []
+        for line in self.files[request.path_params["name"]]:
+            number = next(self._number)
+            step = self.script[min(number, len(self.script) - 1)]
+            body = json.loads(getattr(self, step)(line["body"], number).body)
+            self.requests.append(line["body"])
+            lines.append(json.dumps({"custom_id": line["custom_id"], "response": {"status_code": 200, "body": body}}))
+        return Response("\n".join(lines))
+
     def _says(self, text: str | None, finish: str = "stop", refusal: str | None = None) -> Response:
         message = {"role": "assistant", "content": text, "refusal": refusal}
         return JSONResponse(
@@ -134,7 +190,14 @@ class ChatServer:
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 port = free.getsockname()[1]
-        app = Starlette(routes=[Route("/v1/chat/completions", self.answer, methods=["POST"])])
+        routes = [
+            Route("/v1/chat/completions", self.answer, methods=["POST"]),
+            Route("/v1/files", self.upload, methods=["POST"]),
+            Route("/v1/files/{name}/{batch}/content", self.output),
+            Route("/v1/batches", self.start_batch, methods=["POST"]),
+            Route("/v1/batches/{name}", self.see_batch),
+        ]
+        app = Starlette(routes=routes)
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical"))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

@@ -22,6 +22,7 @@ from synth.conversations import (
     Server,
     ServerError,
     Turn,
+    batch,
     brief_from,
     detect_shape,
     estimate,
@@ -51,7 +52,7 @@ SOURCE = read_dialogues(TURNS, detect_shape(TURNS))
 
 
 def server(url: str, **options) -> Server:
-    return Server(base_url=url, model="scripted", **{"retries": 2, "timeout_s": 5, **options})
+    return Server(base_url=url, model="scripted", **{"retries": 2, "timeout_s": 5, "poll_s": 0.01, **options})
 
 
 # Reading -------------------------------------------------------------------------------------------------------
@@ -332,6 +333,34 @@ def test_the_estimate_is_of_the_prompts_that_will_be_sent():
     assert guess.requests == 10
     assert guess.output_tokens == 10 * 4 * 60
     assert guess.dollars == pytest.approx((guess.input_tokens * 1 + guess.output_tokens * 10) / 1e6)
+
+
+def test_a_batch_costs_half_and_asks_again_for_what_could_not_be_used(tmp_path):
+    model = ChatServer(["broken", "good"])
+    with model.running() as url:
+        chosen = server(url, price=Price(input=1.0, output=2.0))
+        outcome = write(Brief(dialogues=5), [], chosen, tmp_path / "set.jsonl", batch=True)
+    assert outcome.written == 5
+    assert [len(lines) for lines in model.files.values()] == [5, 1]
+    assert outcome.dollars == pytest.approx(6 * 200 / 1e6 / 2)
+
+
+def test_a_batch_under_way_is_fetched_after_a_crash_and_not_sent_again(tmp_path):
+    model = ChatServer()
+    with model.running() as url:
+        with pytest.raises(Stopped):
+            write(Brief(dialogues=5), [], server(url), tmp_path / "set.jsonl", batch=True, report=_StopsAt(0.0))
+        assert write(Brief(dialogues=5), [], server(url), tmp_path / "set.jsonl", batch=True).written == 5
+    assert len(model.batches) == 1
+
+
+def test_a_batch_keeps_its_budget(tmp_path):
+    price = Price(input=1.0, output=2.0)
+    with ChatServer().running() as url:
+        outcome = write(
+            Brief(dialogues=40), [], server(url, price=price), tmp_path / "set.jsonl", budget=0.004, batch=True
+        )
+    assert 0 < outcome.written < 40 and outcome.dollars <= 0.004 and "budget" in outcome.stopped
 
 
 # Answers and files ---------------------------------------------------------------------------------------------

@@ -20,4 +20,7 @@ class Order(BaseModel):
     intent: str | None = None
     """The label of the real dialogues that the brief's intents are values of."""
     budget: float | None = None
+    """US dollars that may be spent; None: no limit."""
+    batch: bool = False
+    """Through OpenAI's batch interface: half the price, within a day."""
     metrics: list[str] | None = None

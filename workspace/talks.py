@@ -28,6 +28,7 @@ from synth.conversations import (
     read_written,
     write,
 )
+from synth.conversations.batch import DISCOUNT
 from synth.conversations.formats import SUFFIXES, FileForm, save_dialogues
 from synth.conversations.local import serving
 from synth.conversations.prompts import fingerprint
@@ -40,7 +41,7 @@ from workspace.secrets import Secrets
 from workspace.store import LOCAL
 
 if TYPE_CHECKING:
-    from workspace.tasks import Work
+    from workspace.stages import Work
 
 HELD_OUT = 0.2
 """Share of the real dialogues that no prompt shows, to judge against."""
@@ -86,7 +87,8 @@ class Talks(Runs):
 
     def estimate_talk(self, dataset_id: str | None, order: Order) -> Estimate:
         """What an order will take, before anything is sent."""
-        return estimate(order.brief, self.shown(dataset_id, order), order.server, order.intent)
+        cost = estimate(order.brief, self.shown(dataset_id, order), order.server, order.intent)
+        return cost.model_copy(update={"dollars": cost.dollars * DISCOUNT}) if order.batch else cost
 
     def prompt(self, dataset_id: str | None, order: Order) -> list[dict[str, str]]:
         """The first request of an order, word for word as it will be sent."""
@@ -253,6 +255,7 @@ def converse(work: Work) -> None:
             folder / "set.jsonl",
             intent=order.intent,
             budget=order.budget,
+            batch=order.batch,
             report=writing,
         )
 

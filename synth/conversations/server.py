@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -37,6 +39,7 @@ class Server(BaseModel):
     at_once: int = Field(8, ge=1, le=256, description="Requests under way at the same time.")
     timeout_s: float = Field(120, gt=0, description="Seconds until a request is given up.")
     retries: int = Field(5, ge=0, le=20, description="Tries again after 429, 5xx, a cut connection or a time-out.")
+    poll_s: float = Field(10, gt=0, description="Seconds between two looks at a batch.")
     price: Price = Field(default_factory=Price, description="For the estimate and the budget.")
     local_only: bool = Field(False, description="Refuse any server that is not on this machine.")
 
@@ -50,6 +53,9 @@ class Server(BaseModel):
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return False
+
+
+STRANGE = "The server's answer is not in OpenAI's chat form. Check the base URL (most end in /v1)."
 
 
 class ServerError(ValueError):
@@ -91,6 +97,39 @@ class Client:
     def format(self) -> Format:
         return FORMATS[self._format]
 
+    async def send_batch(self, requests: list[dict[str, Any]]) -> str:
+        """Hand in many chat requests at once, each `{"custom_id", "body"}`; returns the batch's id."""
+        lines = [{**one, "method": "POST", "url": "/v1/chat/completions"} for one in requests]
+        content = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines).encode()
+        async with self._in_words():
+            file = await self._openai.files.create(file=("requests.jsonl", content), purpose="batch")
+            batch = await self._openai.batches.create(
+                input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+            )
+        return batch.id
+
+    async def batch(self, batch_id: str) -> tuple[int, dict[str, Any] | None]:
+        """How many requests of a batch are answered, and when it has ended each one's answer by its id."""
+        async with self._in_words():
+            batch = await self._openai.batches.retrieve(batch_id)
+            counts = batch.request_counts
+            if batch.status not in ("completed", "expired", "cancelled", "failed"):
+                return (counts.completed if counts else 0), None
+            if batch.output_file_id is None:
+                raise ServerError(f"The batch ended as {batch.status} without an answer. Try again, or without batch.")
+            content = await self._openai.files.content(batch.output_file_id)
+        lines = map(json.loads, content.content.splitlines())
+        return (counts.completed if counts else 0), {line["custom_id"]: line["response"]["body"] for line in lines}
+
+    @asynccontextmanager
+    async def _in_words(self) -> AsyncIterator[None]:
+        import openai
+
+        try:
+            yield
+        except openai.APIError as error:
+            raise ServerError(_in_words(error, self.server)) from error
+
     async def close(self) -> None:
         await self._openai.close()
 
@@ -112,9 +151,9 @@ class Client:
                     temperature=temperature,
                     max_tokens=max_tokens,
                     extra_headers={"Idempotency-Key": key},
-                    **_response_format(FORMATS[at], schema),
+                    **response_format(FORMATS[at], schema),
                 )
-                return _answer(raw.http_response.content, messages)
+                return _read(raw.http_response.content, messages)
             except (openai.BadRequestError, openai.UnprocessableEntityError, openai.InternalServerError) as error:
                 # A server that does not know a format says 400, 422 or (llama-cpp-python) 500: ask more plainly.
                 if at == len(FORMATS) - 1 or error.status_code not in (400, 422, 500):
@@ -124,7 +163,7 @@ class Client:
                 raise ServerError(_in_words(error, self.server)) from error
 
 
-def _response_format(form: Format, schema: dict[str, Any]) -> dict[str, Any]:
+def response_format(form: Format, schema: dict[str, Any]) -> dict[str, Any]:
     if form == "json_schema":
         wrapped = {"name": "dialogue", "strict": True, "schema": schema}
         return {"response_format": {"type": "json_schema", "json_schema": wrapped}}
@@ -137,10 +176,17 @@ def _response_format(form: Format, schema: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _answer(content: bytes, messages: list[dict[str, str]]) -> Answer:
+def _read(content: bytes, messages: list[dict[str, str]]) -> Answer:
     # Read by hand: the package's own parsing takes longer than the rest of a request's work together.
     try:
-        body = json.loads(content)
+        return answer_in(json.loads(content), messages)
+    except ValueError as error:
+        raise ServerError(STRANGE) from error
+
+
+def answer_in(body: Any, messages: list[dict[str, str]]) -> Answer:
+    """The answer in a chat completion; what it cost is estimated where the server does not say."""
+    try:
         choice = body["choices"][0]
         message = choice["message"]
         text, refusal = message.get("content") or "", message.get("refusal") or ""
@@ -152,10 +198,8 @@ def _answer(content: bytes, messages: list[dict[str, str]]) -> Answer:
             input_tokens=usage.get("prompt_tokens", tokens_in(messages)),
             output_tokens=usage.get("completion_tokens", len(text) // 4 + 1),
         )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ServerError(
-            "The server's answer is not in OpenAI's chat form. Check the base URL (most end in /v1)."
-        ) from error
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ServerError(STRANGE) from error
 
 
 def tokens_in(messages: list[dict[str, str]]) -> int:
