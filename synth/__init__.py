@@ -6,10 +6,11 @@ from synth.copulagan import CopulaGAN
 from synth.ctgan import CTGAN
 from synth.gaussian_copula import GaussianCopula
 from synth.schema import Column, Schema, conform
+from synth.trees import Trees
 from synth.tvae import TVAE
 
 GENERATORS: dict[str, type[Generator]] = {
-    generator.name: generator for generator in (Bootstrap, GaussianCopula, CTGAN, TVAE, CopulaGAN)
+    generator.name: generator for generator in (Trees, Bootstrap, GaussianCopula, CTGAN, TVAE, CopulaGAN)
 }
 
 __all__ = ["GENERATORS", "Column", "Generator", "Params", "Report", "Schema", "Stopped", "conform", "quiet"]

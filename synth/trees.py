@@ -1,0 +1,376 @@
+"""Sequential trees: columns one after another, each drawn from a tree on those before it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from synth.base import Generator, Params, Report, knob
+from synth.cart import Cart
+from synth.codes import Amounts, Levels
+from synth.schema import Schema
+
+MOST_CLASSES = 64
+"""A tree tells so many levels apart one by one; of more it learns their order."""
+MOST_PREDICTORS = 30
+MOST_ROWS = 100_000
+"""Trees are grown on so many rows, and filled with all."""
+SMOOTHING = 10
+"""Rows of the whole table that a level's own mean is mixed with."""
+CANDIDATES = 16
+"""Ways a row is begun when the columns given lie late in the visiting order."""
+
+
+class Stage(NamedTuple):
+    """How one variable is drawn: a column's values, or whether columns have one."""
+
+    variable: int
+    predictors: list[int]
+    scales: list[np.ndarray | None]
+    """Of each predictor that is a category: where its levels lie, the last entry for missing."""
+    cart: Cart
+    starts: np.ndarray
+    """Where each leaf's donors begin, and the end of the last."""
+    donors: np.ndarray
+    """Codes of the training rows, leaf after leaf, in order within each."""
+
+
+class Trees(Generator):
+    """Draws columns one after another, each value from the leaf of a tree that the row so far falls into.
+
+    A column's tree is grown on the columns before it: a classification tree for categories, a regression tree on
+    ranks for numbers. Categories among the predictors are ordered by what they say about the column, which spares
+    the tree thousands of one-hot columns. Whether values are missing is decided first. A number is drawn between
+    two neighbours in the leaf, so that no real value need be repeated.
+    Source: Reiter 2005, "Using CART to generate partially synthetic public use microdata"; Nowok, Raab and Dibben
+    2016, "synthpop".
+    """
+
+    name, title = "trees", "Trees"
+    summary = "Decision trees, one column after another. Best quality on a CPU, in seconds: start here."
+
+    class Params(Params):
+        min_leaf: int = knob(
+            20,
+            "Training rows that share a leaf, at least. More of them protect people better and blur the table.",
+            ge=5,
+            le=1000,
+            tune=(10, 100),
+            log=True,
+        )
+        rare_below: int = knob(
+            5, "Levels of a category that fewer rows have are never drawn; they become one level, (rare).", ge=1, le=100
+        )
+        order: Literal["few values first", "many values first", "as in the table"] = knob(
+            "few values first", "In which order the columns are drawn.", advanced=True
+        )
+
+    # The four hooks --------------------------------------------------------------------------------------------
+
+    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+        report(0.0, "Reading the columns")
+        self.columns = schema
+        self.codecs, codes = [], []
+        for column in schema:
+            if column.kind in ("category", "boolean"):
+                codec, coded = Levels.learn(table[column.name], column, self.params.rare_below)
+            else:
+                codec, coded = Amounts.learn(table[column.name], self.params.rare_below)
+            self.codecs.append(codec)
+            codes.append(coded)
+        self.gap_of, gaps = _gap_patterns(codes)
+        codes += gaps
+        rng = np.random.default_rng([self.seed, 0])
+        grown_on = np.sort(rng.permutation(len(table))[:MOST_ROWS])
+        order = self._order(codes)
+        near = _nearest(codes, order, grown_on)
+        self.stages = []
+        for place, variable in enumerate(order):
+            report(0.1 + 0.9 * place / len(order), f"Growing tree {place + 1} of {len(order)}")
+            self.stages.append(self._stage(variable, near[variable], codes, grown_on))
+
+    def _sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+        drawn: dict[int, np.ndarray] = {}
+        for place, stage in enumerate(self.stages):
+            report(place / len(self.stages), "Drawing rows")
+            self._draw(stage, drawn, rows, rng)
+        return self._decoded(drawn)
+
+    def _save(self, folder: Path) -> None:
+        arrays: dict[str, np.ndarray] = {}
+        about: dict[str, Any] = {"codecs": [], "gap_of": self.gap_of, "stages": []}
+        for place, codec in enumerate(self.codecs):
+            if isinstance(codec, Amounts):
+                arrays |= {f"values {place}": codec.values, f"common {place}": codec.common}
+                about["codecs"].append(None)
+            else:
+                about["codecs"].append(codec.state())
+        for place, stage in enumerate(self.stages):
+            about["stages"].append({"variable": stage.variable, "predictors": stage.predictors})
+            arrays |= {f"{part} {place}": array for part, array in stage.cart._asdict().items()}
+            arrays |= {f"starts {place}": stage.starts, f"donors {place}": stage.donors}
+            arrays |= {f"scale {place} {i}": scale for i, scale in enumerate(stage.scales) if scale is not None}
+        about["columns"] = self.columns.model_dump(mode="json")
+        (folder / "trees.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+        np.savez_compressed(folder / "trees.npz", **arrays)
+
+    def _load(self, folder: Path) -> None:
+        about = json.loads((folder / "trees.json").read_text(encoding="utf-8"))
+        self.columns, self.gap_of = Schema.model_validate(about["columns"]), about["gap_of"]
+        with np.load(folder / "trees.npz", allow_pickle=False) as arrays:
+            self.codecs = [
+                Amounts(arrays[f"values {place}"], arrays[f"common {place}"])
+                if state is None
+                else Levels(np.array(state["names"], str), state["rare"])
+                for place, state in enumerate(about["codecs"])
+            ]
+            self.stages = [
+                Stage(
+                    stage["variable"],
+                    stage["predictors"],
+                    [arrays.get(f"scale {place} {i}") for i in range(len(stage["predictors"]))],
+                    Cart(*(arrays[f"{part} {place}"] for part in Cart._fields)),
+                    arrays[f"starts {place}"],
+                    arrays[f"donors {place}"],
+                )
+                for place, stage in enumerate(about["stages"])
+            ]
+
+    def _complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+        """Rows with the values of `given`: columns are visited as ever, and what is given is taken as it is.
+
+        A row begins in several ways at once, and each time a given column is reached, the ways to which its value is
+        likelier go on. Source: Gordon, Salmond and Smith 1993, "Novel approach to nonlinear/non-Gaussian Bayesian
+        state estimation" (the bootstrap filter).
+        """
+        known = {}
+        for place, (column, codec) in enumerate(zip(self.columns, self.codecs, strict=True)):
+            if column.name in given.columns:
+                known[place] = codec.encode(given[column.name])
+                if self.gap_of[place] >= 0:
+                    known.setdefault(self.gap_of[place], np.zeros(len(given), np.int32))
+        rows, ways = len(given), 1
+        drawn: dict[int, np.ndarray] = {}
+        left = sum(stage.variable in known for stage in self.stages)
+        for place, stage in enumerate(self.stages):
+            report(place / len(self.stages), "Drawing rows")
+            if stage.variable not in known:
+                if left and ways == 1:
+                    ways = CANDIDATES
+                    drawn = {variable: np.repeat(codes, ways, axis=0) for variable, codes in drawn.items()}
+                self._draw(stage, drawn, rows * ways, rng)
+                continue
+            left -= 1
+            value = np.repeat(known[stage.variable], ways)
+            if ways > 1:
+                weights = self._likelihood(stage, drawn, value).reshape(rows, ways)
+                chosen = _resampled(weights, 1 if not left else ways, rng)
+                ways = chosen.shape[1]
+                chosen = (chosen + len(weights[0]) * np.arange(rows)[:, None]).ravel()
+                drawn = {variable: codes[chosen] for variable, codes in drawn.items()}
+            drawn[stage.variable] = np.repeat(known[stage.variable], ways)
+        return self._decoded(drawn)
+
+    def _knows(self, column: str, value: str) -> bool:
+        codec = self.codecs[self.columns.names.index(column)]
+        return value in codec.names
+
+    # Fitting ---------------------------------------------------------------------------------------------------
+
+    def _order(self, codes: list[np.ndarray]) -> list[int]:
+        """Whether values are missing, then the columns."""
+        size, columns = len(self.codecs), list(range(len(self.codecs)))
+        if self.params.order != "as in the table":
+            few_first = self.params.order == "few values first"
+            columns.sort(key=lambda place: len(self.codecs[place]) * (1 if few_first else -1))
+        return [*range(size, len(codes)), *columns]
+
+    def _levels_of(self, variable: int) -> int:
+        return 2 if variable >= len(self.codecs) else len(self.codecs[variable])
+
+    def _is_ordered(self, variable: int) -> bool:
+        return variable < len(self.codecs) and self.codecs[variable].ordered
+
+    def _stage(self, variable: int, predictors: list[int], codes: list[np.ndarray], grown_on: np.ndarray) -> Stage:
+        there = np.flatnonzero(codes[variable] >= 0)
+        rows = grown_on[codes[variable][grown_on] >= 0]
+        outcome, levels = codes[variable][rows], self._levels_of(variable)
+        classes = not self._is_ordered(variable) and levels <= MOST_CLASSES
+        if classes:
+            meaning = np.eye(levels)[outcome]
+        else:
+            position = np.arange(levels)
+            if not self._is_ordered(variable) and predictors:
+                position = self._ordered_levels(outcome, levels, predictors, codes, rows)
+            outcome = _ranks(position[outcome])
+            meaning = outcome[:, None]
+        scales = [
+            None
+            if self._is_ordered(predictor) or self._levels_of(predictor) <= 2
+            else _scale(codes[predictor][rows], self._levels_of(predictor), meaning)
+            for predictor in predictors
+        ]
+        matrix = _matrix(predictors, scales, codes, rows)
+        cart = Cart.grow(matrix, outcome, classes=classes, min_leaf=self.params.min_leaf, seed=self.seed)
+        if len(there) > len(rows):
+            matrix = _matrix(predictors, scales, codes, there)
+        leaf = cart.find(matrix) if len(there) else np.empty(0, np.int32)
+        donors = codes[variable][there]
+        starts = np.searchsorted(np.sort(leaf), np.arange(cart.leaves + 1))
+        return Stage(variable, predictors, scales, cart, starts, donors[np.lexsort((donors, leaf))])
+
+    def _ordered_levels(
+        self, outcome: np.ndarray, levels: int, predictors: list[int], codes: list[np.ndarray], rows: np.ndarray
+    ) -> np.ndarray:
+        """Where each of very many levels lies along the predictor that they say most about."""
+        counts = np.maximum(np.bincount(outcome, minlength=levels), 1)
+        best, most = np.arange(levels, dtype=float), -1.0
+        for predictor in predictors:
+            seen = codes[predictor][rows].astype(float)
+            means = np.bincount(outcome, seen, levels) / counts
+            said = means[outcome].var() / max(seen.var(), 1e-12)
+            if said > most:
+                best, most = means, said
+        # Levels with equal means keep apart.
+        return np.argsort(np.argsort(best, kind="stable"), kind="stable")
+
+    # Drawing ---------------------------------------------------------------------------------------------------
+
+    def _draw(self, stage: Stage, drawn: dict[int, np.ndarray], rows: int, rng: np.random.Generator) -> None:
+        """Add the stage's variable to what is drawn: codes, and beside those of numbers the numbers themselves."""
+        codes = np.full(rows, -1, np.int32)
+        gap = self.gap_of[stage.variable] if stage.variable < len(self.codecs) else -1
+        todo = np.arange(rows) if gap < 0 else np.flatnonzero(drawn[gap] == 0)
+        if not len(stage.donors):
+            todo = todo[:0]
+        leaf = stage.cart.find(_matrix(stage.predictors, stage.scales, drawn, todo))
+        start, end = stage.starts[leaf], stage.starts[leaf + 1]
+        donor = start + (rng.random(len(todo)) * (end - start)).astype(np.int64)
+        codes[todo] = stage.donors[donor]
+        if self._is_ordered(stage.variable):
+            codec = self.codecs[stage.variable]
+            beside = np.clip(donor + rng.choice([-1, 1], len(todo)), start, end - 1)
+            amounts = np.full(rows, np.nan)
+            amounts[todo] = codec.between(stage.donors[donor], stage.donors[beside], rng)
+            drawn[self._amounts_of(stage.variable)] = amounts
+            codes[todo] = codec.places(amounts[todo])
+        drawn[stage.variable] = codes
+
+    def _likelihood(self, stage: Stage, drawn: dict[int, np.ndarray], codes: np.ndarray) -> np.ndarray:
+        """How likely each row's leaf is to hold its code, or for numbers one near it."""
+        leaf = stage.cart.find(_matrix(stage.predictors, stage.scales, drawn, np.arange(len(codes))))
+        size = stage.starts[leaf + 1] - stage.starts[leaf]
+        levels = max(self._levels_of(stage.variable), 1)
+        near = 0
+        if self._is_ordered(stage.variable):
+            # A sixteenth of the rows on either side counts as near.
+            rows = np.sort(stage.donors)
+            low, high = (np.searchsorted(rows, codes, side) for side in ("left", "right"))
+            near = len(rows) // 16
+            low, high = rows[np.maximum(low - near, 0)], rows[np.minimum(high + near, len(rows) - 1)]
+        else:
+            low = high = codes
+        key = np.repeat(np.arange(len(stage.starts) - 1), np.diff(stage.starts)) * (levels + 1) + stage.donors
+        at = leaf.astype(np.int64) * (levels + 1)
+        count = np.searchsorted(key, at + high, "right") - np.searchsorted(key, at + low, "left")
+        return (count + 0.1) / (size + 1)
+
+    def _amounts_of(self, variable: int) -> int:
+        """Where the numbers of an ordered column lie among what is drawn."""
+        return -1 - variable
+
+    def _decoded(self, drawn: dict[int, np.ndarray]) -> pd.DataFrame:
+        columns = {}
+        for place, (column, codec) in enumerate(zip(self.columns, self.codecs, strict=True)):
+            if codec.ordered:
+                amounts = drawn.get(self._amounts_of(place))
+                columns[column.name] = codec.decode(codec.amounts(drawn[place]) if amounts is None else amounts, column)
+            else:
+                columns[column.name] = codec.decode(drawn[place], column)
+        return pd.DataFrame(columns)
+
+
+def _gap_patterns(codes: list[np.ndarray]) -> tuple[list[int], list[np.ndarray]]:
+    """For each column the variable that says whether it has a value (-1: always), and those variables' codes.
+
+    Columns that are missing in the same rows share one.
+    """
+    gap_of, found, gaps = [], {}, []
+    for coded in codes:
+        missing = coded < 0
+        if not missing.any():
+            gap_of.append(-1)
+            continue
+        pattern = missing.tobytes()
+        if pattern not in found:
+            found[pattern] = len(codes) + len(gaps)
+            gaps.append(missing.astype(np.int32))
+        gap_of.append(found[pattern])
+    return gap_of, gaps
+
+
+def _nearest(codes: list[np.ndarray], order: list[int], rows: np.ndarray) -> dict[int, list[int]]:
+    """For each variable those before it that say most about it, at most `MOST_PREDICTORS`, in their order."""
+    before = {variable: order[:place] for place, variable in enumerate(order)}
+    if len(order) <= MOST_PREDICTORS + 1:
+        return before
+    rows = rows[:4000]
+    tables = [_eighths(codes[variable][rows]) for variable in order]
+    ends = np.cumsum([table.shape[1] for table in tables])
+    joint = np.concatenate(tables, axis=1)
+    # Pearson's residuals of each pair's table; their squares add up to how much the two say about each other.
+    expected = np.outer(joint.mean(axis=0), joint.mean(axis=0))
+    residual = (joint.T @ joint / len(rows) - expected) ** 2 / np.maximum(expected, 1e-9)
+    starts = np.append(0, ends[:-1])
+    said = np.add.reduceat(np.add.reduceat(residual, starts, axis=0), starts, axis=1)
+    for place, variable in enumerate(order):
+        best = np.argsort(-said[place, :place], kind="stable")[:MOST_PREDICTORS]
+        before[variable] = [order[other] for other in np.sort(best)]
+    return before
+
+
+def _eighths(codes: np.ndarray) -> np.ndarray:
+    """Rows x up to nine columns: in which eighth of the codes a row lies, or whether it has none."""
+    edges = np.unique(np.quantile(codes, np.arange(1, 8) / 8))
+    which = np.where(codes < 0, 0, 1 + np.searchsorted(edges, codes))
+    return np.eye(which.max() + 1, dtype=np.float32)[which][:, np.unique(which)]
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Where each value lies among all, 0 to 1, equal ones in the middle of theirs."""
+    ordered = np.sort(values)
+    return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / 2 / len(values)
+
+
+def _scale(codes: np.ndarray, levels: int, meaning: np.ndarray) -> np.ndarray:
+    """Where each level lies along the direction in which the levels' mean outcomes differ most; missing last."""
+    codes = np.where(codes < 0, levels, codes)
+    counts = np.bincount(codes, minlength=levels + 1).astype(float)
+    sums = np.stack([np.bincount(codes, side, levels + 1) for side in meaning.T], axis=1)
+    overall = meaning.mean(axis=0)
+    means = (sums + SMOOTHING * overall) / (counts + SMOOTHING)[:, None] - overall
+    if means.shape[1] == 1:
+        return means[:, 0]
+    _, directions = np.linalg.eigh((means * counts[:, None]).T @ means)
+    return means @ directions[:, -1]
+
+
+def _matrix(predictors: list[int], scales: list[np.ndarray | None], codes, rows: np.ndarray) -> np.ndarray:
+    """What the tree sees of some rows: codes, or where the code lies on its scale."""
+    matrix = np.empty((len(rows), len(predictors)), np.float32)
+    for place, (predictor, scale) in enumerate(zip(predictors, scales, strict=True)):
+        seen = codes[predictor][rows]
+        matrix[:, place] = seen if scale is None else scale[seen]
+    return matrix
+
+
+def _resampled(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """For each row `count` of its ways, drawn in proportion to their weights, evenly spread."""
+    ends = np.cumsum(weights, axis=1)
+    ends /= ends[:, -1:]
+    points = (rng.random((len(weights), 1)) + np.arange(count)) / count
+    return np.minimum((points[:, :, None] > ends[:, None, :]).sum(axis=2), weights.shape[1] - 1)
