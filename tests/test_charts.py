@@ -164,11 +164,15 @@ def test_the_scorecard_has_a_row_for_each_metric_measured_or_not():
 def test_a_click_on_a_ranking_or_a_pair_tells_the_columns():
     ranking = charts.ranking_figure(scores()["column_shapes"].detail)
     assert ranking.data[-1].customdata[0][0] == NASTY
-    pairs = charts.pair_scores_figure(scores()["column_pair_trends"].detail)
-    heat = pairs.data[0]
+    pairs = charts.pair_ranking_figure(scores()["column_pair_trends"].detail)
+    assert list(pairs.data[-1].customdata[0]) == [NASTY, "b"]
+
+
+def test_the_map_of_pairs_shows_what_each_lacks():
+    heat = charts.pair_scores_figure(scores()["column_pair_trends"].detail).data[0]
     row, column = (list(heat.y).index(label) for label in ("b", "&lt;script&gt;alert(1)&lt;/script&gt;"))
-    assert list(heat.customdata[row][column]) == ["b", NASTY]
     assert heat.z[row][column] == pytest.approx(0.4)
+    assert np.isnan(heat.z[row][row])
 
 
 ROC = {"false_positive_rate": [0, 1], "true_positive_rate": [0, 1]}

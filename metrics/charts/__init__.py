@@ -6,7 +6,7 @@ shows a figure.
 """
 
 from metrics.charts.columns import column_figure
-from metrics.charts.details import PICTURES, pair_scores_figure, ranking_figure, score_figures
+from metrics.charts.details import PICTURES, pair_ranking_figure, pair_scores_figure, ranking_figure, score_figures
 from metrics.charts.pairs import pair_figure
 from metrics.charts.runs import runs_columns_figure, runs_figure
 from metrics.charts.scores import scorecard_figure
@@ -22,6 +22,7 @@ __all__ = [
     "correlation_figure",
     "missingness_figure",
     "pair_figure",
+    "pair_ranking_figure",
     "pair_scores_figure",
     "projection_figure",
     "ranking_figure",

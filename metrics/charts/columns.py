@@ -37,12 +37,16 @@ def column_figure(view: dict[str, Any]) -> go.Figure:
 
 
 def _subtitle(view: dict[str, Any]) -> str:
-    said = rows_in_words(view["rows"]) + ("; lengths of the texts" if view["kind"] == "text" else "")
-    beyond = view.get("beyond", {})
-    if not any(beyond.values()):
-        return said
-    shares = ", ".join(f"{percent(beyond[name])} of {_ROWS[name]}" for name in view["rows"])
-    return f"{said}. Beyond the axis: {shares}"
+    return rows_in_words(view["rows"]) + ("; lengths of the texts" if view["kind"] == "text" else "")
+
+
+def _axis_title(view: dict[str, Any], name: str = "") -> dict[str, str]:
+    """The name of the axis, and how many rows lie beyond it."""
+    lines = [plain(name)] if name else []
+    if any(view["beyond"].values()):
+        shares = ", ".join(f"{percent(view['beyond'][table])} of {_ROWS[table]}" for table in view["rows"])
+        lines.append(f'<span style="font-size:11px">Beyond the axis: {shares} rows</span>')
+    return {"text": "<br>".join(lines)}
 
 
 def _histogram(view: dict[str, Any]) -> go.Figure:
@@ -50,7 +54,7 @@ def _histogram(view: dict[str, Any]) -> go.Figure:
     traces = _steps(view, "x", "y")
     name = f"{view['column']} (characters)" if view["kind"] == "text" else view["column"]
     layout: dict[str, Any] = {
-        "xaxis": {"title": {"text": plain(name)}, "domain": [0, 0.7 if apart else 1], **scale_of(view)},
+        "xaxis": {"title": _axis_title(view, name), "domain": [0, 0.7 if apart else 1], **scale_of(view)},
         "yaxis": {"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
         "hovermode": "x unified",
     }
@@ -157,7 +161,8 @@ def _bars(view: dict[str, Any]) -> go.Figure:
                 "marker": _fill(name),
                 "customdata": [plain(level["label"], 60) for level in levels],
                 "hovertemplate": f"%{{customdata}}: %{{x:{SHARE}}}",
-                "texttemplate": "%{x:.2~p}",
+                # Blanks keep the figure clear of the holdout's tick.
+                "texttemplate": "\u00a0\u00a0%{x:.2~p}",
                 "textposition": "outside",
                 "textfont": {"size": 10},
                 "cliponaxis": False,
@@ -194,7 +199,7 @@ def _time(view: dict[str, Any]) -> go.Figure:
     traces = _steps(view, "x", "y")
     panels = [*cycles, *([{"name": "set apart", "labels": [], "shares": {}}] if view["apart"] else [])]
     layout: dict[str, Any] = {
-        "xaxis": {"type": "date", "domain": [0, 1], "anchor": "y"},
+        "xaxis": {"type": "date", "domain": [0, 1], "anchor": "y", "title": _axis_title(view)},
         "yaxis": {"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
         "annotations": [],
         "hovermode": "x unified",

@@ -25,6 +25,7 @@ from metrics.charts.theme import (
     nothing,
     plain,
     rgba,
+    shortened,
     unique,
 )
 
@@ -59,7 +60,7 @@ def dots(
         "name": LABELS["synthetic"],
         "x": list(values),
         "y": places,
-        "customdata": [[what] for what in (clicked or labels)],
+        "customdata": [what if isinstance(what, list) else [what] for what in (clicked or labels)],
         "marker": {"size": 10, "color": SYNTHETIC},
         "hovertemplate": "%{x:.3~g}",
     }
@@ -88,23 +89,37 @@ def dots(
 
 def ranking_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     """`columns` [{column, score, reference}], worst first. A click hands over the column's name."""
-    title = "Columns, worst first"
-    items = [item for item in detail["columns"] if item["score"] is not None]
-    if not items:
-        return nothing(title, "No column could be compared.")
-    shown = items[:MOST]
-    names = [item["column"] if "column" in item else " and ".join(item["columns"]) for item in shown]
-    seen = [value for item in shown for value in (item["score"], item.get("reference")) if value is not None]
-    scale = (
-        [min(*seen, 0) - 0.01, max(seen) + 0.01] if low_is_good else [min(*seen, 0.95) - 0.01, max(*seen, 1) + 0.005]
-    )
+    items = detail["columns"]
+    names = [item["column"] if "column" in item else item["columns"][0] for item in items]
+    return _ranking("Columns", items, names, names, low_is_good)
+
+
+def pair_ranking_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+    """`pairs` [{columns, score, reference}], worst first. A click hands over both names."""
+    items = detail["pairs"]
+    names = [" and ".join(shortened(name, 20) for name in item["columns"]) for item in items]
+    return _ranking("Pairs of columns", items, names, [item["columns"] for item in items], low_is_good)
+
+
+def _ranking(
+    what: str, items: Sequence[Mapping[str, Any]], labels: Sequence[str], clicked: Sequence[Any], low_is_good: bool
+) -> go.Figure:
+    title = f"{what}, worst first"
+    places = [place for place, item in enumerate(items) if item["score"] is not None]
+    if not places:
+        return nothing(title, "None could be compared.")
+    shown = places[:MOST]
+    values, references = ([items[place].get(key) for place in shown] for key in ("score", "reference"))
+    seen = [value for value in (*values, *references) if value is not None]
+    ends = (min(*seen, 0) - 0.01, max(seen) + 0.01) if low_is_good else (min(*seen, 0.95) - 0.01, max(*seen, 1) + 0.005)
     return dots(
-        names,
-        [item["score"] for item in shown],
-        [item.get("reference") for item in shown],
+        [labels[place] for place in shown],
+        values,
+        references,
         title,
-        f"The {len(shown)} worst of {len(items):,} columns" if len(shown) < len(items) else "",
-        {"title": {"text": f"{0 if low_is_good else 1} is as in the training rows"}, "range": scale},
+        f"The {MOST} worst of {len(places):,}" if len(places) > MOST else "",
+        {"title": {"text": f"{0 if low_is_good else 1} is as in the training rows"}, "range": list(ends)},
+        clicked=[clicked[place] for place in shown],
     )
 
 
@@ -218,7 +233,7 @@ def _diagonal(name: str) -> dict[str, Any]:
 
 
 def pair_scores_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`pairs` [{columns, score, reference}]: how far each is from the training rows. A click hands over both names."""
+    """`pairs` [{columns, score, reference}]: how far each is from the training rows, at a glance."""
     pairs = detail["pairs"]
     names = list(dict.fromkeys(name for pair in sorted(pairs, key=lambda p: p["columns"]) for name in pair["columns"]))
     place = {name: n for n, name in enumerate(names)}
@@ -229,7 +244,7 @@ def pair_scores_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     )
     lost = {}
     for key in sides:
-        lost[key] = np.full((len(names), len(names)), np.nan)
+        lost[key] = np.full((len(names), len(names)), np.nan, dtype=np.float32)
         for pair in pairs:
             if pair.get(key) is not None:
                 one, two = (place[name] for name in pair["columns"])
@@ -248,7 +263,6 @@ def pair_scores_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
                 "z": lost[key],
                 "zmin": 0,
                 "zmax": most,
-                "customdata": [[[one, two] for two in names] for one in names],
                 "colorscale": fading(SYNTHETIC if key == "score" else REAL),
                 "showscale": False,
                 "hoverongaps": False,

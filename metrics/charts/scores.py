@@ -88,10 +88,10 @@ def scorecard_figure(cards: Iterable[Card], scores: Mapping[str, Score]) -> go.F
     return figure(
         traces,
         "Scorecard",
-        "Every row runs from the smallest to the largest value; ▸ and ◂ point to the good end",
+        "Every row runs from the smallest to the largest value, ▸ ◂ point to the good end; real: the holdout’s score",
         height=20 + 30 * len(lines),
         annotations=said,
-        xaxis={"domain": [0, 0.68], "range": [-0.04, 1.04], "visible": False, "fixedrange": True},
+        xaxis={"domain": [0, 0.66], "range": [-0.04, 1.04], "visible": False, "fixedrange": True},
         yaxis=row_axis([""] * len(lines)) | {"ticktext": labels, "fixedrange": True},
     )
 
@@ -158,7 +158,7 @@ def _said(card: Card, score: Score) -> dict[str, Any]:
     if score.value is None:
         # The row has no dot, so the sentence takes its place.
         return place | {"x": 0, "xref": "x", "text": f"<i>Not measured. {plain(score.note, 140)}</i>"}
-    words = {"better": "better than real", "as_good": "as good as real", "worse": "<b>worse than real</b>"}
-    level = words.get(verdict(card, score).level, "no reference")
+    words = {"better": "better", "as_good": "as good", "worse": "<b>worse</b>"}
+    level = words.get(verdict(card, score).level, "nothing to judge by")
     reference = "" if score.reference is None else f" (real {number(score.reference)})"
-    return place | {"x": 0.7, "xref": "paper", "text": f"<b>{number(score.value)}</b>{reference}, {level}"}
+    return place | {"x": 0.68, "xref": "paper", "text": f"<b>{number(score.value)}</b>{reference}: {level}"}

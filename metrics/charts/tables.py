@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from metrics.charts.axes import panels, row_axis
@@ -31,7 +32,7 @@ def correlation_figure(view: dict[str, Any]) -> go.Figure:
     names = view["columns"]
     if len(names) < 2:
         return nothing("Associations", "There are fewer than two columns to compare.")
-    layout, notes = panels(["Real", "Synthetic", "Synthetic less real"], gap=0.02)
+    layout, notes = panels(["Real", "Synthetic", "Difference"], gap=0.02)
     layout |= {"annotations": notes}
     labels = unique([plain(name, 40) for name in names])
     widest = max((abs(value) for row in view["difference"] for value in row if value is not None), default=0)
@@ -47,7 +48,7 @@ def correlation_figure(view: dict[str, Any]) -> go.Figure:
                 "name": LABELS.get(part, "Difference"),
                 "x": labels,
                 "y": labels,
-                "z": view[part],
+                "z": np.array(view[part], dtype=np.float32),
                 "zmin": -reach,
                 "zmax": reach,
                 "colorscale": DIFFERENCE if is_gap else SIGNED,
@@ -69,7 +70,7 @@ def correlation_figure(view: dict[str, Any]) -> go.Figure:
     return figure(
         traces,
         "Associations between columns",
-        rows_in_words(view["rows"], view["real_rows"]) + drawn,
+        f"{rows_in_words(view['rows'], view['real_rows'])}{drawn}. Difference: synthetic less real",
         height=400,
         **layout,
     )
@@ -77,7 +78,7 @@ def correlation_figure(view: dict[str, Any]) -> go.Figure:
 
 def _scale_at(right: float) -> dict[str, Any]:
     """A small colour bar over the right end of a panel, beside its heading."""
-    place = {"x": right, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "len": 0.14, "ypad": 0, "xpad": 0}
+    place = {"x": right, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "len": 0.12, "ypad": 0, "xpad": 0}
     return place | {"orientation": "h", "thickness": 8, "tickfont": {"size": 10}, "outlinewidth": 0, "nticks": 3}
 
 

@@ -134,8 +134,13 @@ def nothing(title: str, message: str) -> go.Figure:
 
 def plain(text: str, most: int = 28) -> str:
     """`text` as Plotly prints it literally, shortened: a column may be called `<b>` or hold a page of text."""
+    return escape(shortened(text, most), quote=False)
+
+
+def shortened(text: str, most: int) -> str:
+    """`text` on one line of at most `most` characters."""
     text = " ".join(str(text).split()) or "(blank)"
-    return escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def unique(labels: list[str]) -> list[str]:

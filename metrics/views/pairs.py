@@ -40,14 +40,22 @@ class _Side:
 
 
 def pair_view(
-    real: pd.DataFrame, synthetic: pd.DataFrame, first: Column, second: Column, *, rows: str = "training", seed: int = 0
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    first: Column,
+    second: Column,
+    *,
+    rows: str = "training",
+    points: int = POINTS,
 ) -> dict[str, Any]:
     """What the picture of two columns shows, as plain JSON values; `rows` says which real rows `real` holds.
+
+    Two numbers are drawn as single rows where neither table has more than `points` rows, and as a density elsewhere.
 
     Keys: `first`, `second`, `real_rows` (the value of `rows`), `rows` {real, synthetic: count}, `form`, and
     - "nothing", when neither table has a row
     - "density", two numbers: `x`, `y` {edges, scale}; `shares` {real, synthetic: y by x, of rows with both values}
-    - "points", two numbers and few rows: `x`, `y` {scale}; `points` {real, synthetic: {x, y}}
+    - "points", two numbers, each row a point: `x`, `y` {scale}; `points` {real, synthetic: {x, y}}
     - "boxes", a number for each level: `levels`, `number`, `scale`,
       `boxes` {real, synthetic: [{low, q25, median, q75, high, share} or None]}; low and high are 5 % and 95 %
     - "shares", two categories: `first_levels`, `second_levels`,
@@ -67,7 +75,7 @@ def pair_view(
     if one.levels is not None and two.levels is not None:
         return view | _shares(one, two)
     if one.levels is None and two.levels is None:
-        few = max(len(real), len(synthetic)) <= POINTS
+        few = max(len(real), len(synthetic)) <= points
         return view | (_points(one, two) if few else _density(one, two))
     return view | _boxes(*((one, two) if one.levels is not None else (two, one)))
 
