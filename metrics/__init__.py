@@ -3,46 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from metrics.base import OPTIONS, Card, Metric, Score, Tables
+from metrics.association import correlation_difference
+from metrics.attacks import attribute_inference, linkability, singling_out_multivariate, singling_out_univariate
+from metrics.base import OPTIONS, Card, Metric, NotMeasurable, Score, Tables
+from metrics.coverage import boundary_adherence, coverage, missingness
 from metrics.detector import detector
+from metrics.disclosure import disclosure_protection, k_anonymity, l_diversity
 from metrics.fidelity import column_pair_trends, column_shapes
-from metrics.privacy import distance_to_closest_record, exact_copies
-from metrics.utility import suggest_target, train_on_synthetic
-from metrics.verdict import THRESHOLDS, Figure, Gate, Threshold, Verdict, gate, summary, verdict
+from metrics.identifiers import epsilon, pii_replay, rare_values
+from metrics.marginals import marginal_accuracy
+from metrics.membership import membership_inference
+from metrics.privacy import (
+    distance_to_closest_record,
+    exact_copies,
+    near_copies,
+    nearest_neighbour_ratio,
+    riskiest_rows,
+)
+from metrics.sampling import sample_rows
+from metrics.support import alpha_precision, authenticity, beta_recall
+from metrics.utility import (
+    augmentation_gain,
+    calibration,
+    importance_agreement,
+    suggest_target,
+    train_on_synthetic,
+)
+from metrics.validity import validity
+from metrics.verdict import THRESHOLDS, Figure, Gate, Threshold, Verdict, gate, plain_names, summary, verdict
 
 METRICS: dict[str, Metric] = {
     metric.card.name: metric
     for metric in (
         column_shapes,
         column_pair_trends,
+        marginal_accuracy,
+        correlation_difference,
+        missingness,
+        coverage,
+        boundary_adherence,
+        validity,
+        alpha_precision,
+        beta_recall,
         detector,
         train_on_synthetic,
+        importance_agreement,
+        augmentation_gain,
+        calibration,
         exact_copies,
+        near_copies,
         distance_to_closest_record,
+        nearest_neighbour_ratio,
+        authenticity,
+        singling_out_univariate,
+        singling_out_multivariate,
+        linkability,
+        attribute_inference,
+        membership_inference,
+        disclosure_protection,
+        k_anonymity,
+        l_diversity,
+        pii_replay,
+        rare_values,
+        epsilon,
     )
 }
+MOST_ROWS = 100_000
+"""Larger tables are judged on so many of their rows, but for metrics that must see every row."""
+EFFORT = {"cheap": 1, "medium": 3, "dear": 6}
 
 
 def evaluate(
     tables: Tables, names: list[str] | None = None, report: Callable[[float, str], None] | None = None
 ) -> dict[str, Score]:
-    """Score the synthetic table with the named metrics (default: all), in the order of `METRICS`.
+    """Score the synthetic table with the named metrics (default: all), in the order given.
 
-    `report(done, note)` hears how far the work is, done from 0 to 1; what it raises stops the work.
+    `report(done, note)` hears how far the work is, done from 0 to 1; what it raises stops the work. Tables of more
+    than 100,000 rows are judged on a random sample, and the score's note states the sampling error.
     Raises KeyError for an unknown name.
     """
-    chosen = list(METRICS) if names is None else names
-    metrics = [METRICS[name] for name in chosen]
-    weights = [{"cheap": 1, "medium": 3, "dear": 9}[metric.card.cost] for metric in metrics]
+    metrics = [METRICS[name] for name in (METRICS if names is None else names)]
+    effort = [EFFORT[metric.card.cost] for metric in metrics]
+    sample = sampled(tables)
     scores: dict[str, Score] = {}
     for place, metric in enumerate(metrics):
         if report:
-            report(sum(weights[:place]) / sum(weights), metric.card.title)
-        scores[metric.card.name] = metric(tables)
+            report(sum(effort[:place]) / sum(effort), metric.card.title)
+        if metric.card.every_row or sample is tables:
+            scores[metric.card.name] = metric(tables)
+        else:
+            scores[metric.card.name] = with_sampling_error(metric(sample), len(tables.synthetic))
     if report:
         report(1.0, "Scored")
     return scores
+
+
+def sampled(tables: Tables) -> Tables:
+    """The same tables, each cut to a random sample of at most `MOST_ROWS` rows; themselves when none is larger."""
+    sides = {"train": tables.train, "holdout": tables.holdout, "synthetic": tables.synthetic}
+    large = {name: table for name, table in sides.items() if table is not None and len(table) > MOST_ROWS}
+    if not large:
+        return tables
+    cut = {
+        name: table.iloc[sample_rows(len(table), MOST_ROWS, tables.seed, f"large {name}")]
+        for name, table in large.items()
+    }
+    return replace(tables, **cut)
+
+
+def with_sampling_error(score: Score, rows: int) -> Score:
+    """The score with a note that says on how many rows it was measured, and what that may have cost."""
+    if score.value is None:
+        return score
+    note = f"Judged on a random sample of at most {MOST_ROWS:,} rows of each table ({rows:,} synthetic rows)"
+    if score.ci is not None:
+        note += f"; sampling error ±{max(score.ci[1] - score.value, score.value - score.ci[0]):.4f}"
+    return score.model_copy(update={"note": f"{score.note} {note}.".strip()})
 
 
 __all__ = [
@@ -53,12 +131,15 @@ __all__ = [
     "Figure",
     "Gate",
     "Metric",
+    "NotMeasurable",
     "Score",
     "Tables",
     "Threshold",
     "Verdict",
     "evaluate",
     "gate",
+    "plain_names",
+    "riskiest_rows",
     "suggest_target",
     "summary",
     "verdict",

@@ -40,7 +40,7 @@ class Tables:
 OPTIONS = {
     "sensitive": "Columns a stranger must not learn: list of names (CAP disclosure, attribute inference, l-diversity).",
     "quasi_identifiers": "Columns a stranger may already know of a person: list of names (attacks, k-anonymity).",
-    "rules": "Conditions every row keeps, as pandas `query` writes them: list of strings (validity).",
+    "rules": "Conditions every row keeps, such as 'dropoff >= pickup' or 'age >= 18': list of texts (validity).",
     "epsilon": "Privacy budget the generator spent, where it is differentially private: a number.",
 }
 
@@ -97,6 +97,7 @@ class Card(BaseModel):
     needs: tuple[Literal["holdout", "target"], ...] = ()
     source: str = Field("", description="Paper or library that defines it.")
     matters: float = Field(0.01, description="A difference from the reference smaller than this has no consequence.")
+    every_row: bool = Field(False, description="Whether it must see every row, however large the tables are.")
     plain: str = Field("", description="The plain name small services use for it, where there is one.")
 
 

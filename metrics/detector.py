@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, metric
-from metrics.encode import Side, encoded, sample_rows
+from metrics.encode import Side, encoded
 from metrics.intervals import Interval, auc_interval, clip
 from metrics.learners import Features, area, boosted, curve
+from metrics.sampling import randomness, sample_rows
 
 FOLDS = 5
 LEAST_ROWS = 50
@@ -39,10 +40,10 @@ def detector(tables: Tables) -> Score:
     size = min(sides.holdout.rows, sides.synthetic.rows, sides.train.rows, MOST_ROWS)
     if size < LEAST_ROWS:
         raise NotMeasurable(f"Only {size} rows can be compared and a detector needs at least {LEAST_ROWS} of each.")
-    real = sides.holdout.take(sample_rows(sides.holdout.rows, size, tables.seed))
+    real = sides.holdout.take(sample_rows(sides.holdout.rows, size, tables.seed, "holdout"))
     features = Features.of(sides)
-    synthetic = sides.synthetic.take(sample_rows(sides.synthetic.rows, size, tables.seed + 1))
-    fresh = sides.train.take(sample_rows(sides.train.rows, size, tables.seed + 1))
+    synthetic = sides.synthetic.take(sample_rows(sides.synthetic.rows, size, tables.seed, "synthetic"))
+    fresh = sides.train.take(sample_rows(sides.train.rows, size, tables.seed, "train"))
     suspicion, gains = suspicions(features, real, synthetic, tables.seed)
     fresh_suspicion, _ = suspicions(features, real, fresh, tables.seed)
     is_synthetic = np.repeat([False, True], size)
@@ -69,7 +70,7 @@ def suspicions(features: Features, real: Side, other: Side, seed: int) -> tuple[
     """How synthetic each row looks to trees that have not seen it (real rows first), and each column's part in it."""
     matrix = np.vstack([features.matrix(real), features.matrix(other)])
     is_other = np.repeat([0, 1], [real.rows, other.rows])
-    rng = np.random.default_rng(seed)
+    rng = randomness(seed, "folds")
     fold = np.concatenate([rng.permutation(rows) % FOLDS for rows in (real.rows, other.rows)])
     suspicion, gains = np.zeros(len(matrix)), np.zeros(matrix.shape[1])
     for held_out in range(FOLDS):

@@ -29,6 +29,14 @@ class Side:
             {name: values[rows] for name, values in self.codes.items()},
         )
 
+    def above(self, other: Side) -> Side:
+        """These rows with those of another table below them."""
+        return Side(
+            self.rows + other.rows,
+            {name: np.concatenate([values, other.numbers[name]]) for name, values in self.numbers.items()},
+            {name: np.concatenate([values, other.codes[name]]) for name, values in self.codes.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -83,7 +91,7 @@ def as_floats(values: pd.Series) -> np.ndarray:
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         values = values.dt.tz_convert("UTC").dt.tz_localize(None)
     if values.dtype.kind == "M":
-        stamps = values.to_numpy()
+        stamps = values.to_numpy().astype("datetime64[us]")
         return np.where(np.isnat(stamps), np.nan, stamps.astype("int64").astype("float64"))
     floats = values.to_numpy(dtype="float64", na_value=np.nan)
     # Infinities have neither mean nor distance; the field's libraries drop them too.
@@ -109,26 +117,3 @@ def as_codes(columns: dict[str, pd.Series]) -> tuple[list[str], dict[str, np.nda
         place = np.append(union.get_indexer(labels), len(union)).astype(np.int32)
         coded[side] = place[local]
     return list(union), coded
-
-
-def tally(left: np.ndarray, right: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """How often each key from 0 to `size` - 1 occurs in `left` and in `right`; cells empty in both may be left out."""
-    if size <= 4 * (len(left) + len(right)) + 1024:
-        return np.bincount(left, minlength=size), np.bincount(right, minlength=size)
-    seen, keys = np.unique(np.concatenate([left, right]), return_inverse=True)
-    return (
-        np.bincount(keys[: len(left)], minlength=len(seen)),
-        np.bincount(keys[len(left) :], minlength=len(seen)),
-    )
-
-
-def total_variation(left: np.ndarray, right: np.ndarray) -> float:
-    """Half the summed difference between two sets of counts, each made to sum to 1."""
-    return float(np.abs(left / left.sum() - right / right.sum()).sum() / 2)
-
-
-def sample_rows(rows: int, limit: int, seed: int) -> np.ndarray:
-    """Positions of `limit` of `rows` rows drawn without repetition, in order; all of them when there are no more."""
-    if rows <= limit:
-        return np.arange(rows)
-    return np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))

@@ -1,84 +1,16 @@
-"""Does the synthetic table look like the real one? Single columns, pairs of columns."""
+"""Does the synthetic table look like the real one? Single columns, and pairs of columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, metric
-from metrics.encode import Encoded, Side, encoded, sample_rows, tally, total_variation
-from metrics.intervals import around
+from metrics.compare import Stack, compare, plain, total_variations, worst_first
+from metrics.encode import Encoded, Side, encoded
 
 SDMETRICS = "SDMetrics 0.32, QualityReport"
-DRAWS, DRAW_ROWS, SUBSETS = 20, 2000, 4
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A measurement of many items (columns, pairs) on the synthetic rows and on the holdout rows."""
-
-    score: Score
-    synthetic: np.ndarray
-    """One number per item; NaN where an item has none."""
-    holdout: np.ndarray | None
-
-
-def compare(tables: Tables, measure: Callable[[list[Side]], np.ndarray], counted: np.ndarray | None = None) -> Compared:
-    """Measure how near the synthetic rows are to train, and how near the holdout rows are.
-
-    `measure` takes sides to compare with train and gives a row of numbers for each; the value of a side is the mean
-    over the items that are `counted` (default: all). All sides go in together so that what concerns train alone is
-    computed once. The intervals come from an m out of n bootstrap (see `intervals.resampled`).
-    """
-    tables_encoded = encoded(tables)
-    rng = np.random.default_rng([tables.seed, 17])
-    sides, draws, subsets = [], {}, []
-    for name in ("synthetic", "holdout"):
-        side: Side | None = getattr(tables_encoded, name)
-        if side is not None:
-            size = min(side.rows, DRAW_ROWS)
-            draws[name] = [side.take(rng.integers(0, side.rows, size)) for _ in range(DRAWS)]
-            sides.append(side)
-    synthetic, holdout = tables_encoded.synthetic, tables_encoded.holdout
-    if holdout is not None and holdout.rows < synthetic.rows:
-        subsets = [
-            synthetic.take(sample_rows(synthetic.rows, holdout.rows, tables.seed + draw)) for draw in range(SUBSETS)
-        ]
-    found = measure(sides + subsets + [side for drawn in draws.values() for side in drawn])
-    items = found[: len(sides)]
-    kept = found if counted is None else found[:, counted]
-    defined = np.isfinite(kept).any(axis=1)
-    means = np.full(len(kept), np.nan)
-    means[defined] = np.nanmean(kept[defined], axis=1)
-    if not np.isfinite(means[0]):
-        raise NotMeasurable(
-            "Nothing can be compared: in one of the tables the columns concerned are empty or constant."
-        )
-
-    def interval(which: int) -> tuple[float, float]:
-        first = len(sides) + len(subsets) + which * DRAWS
-        spread = means[first : first + DRAWS]
-        spread = spread[np.isfinite(spread)]
-        deviation = float(np.std(spread, ddof=1)) if len(spread) > 1 else 0.0
-        return around(float(means[which]), deviation * np.sqrt(min(1.0, DRAW_ROWS / sides[which].rows)))
-
-    has_reference = holdout is not None and np.isfinite(means[1])
-    score = Score(
-        value=float(means[0]),
-        ci=interval(0),
-        reference=float(means[1]) if has_reference else None,
-        reference_ci=interval(1) if has_reference else None,
-        at_holdout_size=float(np.mean(means[2 : 2 + SUBSETS])) if subsets and has_reference else None,
-    )
-    return Compared(score, items[0], items[1] if len(items) > 1 else None)
-
-
-def plain(value: float | None, digits: int = 6) -> float | None:
-    """A number for JSON: rounded, None for NaN."""
-    return None if value is None or not np.isfinite(value) else round(float(value), digits)
 
 
 @metric(
@@ -106,8 +38,7 @@ def column_shapes(tables: Tables) -> Score:
         {
             "column": name,
             "measure": "total variation" if name in tables_encoded.levels else "Kolmogorov-Smirnov",
-            "score": plain(compared.synthetic[place]),
-            "reference": None if compared.holdout is None else plain(compared.holdout[place]),
+            **compared.item(place),
         }
         for place, name in enumerate(tables_encoded.names)
     ]
@@ -115,13 +46,9 @@ def column_shapes(tables: Tables) -> Score:
     score.detail = {"columns": worst_first(columns)}
     undefined = [column["column"] for column in columns if column["score"] is None]
     if undefined:
-        score.note = f"Not counted, since a table has no value in them: {', '.join(undefined)}."
+        note = f"Not counted, since a table has no value in them: {', '.join(undefined)}."
+        score.note = f"{score.note} {note}".strip()
     return score
-
-
-def worst_first(items: list[dict]) -> list[dict]:
-    """Items by score, lowest first, those without a score last."""
-    return sorted(items, key=lambda item: (item["score"] is None, item["score"]))
 
 
 def shapes(tables_encoded: Encoded, sides: list[Side]) -> np.ndarray:
@@ -130,15 +57,12 @@ def shapes(tables_encoded: Encoded, sides: list[Side]) -> np.ndarray:
     for place, name in enumerate(tables_encoded.names):
         if name in tables_encoded.levels:
             size = len(tables_encoded.levels[name])
-            real = np.bincount(tables_encoded.train.codes[name], minlength=size + 1)[:size]
-            for row, side in enumerate(sides):
-                other = np.bincount(side.codes[name], minlength=size + 1)[:size]
-                if real.any() and other.any():
-                    found[row, place] = 1 - total_variation(real, other)
+            columns = [side.codes[name] for side in (tables_encoded.train, *sides)]
+            counts = np.array([np.bincount(codes, minlength=size + 1)[:size] for codes in columns])
+            found[:, place] = 1 - total_variations(counts)
         else:
             real = settled(tables_encoded.train.numbers[name])
-            for row, side in enumerate(sides):
-                found[row, place] = 1 - kolmogorov_smirnov(real, settled(side.numbers[name]))
+            found[:, place] = [1 - kolmogorov_smirnov(real, settled(side.numbers[name])) for side in sides]
     return found
 
 
@@ -168,7 +92,6 @@ def kolmogorov_smirnov(left: np.ndarray, right: np.ndarray) -> float:
     1,
     "high",
     why="1 means every pair of columns is associated exactly as in the real data.",
-    matters=0.01,
     source=SDMETRICS + ", Column Pair Trends",
 )
 def column_pair_trends(tables: Tables) -> Score:
@@ -184,49 +107,65 @@ def column_pair_trends(tables: Tables) -> Score:
     if len(tables_encoded.names) < 2:
         raise NotMeasurable("There is only one column to compare, and a trend needs two.")
     pairs = list(combinations(tables_encoded.names, 2))
+    numeric = np.array([is_numeric(tables_encoded, pair) for pair in pairs])
     strength = real_strength(tables_encoded, pairs)
-    least = np.array([0.5 if both_continuous(tables_encoded, pair) else 0.3 for pair in pairs])
-    associated = np.abs(np.nan_to_num(strength)) > least
-    none_associated = not associated.any()
-    compared = compare(
-        tables, lambda sides: trends(tables_encoded, sides, pairs), None if none_associated else associated
-    )
+    associated = np.abs(np.nan_to_num(strength)) > np.where(numeric, 0.5, 0.3)
+    counted = associated if associated.any() else np.ones(len(pairs), dtype=bool)
+    compared = compare(tables, lambda sides: trends(tables_encoded, sides, pairs), counted.astype(float))
     synthetic_correlations = paired_correlations(tables_encoded, tables_encoded.synthetic, pairs)
     items = [
         {
             "columns": list(pair),
-            "measure": "correlation" if both_continuous(tables_encoded, pair) else "two-way table",
-            "score": plain(compared.synthetic[place]),
-            "reference": None if compared.holdout is None else plain(compared.holdout[place]),
+            "measure": "correlation" if numeric[place] else "two-way table",
+            **compared.item(place),
             "strength": plain(strength[place]),
             "synthetic_correlation": plain(synthetic_correlations[place]),
-            "counted": bool(associated[place] or none_associated),
+            "counted": bool(counted[place]),
         }
         for place, pair in enumerate(pairs)
     ]
     score = compared.score
     defined = compared.synthetic[np.isfinite(compared.synthetic)]
     score.detail = {"pairs": worst_first(items), "all_pairs": plain(float(np.mean(defined)))}
-    if none_associated:
-        score.note = "No two columns are strongly associated in the real data, so all pairs are counted."
+    if not associated.any():
+        note = "No two columns are strongly associated in the real data, so all pairs are counted."
+        score.note = f"{score.note} {note}".strip()
     return score
 
 
-def both_continuous(tables_encoded: Encoded, pair: tuple[str, str]) -> bool:
+def is_numeric(tables_encoded: Encoded, pair: tuple[str, str]) -> bool:
+    """Whether both columns are numbers or dates."""
     return pair[0] not in tables_encoded.levels and pair[1] not in tables_encoded.levels
 
 
 def trends(tables_encoded: Encoded, sides: list[Side], pairs: list[tuple[str, str]]) -> np.ndarray:
     """One row per side, one number per pair: how alike the pair's trend is to train's."""
-    train = Binned.of(tables_encoded, tables_encoded.train)
-    others = [Binned.of(tables_encoded, side) for side in sides]
     real = paired_correlations(tables_encoded, tables_encoded.train, pairs)
     found = np.array([1 - np.abs(paired_correlations(tables_encoded, side, pairs) - real) / 2 for side in sides])
+    stack = binned(tables_encoded, sides)
     for place, pair in enumerate(pairs):
-        if not both_continuous(tables_encoded, pair):
-            keys, size = train.keys(*pair), train.sizes[pair[0]] * train.sizes[pair[1]]
-            found[:, place] = [1 - total_variation(*tally(keys, other.keys(*pair), size)) for other in others]
+        if not is_numeric(tables_encoded, pair):
+            found[:, place] = 1 - stack.distances(*pair)
     return found
+
+
+def binned(tables_encoded: Encoded, sides: list[Side]) -> Stack:
+    """Train and the sides in codes: levels as they are, numbers in ten equal bins of their own table's range."""
+    sizes = {name: len(tables_encoded.levels.get(name, range(11))) + 1 for name in tables_encoded.names}
+    return Stack.of(
+        tables_encoded,
+        sides,
+        lambda name, side: side.codes[name] if name in side.codes else ten_bins(side.numbers[name]),
+        sizes,
+    )
+
+
+def ten_bins(numbers: np.ndarray) -> np.ndarray:
+    """Bin of each value, 1 to 11, as `np.digitize` over `np.histogram_bin_edges` gives it.
+
+    The largest value and missing ones share bin 11: SDMetrics bins so, and its values are to be met.
+    """
+    return np.digitize(numbers, np.histogram_bin_edges(numbers[~np.isnan(numbers)]))
 
 
 def paired_correlations(tables_encoded: Encoded, side: Side, pairs: list[tuple[str, str]]) -> np.ndarray:
@@ -234,38 +173,8 @@ def paired_correlations(tables_encoded: Encoded, side: Side, pairs: list[tuple[s
     place_of = {name: place for place, name in enumerate(tables_encoded.continuous)}
     matrix = correlations(side, tables_encoded.continuous)
     return np.array(
-        [
-            matrix[place_of[left], place_of[right]] if both_continuous(tables_encoded, (left, right)) else np.nan
-            for left, right in pairs
-        ]
+        [matrix[place_of[pair[0]], place_of[pair[1]]] if is_numeric(tables_encoded, pair) else np.nan for pair in pairs]
     )
-
-
-@dataclass(frozen=True)
-class Binned:
-    """A table whose every column is codes: levels as they are, numbers in ten equal bins of the table's own range."""
-
-    codes: dict[str, np.ndarray]
-    sizes: dict[str, int]
-
-    @classmethod
-    def of(cls, tables_encoded: Encoded, side: Side) -> Binned:
-        codes = dict(side.codes) | {name: ten_bins(values) for name, values in side.numbers.items()}
-        sizes = {name: len(tables_encoded.levels[name]) + 1 if name in side.codes else 12 for name in codes}
-        return cls(codes, sizes)
-
-    def keys(self, left: str, right: str) -> np.ndarray:
-        """One number per row that says in which cell of the two-way table it lies."""
-        return self.codes[left].astype(np.int64) * self.sizes[right] + self.codes[right]
-
-
-def ten_bins(numbers: np.ndarray) -> np.ndarray:
-    """Bin of each value, as `np.digitize` over `np.histogram_bin_edges` gives it.
-
-    The largest value and missing ones share bin 11: SDMetrics bins so, and its values are to be met.
-    """
-    there = numbers[~np.isnan(numbers)]
-    return np.digitize(numbers, np.histogram_bin_edges(there))
 
 
 def correlations(side: Side, names: list[str]) -> np.ndarray:
@@ -275,8 +184,7 @@ def correlations(side: Side, names: list[str]) -> np.ndarray:
     table = np.column_stack([side.numbers[name] for name in names])
     there = ~np.isnan(table)
     known = there.sum(axis=0)
-    totals = np.where(there, table, 0).sum(axis=0)
-    centred = np.where(there, table - totals / np.maximum(known, 1), 0)
+    centred = np.where(there, table - np.where(there, table, 0).sum(axis=0) / np.maximum(known, 1), 0)
     largest = np.abs(centred).max(axis=0, initial=0)
     centred /= np.where(largest > 0, largest, 1)
     mask = there.astype(float)
@@ -286,20 +194,19 @@ def correlations(side: Side, names: list[str]) -> np.ndarray:
         covariance = centred.T @ centred / n - means * means.T
         variance = (centred**2).T @ mask / n - means**2
         matrix = covariance / np.sqrt(variance * variance.T)
-    constant = (known == 0) | (largest == 0)
-    matrix[(n < 2) | (variance < 1e-15) | (variance.T < 1e-15)] = np.nan
-    matrix[constant, :] = np.nan
-    matrix[:, constant] = np.nan
-    return np.clip(matrix, -1, 1)
+    # Below 1e-15 of the squared range a variance is rounding error.
+    constant = (largest == 0) | (known == 0)
+    undefined = (n < 2) | (variance < 1e-15) | (variance.T < 1e-15) | constant | constant[:, None]
+    return np.where(undefined, np.nan, np.clip(matrix, -1, 1))
 
 
 def real_strength(tables_encoded: Encoded, pairs: list[tuple[str, str]]) -> np.ndarray:
     """How strongly each pair is associated in train: Pearson's correlation, or Cramér's V of the two-way table."""
-    binned = Binned.of(tables_encoded, tables_encoded.train)
+    stack = binned(tables_encoded, [])
     strength = paired_correlations(tables_encoded, tables_encoded.train, pairs)
     for place, (left, right) in enumerate(pairs):
-        if not both_continuous(tables_encoded, (left, right)):
-            strength[place] = cramers_v(binned.codes[left], binned.codes[right], binned.sizes[right])
+        if not is_numeric(tables_encoded, (left, right)):
+            strength[place] = cramers_v(stack.codes[left], stack.codes[right], stack.sizes[right])
     return strength
 
 

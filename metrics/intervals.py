@@ -7,6 +7,8 @@ from math import sqrt
 
 import numpy as np
 
+from metrics.sampling import randomness
+
 Z = 1.959963984540054
 """Half-width of a 95 % normal interval, in standard deviations."""
 Interval = tuple[float, float]
@@ -64,7 +66,7 @@ def resampled(
     bootstrap: Bickel, Götze and van Zwet 1997). Only the spread is used, around the value on all rows, because
     resampling doubles the noise that a distance between distributions contains, and so shifts its level.
     """
-    rng = np.random.default_rng([seed, 17])
+    rng = randomness(seed, "resampled")
     size = min(rows, limit)
     again = np.array([measure(rng.integers(0, rows, size)) for _ in range(draws)])
     again = again[np.isfinite(again)]

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from metrics.base import NotMeasurable, Score, Tables, metric, once
-from metrics.encode import encoded, sample_rows
+from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
+from metrics.encode import encoded
 from metrics.intervals import Interval, around, share_interval
 from metrics.nearest import nearest, row_keys, space
+from metrics.sampling import randomness, sample_rows
 
 LEAST_HOLDOUT = 30
 """With fewer rows held back every privacy interval is too wide to say anything."""
+MOST_ROWS = 10_000
+"""Synthetic rows whose nearest record is looked for; more make no interval narrower than the holdout allows."""
+MOST_RISKY = 50_000
+NEAR = 0.05
+"""A near copy is as near to a training row as this share of fresh real rows."""
 TIE = 1e-6
 """Distances nearer than this to each other are ties: float32 sums of the same terms can differ by less."""
 
@@ -24,6 +31,7 @@ TIE = 1e-6
     "low",
     why="Fresh real rows repeat training rows too where rows are common; only more than that is a leak.",
     matters=0.002,
+    every_row=True,
     plain="exact match count",
     source="SDMetrics NewRowSynthesis; mostlyai-qa identical match share",
 )
@@ -70,7 +78,10 @@ def equal_sides(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
             "Keep a larger holdout."
         )
     size = min(sides.train.rows, sides.holdout.rows)
-    return sample_rows(sides.train.rows, size, tables.seed), sample_rows(sides.holdout.rows, size, tables.seed + 1)
+    return (
+        sample_rows(sides.train.rows, size, tables.seed, "train"),
+        sample_rows(sides.holdout.rows, size, tables.seed, "holdout"),
+    )
 
 
 @once
@@ -87,9 +98,11 @@ def distances(tables: Tables) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         metric_space.points(sides.train.take(train_rows)),
         metric_space.points(sides.holdout.take(holdout_rows)),
     )
-    synthetic = metric_space.points(sides.synthetic)
+    synthetic = metric_space.points(
+        sides.synthetic.take(sample_rows(sides.synthetic.rows, MOST_ROWS, tables.seed, "synthetic"))
+    )
     middle = len(holdout) // 2
-    order = np.random.default_rng(tables.seed).permutation(len(holdout))
+    order = randomness(tables.seed, "halves").permutation(len(holdout))
     first, second = holdout[order[:middle]], holdout[order[middle : 2 * middle]]
 
     def near(queries: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -152,8 +165,8 @@ def distance_to_closest_record(tables: Tables) -> Score:
     equally many of train and holdout, is in train; ties count half. In [0, 1], and 0.5 for fresh real rows.
     """
     found = distances(tables)
-    share, interval = share_nearer(found, "synthetic", 0)
-    reference, reference_interval = share_nearer(found, "half", 0)
+    share, interval = share_nearer(found, "synthetic")
+    reference, reference_interval = share_nearer(found, "half")
     to_train, to_holdout = found["synthetic_train"][0][:, 0], found["synthetic_holdout"][0][:, 0]
     fresh = found["holdout_train"][0][:, 0]
     return Score(
@@ -173,7 +186,115 @@ def distance_to_closest_record(tables: Tables) -> Score:
     )
 
 
-def share_nearer(found: dict[str, tuple[np.ndarray, np.ndarray]], who: str, place: int) -> tuple[float, Interval]:
-    """`nearer_share` of the rows of `who`, by the distance to their nearest (0) or second nearest (1) record."""
+def share_nearer(
+    found: dict[str, tuple[np.ndarray, np.ndarray]], who: str, as_ratio: bool = False
+) -> tuple[float, Interval]:
+    """`nearer_share` of the rows of `who`, by distance, or by its ratio to the second distance."""
     (to_train, train_at), (to_holdout, holdout_at) = found[f"{who}_train"], found[f"{who}_holdout"]
-    return nearer_share(to_train[:, place], to_holdout[:, place], train_at[:, place], holdout_at[:, place])
+    measure = ratios if as_ratio else lambda distances: distances[:, 0]
+    return nearer_share(measure(to_train), measure(to_holdout), train_at[:, 0], holdout_at[:, 0])
+
+
+def ratios(distances: np.ndarray) -> np.ndarray:
+    """Distance to the nearest record as a share of that to the second nearest; 1 where both are 0."""
+    return (distances[:, 0] + 1e-8) / (distances[:, -1] + 1e-8)
+
+
+@metric(
+    "Nearest-neighbour distance ratio",
+    "privacy",
+    "Do synthetic rows lie close to one training row and far from all others?",
+    0,
+    1,
+    "low",
+    why="0.5 is what fresh real rows score; more means that synthetic rows cling to single training rows.",
+    cost="medium",
+    needs=("holdout",),
+    matters=0.02,
+    source="Zhao et al. 2021 (CTAB-GAN); mostlyai-qa",
+)
+def nearest_neighbour_ratio(tables: Tables) -> Score:
+    """Do synthetic rows lie close to one training row and far from all others?
+
+    A row in a crowd is near to many and points at nobody. A row at 0.01 from one training row and at 0.3 from the
+    next points at the one. The share of synthetic rows whose ratio of nearest to second nearest distance is smaller
+    among training rows than among equally many holdout rows; ties half. In [0, 1], and 0.5 for fresh real rows.
+    """
+    found = distances(tables)
+    share, interval = share_nearer(found, "synthetic", as_ratio=True)
+    reference, reference_interval = share_nearer(found, "half", as_ratio=True)
+    named = {
+        "synthetic to train": ratios(found["synthetic_train"][0]),
+        "synthetic to holdout": ratios(found["synthetic_holdout"][0]),
+        "holdout to train": ratios(found["holdout_train"][0]),
+    }
+    medians = {name: round(float(np.median(values)), 6) for name, values in named.items()}
+    return Score(
+        value=share,
+        ci=interval,
+        reference=reference,
+        reference_ci=reference_interval,
+        detail={"medians": medians, "histogram": histogram(named)},
+    )
+
+
+@metric(
+    "Near copies",
+    "privacy",
+    "How many synthetic rows are nearly a training row?",
+    0,
+    1,
+    "low",
+    why="One in twenty fresh real rows lies this near to a training row by chance; more than that is copying.",
+    cost="medium",
+    needs=("holdout",),
+    matters=0.02,
+    source="Platzer and Reutterer 2021; 5th percentile of the distance to closest record as in CTAB-GAN",
+)
+def near_copies(tables: Tables) -> Score:
+    """How many synthetic rows are nearly a training row?
+
+    Changing one digit hides nobody. How near is too near? The nearest twentieth of fresh real rows sets the mark:
+    rows that near to a training row are near copies. Their share, in [0, 1]; about 0.05 for fresh real rows.
+    """
+    found = distances(tables)
+    fresh, synthetic = found["holdout_train"][0][:, 0], found["synthetic_train"][0][:, 0]
+    mark = float(np.quantile(fresh, NEAR)) + TIE
+    near, near_by_chance = int((synthetic <= mark).sum()), int((fresh <= mark).sum())
+    return Score(
+        value=near / len(synthetic),
+        ci=share_interval(near, len(synthetic)),
+        reference=near_by_chance / len(fresh),
+        reference_ci=share_interval(near_by_chance, len(fresh)),
+        detail={"mark": round(mark, 6), "count": near, "rows": len(synthetic)},
+    )
+
+
+def riskiest_rows(tables: Tables, count: int = 20) -> pd.DataFrame:
+    """The synthetic rows that cling most to one training row, for the data owner's eyes only.
+
+    Columns: `synthetic_row` and `train_row` (positions), `distance` to that training row, `holdout_distance` to the
+    nearest holdout row, and `ratio` of the two; the smallest ratio first, among equal ones the smallest distance.
+    A row that is common among strangers too is no risk, however near it is to a training row.
+    Raises NotMeasurable without a holdout.
+    """
+    tables = conformed(tables)
+    sides, metric_space = encoded(tables), space(tables)
+    if sides.holdout is None:
+        raise NotMeasurable(
+            "Without a holdout nobody can say which rows are nearer to train than chance would have it."
+        )
+    rows = sample_rows(sides.synthetic.rows, MOST_RISKY, tables.seed, "risky")
+    synthetic = metric_space.points(sides.synthetic.take(rows))
+    to_train, at = nearest(synthetic, metric_space.points(sides.train), metric_space.is_code)
+    to_holdout, _ = nearest(synthetic, metric_space.points(sides.holdout), metric_space.is_code)
+    found = pd.DataFrame(
+        {
+            "synthetic_row": rows,
+            "train_row": at[:, 0],
+            "distance": to_train[:, 0].astype(float),
+            "holdout_distance": to_holdout[:, 0].astype(float),
+        }
+    )
+    found["ratio"] = (found["distance"] + TIE) / (found["holdout_distance"] + TIE)
+    return found.sort_values(["ratio", "distance", "synthetic_row"], ignore_index=True).head(count)

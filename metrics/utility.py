@@ -7,12 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
-from metrics.encode import Side, encoded, sample_rows
-from metrics.intervals import resampled
+from metrics.compare import plain
+from metrics.encode import Side, encoded
+from metrics.intervals import Interval, resampled
 from metrics.learners import LEARNERS, Features, Predict, Target, area, boosted, fit
+from metrics.sampling import randomness, sample_rows
 
 MOST_ROWS = 50_000
 LEAST_TEST_ROWS = 20
+MOST_SHUFFLED = 2000
+GROUPS = 10
+BEST = "boosted trees"
+"""The learner of the metrics that look at one model only."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class Task:
     features: Features
     real: Side
     synthetic: Side
+    holdout: Side
     test: np.ndarray
     """Feature matrix of the holdout rows that have the target."""
     truth: np.ndarray
@@ -56,16 +63,23 @@ def task(tables: Tables) -> Task:
     if len(np.unique(truth)) < 2:
         raise NotMeasurable(f"The target {name!r} has a single value in the holdout, so nothing can be tested.")
     size = min(sides.train.rows, sides.synthetic.rows, MOST_ROWS)
-    real = sides.train.take(sample_rows(sides.train.rows, size, tables.seed))
-    synthetic = sides.synthetic.take(sample_rows(sides.synthetic.rows, size, tables.seed))
-    return Task(target, features, real, synthetic, features.matrix(sides.holdout)[rows], truth, not chosen)
+    real = sides.train.take(sample_rows(sides.train.rows, size, tables.seed, "train"))
+    synthetic = sides.synthetic.take(sample_rows(sides.synthetic.rows, size, tables.seed, "synthetic"))
+    holdout = sides.holdout.take(rows)
+    return Task(target, features, real, synthetic, holdout, features.matrix(holdout), truth, not chosen)
 
 
 @once
 def learned(tables: Tables, learner: str, source: str) -> Predict:
-    """One of `LEARNERS` trained on the `real` or the `synthetic` table of the task."""
+    """One of `LEARNERS` trained on the `real`, the `synthetic` or the `holdout` rows of the task."""
     given = task(tables)
     return fit(learner, given.target, given.features, getattr(given, source), tables.seed)
+
+
+@once
+def predicted(tables: Tables, learner: str, source: str) -> np.ndarray:
+    """What it says of the test rows."""
+    return learned(tables, learner, source)(task(tables).test)
 
 
 @metric(
@@ -89,23 +103,20 @@ def train_on_synthetic(tables: Tables) -> Score:
     against the rest, averaged; 0.5 is guessing) or R² (0 is guessing). In [0, 1].
     """
     given = task(tables)
-    rows = []
-    for learner in LEARNERS:
-        predicted = {source: learned(tables, learner, source)(given.test) for source in ("real", "synthetic")}
-        rows.append(
-            {
-                "learner": learner,
-                "synthetic": given.target.quality(given.truth, predicted["synthetic"]),
-                "real": given.target.quality(given.truth, predicted["real"]),
-                "predicted": predicted,
-            }
-        )
-    best = max(rows, key=lambda row: row["real"])
+    learners = [
+        {"learner": learner}
+        | {
+            source: given.target.quality(given.truth, predicted(tables, learner, source))
+            for source in ("synthetic", "real")
+        }
+        for learner in LEARNERS
+    ]
+    best = max(learners, key=lambda row: row["real"])
 
-    def interval(source: str) -> tuple[float, float]:
-        predicted = best["predicted"][source]
+    def interval(source: str) -> Interval:
+        scores = predicted(tables, best["learner"], source)
         return resampled(
-            lambda chosen: given.target.quality(given.truth[chosen], predicted[chosen]),
+            lambda rows: given.target.quality(given.truth[rows], scores[rows]),
             best[source],
             len(given.truth),
             tables.seed,
@@ -122,16 +133,221 @@ def train_on_synthetic(tables: Tables) -> Score:
             "measure": given.target.measure,
             "guessing": 0.0 if given.target.task == "regression" else 0.5,
             "rows_of_each": given.real.rows,
-            "learners": [
-                {name: round(row[name], 6) if name != "learner" else row[name] for name in row if name != "predicted"}
-                for row in rows
-            ],
+            "learners": [row | {source: plain(row[source]) for source in ("synthetic", "real")} for row in learners],
         },
         note=given.note,
     )
     if given.target.task != "regression" and len(np.unique(given.target.of_rows(given.synthetic)[1])) < 2:
         score.note = f"{score.note} The synthetic table holds a single class of {given.target.name}.".strip()
     return score
+
+
+@metric(
+    "Same reasons",
+    "utility",
+    "Does a model trained on the synthetic table decide by the same columns as one trained on real data?",
+    0,
+    1,
+    "high",
+    why="1 means every column has the same weight in both; a model trained on other real rows sets the mark.",
+    cost="dear",
+    needs=("holdout", "target"),
+    matters=0.1,
+    source="permutation importance: Breiman 2001",
+)
+def importance_agreement(tables: Tables) -> Score:
+    """Does a model trained on the synthetic table decide by the same columns as one trained on real data?
+
+    Two models can be equally often right for different reasons. A column's importance is how much worse boosted
+    trees predict holdout rows when that column is shuffled; importances are made to sum to 1, and the score is what
+    the two models have in common. In [0, 1]. The reference is a model trained on the holdout itself.
+    """
+    given = task(tables)
+    rows = sample_rows(len(given.truth), MOST_SHUFFLED, tables.seed, "importance")
+    test, truth = given.test[rows], given.truth[rows]
+    losses = {
+        source: shuffling_losses(given.target, learned(tables, BEST, source), test, truth, tables.seed)
+        for source in ("real", "synthetic", "holdout")
+    }
+    value, reference = (in_common(losses["real"], losses[source]) for source in ("synthetic", "holdout"))
+    if not np.isfinite(value):
+        raise NotMeasurable(f"Nothing in the other columns tells of {given.target.name!r}, so none is important.")
+
+    def interval(source: str, value: float) -> Interval:
+        return resampled(
+            lambda rows: in_common(losses["real"][rows], losses[source][rows]), value, len(truth), tables.seed
+        )
+
+    shares = {source: importances(found) for source, found in losses.items()}
+    order = np.argsort(-shares["real"])
+    return Score(
+        value=value,
+        ci=interval("synthetic", value),
+        reference=reference,
+        reference_ci=interval("holdout", reference),
+        detail={
+            "target": given.target.name,
+            "columns": [
+                {
+                    "column": given.features.names[place],
+                    "real": plain(shares["real"][place]),
+                    "synthetic": plain(shares["synthetic"][place]),
+                }
+                for place in order
+            ],
+        },
+        note=given.note,
+    )
+
+
+def shuffling_losses(target: Target, predict: Predict, test: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray:
+    """How much worse each row is predicted when a column is shuffled (rows x columns)."""
+    rng = randomness(seed, "shuffling")
+    before = losses_of(target, predict(test), truth)
+    found = np.empty(test.shape)
+    for column in range(test.shape[1]):
+        shuffled = test.copy()
+        shuffled[:, column] = rng.permutation(test[:, column])
+        found[:, column] = losses_of(target, predict(shuffled), truth) - before
+    return found
+
+
+def losses_of(target: Target, scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Squared error of each row: of the number, or summed over the classes' probabilities."""
+    if target.task == "regression":
+        return (scores - truth) ** 2
+    return ((scores - np.eye(len(target.classes))[truth]) ** 2).sum(axis=1)
+
+
+def importances(losses: np.ndarray) -> np.ndarray:
+    """Each column's share of the harm that shuffling does; NaN when it does none."""
+    harm = np.clip(losses.mean(axis=0), 0, None)
+    return harm / harm.sum() if harm.sum() else np.full(len(harm), np.nan)
+
+
+def in_common(left: np.ndarray, right: np.ndarray) -> float:
+    """What two models' importances have in common, 0 to 1."""
+    return float(np.minimum(importances(left), importances(right)).sum())
+
+
+@metric(
+    "Gain from adding",
+    "utility",
+    "Does a model get better when the synthetic rows are added to the real ones?",
+    -1,
+    1,
+    "high",
+    why="Above 0 the added rows help, below they harm; fresh real rows can hardly harm.",
+    cost="dear",
+    needs=("holdout", "target"),
+    matters=0.005,
+    source="SDMetrics, data augmentation",
+)
+def augmentation_gain(tables: Tables) -> Score:
+    """Does a model get better when the synthetic rows are added to the real ones?
+
+    Boosted trees trained on training rows and synthetic rows together, less those trained on the training rows
+    alone, tested on the holdout. For the reference half of the holdout is added and the other half tested. The
+    difference of the areas under the ROC curve, or of R². In [-1, 1].
+    """
+    given = task(tables)
+    alone = predicted(tables, BEST, "real")
+    with_synthetic = fit(BEST, given.target, given.features, given.real.above(given.synthetic), tables.seed)(given.test)
+    added, tested = np.array_split(randomness(tables.seed, "added").permutation(len(given.truth)), 2)
+    with_fresh = fit(BEST, given.target, given.features, given.real.above(given.holdout.take(added)), tables.seed)
+    value, interval = gain(given, with_synthetic, alone, given.truth, tables.seed)
+    reference, reference_interval = gain(
+        given, with_fresh(given.test[tested]), alone[tested], given.truth[tested], tables.seed
+    )
+    return Score(
+        value=value,
+        ci=interval,
+        reference=reference,
+        reference_ci=reference_interval,
+        detail={
+            "target": given.target.name,
+            "measure": given.target.measure,
+            "alone": plain(given.target.quality(given.truth, alone)),
+            "together": plain(given.target.quality(given.truth, with_synthetic)),
+            "rows": given.real.rows,
+            "rows_added": given.synthetic.rows,
+        },
+        note=given.note,
+    )
+
+
+def gain(given: Task, more: np.ndarray, alone: np.ndarray, truth: np.ndarray, seed: int) -> tuple[float, Interval]:
+    """How much better `more` predicts than `alone`, and the interval."""
+
+    def measure(rows: np.ndarray) -> float:
+        return given.target.quality(truth[rows], more[rows]) - given.target.quality(truth[rows], alone[rows])
+
+    value = measure(np.arange(len(truth)))
+    return value, resampled(measure, value, len(truth), seed, bounds=(-1, 1))
+
+
+@metric(
+    "Calibration error",
+    "utility",
+    "When a model trained on the synthetic table says 70 percent, is it right in 70 of 100 cases?",
+    0,
+    None,
+    "low",
+    why="0 means its probabilities can be taken at their word.",
+    cost="dear",
+    needs=("holdout", "target"),
+    matters=0.02,
+    source="Naeini, Cooper and Hauskrecht 2015 (expected calibration error)",
+)
+def calibration(tables: Tables) -> Score:
+    """When a model trained on the synthetic table says 70 percent, is it right in 70 of 100 cases?
+
+    The holdout rows, ordered by what boosted trees predict, in ten equal groups: the difference between the mean
+    prediction and what was true, averaged over the groups. Several classes: of the class it holds likeliest.
+    Numbers: in units of the target's standard deviation. At least 0.
+    """
+    given = task(tables)
+
+    def measure(source: str) -> tuple[float, Interval, list[dict]]:
+        said, happened = claims(given.target, predicted(tables, BEST, source), given.truth)
+        value, groups = calibration_error(said, happened)
+        interval = resampled(
+            lambda rows: calibration_error(said[rows], happened[rows])[0],
+            value,
+            len(said),
+            tables.seed,
+            bounds=(0, None),
+        )
+        return value, interval, groups
+
+    value, interval, groups = measure("synthetic")
+    reference, reference_interval, real_groups = measure("real")
+    return Score(
+        value=value,
+        ci=interval,
+        reference=reference,
+        reference_ci=reference_interval,
+        detail={"target": given.target.name, "synthetic": groups, "real": real_groups},
+        note=given.note,
+    )
+
+
+def claims(target: Target, scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a model says of each row and what happened, in the same unit."""
+    if target.task == "regression":
+        unit = float(truth.std()) or 1.0
+        return scores / unit, truth / unit
+    if target.task == "binary":
+        return scores[:, 1], (truth == 1).astype(float)
+    return scores.max(axis=1), (scores.argmax(axis=1) == truth).astype(float)
+
+
+def calibration_error(said: np.ndarray, happened: np.ndarray) -> tuple[float, list[dict]]:
+    """The mean difference over ten groups of rows, and the groups."""
+    groups = [group for group in np.array_split(np.argsort(said, kind="stable"), GROUPS) if len(group)]
+    means = [(float(said[group].mean()), float(happened[group].mean()), len(group)) for group in groups]
+    error = sum(abs(claim - truth) * rows for claim, truth, rows in means) / len(said)
+    return error, [{"said": plain(claim), "happened": plain(truth), "rows": rows} for claim, truth, rows in means]
 
 
 @once
@@ -142,7 +358,7 @@ def suggest_target(tables: Tables) -> str | None:
     nearly perfectly comes last.
     """
     sides = encoded(tables)
-    rows = np.random.default_rng(tables.seed).permutation(sides.train.rows)[:3000]
+    rows = randomness(tables.seed, "target").permutation(sides.train.rows)[:3000]
     learn, test = sides.train.take(rows[: len(rows) * 2 // 3]), sides.train.take(rows[len(rows) * 2 // 3 :])
     found: dict[str, float] = {}
     for column in conformed(tables).schema.modelled:

@@ -153,6 +153,24 @@ def share_reached(card: Card, score: Score) -> float:
     return float(np.clip((compared_value(score) - guessing) / max(score.reference - guessing, 1e-9), 0, 1))
 
 
+def plain_names(scores: dict[str, Score]) -> dict[str, float | None]:
+    """Three privacy measures under the plain names small services use.
+
+    `exact match count` counts copied rows, `nearest-neighbour distance` is the median distance of a synthetic row to
+    the nearest training row (0 to 1), and `membership inference risk` is how far the better attack is above guessing
+    (0 to 1: 2 AUC - 1, at least 0). None where it was not measured.
+    """
+    copies, distance, membership = (
+        scores.get(name) for name in ("exact_copies", "distance_to_closest_record", "membership_inference")
+    )
+    risk = None if membership is None or membership.value is None else max(0.0, 2 * membership.value - 1)
+    return {
+        "exact match count": copies.detail.get("count") if copies else None,
+        "nearest-neighbour distance": distance.detail.get("median_to_train") if distance else None,
+        "membership inference risk": risk,
+    }
+
+
 # Release gate -----------------------------------------------------------------------------------------------------
 
 
@@ -185,7 +203,13 @@ class Gate(BaseModel):
 
 THRESHOLDS: list[Threshold] = [
     Threshold(metric="exact_copies", worse_by=0.002),
+    Threshold(metric="near_copies", worse_by=0.03),
     Threshold(metric="distance_to_closest_record", worse_by=0.03),
+    Threshold(metric="singling_out_multivariate", worse_by=0.05, required=False),
+    Threshold(metric="linkability", worse_by=0.05, required=False),
+    Threshold(metric="attribute_inference", worse_by=0.05, required=False),
+    Threshold(metric="membership_inference", worse_by=0.03),
+    Threshold(metric="pii_replay", worse_by=0.001, required=False),
     Threshold(metric="column_shapes", worse_by=0.05),
     Threshold(metric="column_pair_trends", worse_by=0.05),
     Threshold(metric="train_on_synthetic", worse_by=0.05, required=False),

@@ -1,0 +1,219 @@
+"""What follows about a person from what is known of them: CAP, and the sizes of the groups people hide in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from metrics.base import NotMeasurable, Score, Tables, metric
+from metrics.compare import NO_HOLDOUT, plain
+from metrics.encode import Encoded, Side, encoded
+from metrics.intervals import Interval, mean_interval
+from metrics.sampling import sample_rows
+
+BINS = 10
+MOST_KNOWN = 4
+SMALL_GROUPS = (2, 5, 10)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which columns a stranger knows of a person and which are to stay secret, chosen by the analyst or for him."""
+
+    known: list[str]
+    sensitive: list[str]
+    note: str
+
+
+def choice(tables: Tables) -> Choice:
+    """The analyst's choice, or: the target is secret, and the columns with the fewest levels are known.
+
+    Raises NotMeasurable when there are not at least two columns to choose from.
+    """
+    sides, options = encoded(tables), tables.options
+    sensitive = [name for name in options.get("sensitive", []) if name in sides.names]
+    known = [name for name in options.get("quasi_identifiers", []) if name in sides.names and name not in sensitive]
+    note = ""
+    if not sensitive:
+        target = tables.target or tables.schema.target
+        sensitive = [target] if target in sides.names and target not in known else []
+        sensitive = sensitive or [name for name in sides.names if name not in known][-1:]
+        note = f"No sensitive column was chosen; {', '.join(sensitive)} is taken for one."
+    if not known:
+        others = [name for name in sides.names if name not in sensitive]
+        levels = {name: len(np.unique(in_bins(sides, sides.train, name))) for name in others}
+        known = sorted((name for name in others if levels[name] > 1), key=lambda name: levels[name])[:MOST_KNOWN]
+        note = f"{note} No quasi-identifiers were chosen; {', '.join(known)} are taken for known.".strip()
+    if not known or not sensitive:
+        raise NotMeasurable("There are no two columns of which one could be known and the other secret.")
+    return Choice(known, sensitive, note)
+
+
+def in_bins(sides: Encoded, side: Side, name: str) -> np.ndarray:
+    """A column as codes: levels as they are, numbers in ten equal bins of train's range, missing on its own."""
+    if name in side.codes:
+        return side.codes[name].astype(np.int64)
+    real = sides.train.numbers[name]
+    edges = np.histogram_bin_edges(real[~np.isnan(real)], bins=BINS)
+    bins = np.digitize(side.numbers[name], edges[1:-1])
+    return np.where(np.isnan(side.numbers[name]), BINS, bins)
+
+
+def group_keys(sides: Encoded, tables: list[Side], names: list[str]) -> list[np.ndarray]:
+    """One number per row of each table; rows with equal numbers agree in all these columns."""
+    keys = np.zeros(sum(side.rows for side in tables), dtype=np.int64)
+    for name in names:
+        codes = np.concatenate([in_bins(sides, side, name) for side in tables])
+        keys, _ = pd.factorize(keys * (codes.max() + 1) + codes)
+    return np.split(keys, np.cumsum([side.rows for side in tables])[:-1])
+
+
+@metric(
+    "Disclosure protection (CAP)",
+    "privacy",
+    "How badly does somebody guess a secret who looks for people alike in the synthetic table?",
+    0,
+    1,
+    "high",
+    why="1 means no better than by throwing dice; real rows of other people set what the population tells anyway.",
+    matters=0.02,
+    source="Elliot 2014; Taub et al. 2018 (CAP); SDMetrics, DisclosureProtection",
+)
+def disclosure_protection(tables: Tables) -> Score:
+    """How badly does somebody guess a secret who looks for people alike in the synthetic table?
+
+    He knows some columns of a person, finds the synthetic rows that agree in them, and guesses the secret as those
+    have it. The correct attribution probability of a training row is the share of them that have its secret; rows
+    nobody agrees with do not count. Protection is 1 - its mean, divided by what throwing dice over all values of
+    the secret protects, at most 1. In [0, 1]; the value is that of the worst protected secret.
+    """
+    sides, chosen = encoded(tables), choice(tables)
+    found = {secret: protection(sides, sides.synthetic, chosen.known, secret) for secret in chosen.sensitive}
+    found = {secret: result for secret, result in found.items() if result is not None}
+    if not found:
+        raise NotMeasurable(
+            "No synthetic row agrees with a real one in what is known, or the secrets are constant: nothing follows."
+        )
+    worst = min(found, key=lambda secret: found[secret][0])
+    score = Score(value=found[worst][0], ci=found[worst][1], note=chosen.note)
+    references = {}
+    if sides.holdout is None:
+        score.note = f"{score.note} {NO_HOLDOUT}".strip()
+    else:
+        references = {secret: protection(sides, sides.holdout, chosen.known, secret) for secret in found}
+        if references[worst] is not None:
+            score.reference, score.reference_ci = references[worst]
+            if sides.holdout.rows < sides.synthetic.rows:
+                rows = sample_rows(sides.synthetic.rows, sides.holdout.rows, tables.seed, "disclosure")
+                smaller = protection(sides, sides.synthetic.take(rows), chosen.known, worst)
+                score.at_holdout_size = None if smaller is None else smaller[0]
+    score.detail = {
+        "known": chosen.known,
+        "secrets": [
+            {
+                "secret": secret,
+                "score": plain(result[0]),
+                "reference": plain(references[secret][0]) if references.get(secret) else None,
+            }
+            for secret, result in sorted(found.items(), key=lambda item: item[1][0])
+        ],
+    }
+    return score
+
+
+def protection(sides: Encoded, attacker: Side, known: list[str], secret: str) -> tuple[float, Interval] | None:
+    """Protection of train's secrets from somebody who has the table `attacker`; None when nothing can be said."""
+    real, other = group_keys(sides, [sides.train, attacker], known)
+    real_whole, other_whole = group_keys(sides, [sides.train, attacker], [*known, secret])
+    alike = np.bincount(other, minlength=real.max() + 1)[real]
+    right = np.bincount(other_whole, minlength=real_whole.max() + 1)[real_whole]
+    values = len(np.unique(in_bins(sides, sides.train, secret)))
+    if not alike.any() or values < 2:
+        return None
+    wrong = (1 - right[alike > 0] / alike[alike > 0]) / (1 - 1 / values)
+    return min(float(wrong.mean()), 1.0), mean_interval(wrong)
+
+
+@metric(
+    "k-anonymity",
+    "privacy",
+    "In how small a group of people alike does a row of the synthetic table stand?",
+    1,
+    None,
+    "high",
+    why="A row that agrees with nobody in what a stranger may know stands alone: k is 1.",
+    matters=1,
+    every_row=True,
+    source="Samarati and Sweeney 1998",
+)
+def k_anonymity(tables: Tables) -> Score:
+    """In how small a group of people alike does a row of the synthetic table stand?
+
+    Rows that agree in all quasi-identifiers form a group; k is the size of the smallest. A synthetic row is nobody,
+    so that a small k is no leak by itself, but laws and contracts ask for it. At least 1.
+    """
+    sides, chosen = encoded(tables), choice(tables)
+
+    def groups(side: Side) -> np.ndarray:
+        sizes = np.bincount(group_keys(sides, [side], chosen.known)[0])
+        return sizes[sizes > 0]
+
+    return smallest(tables, chosen, groups, "rows")
+
+
+@metric(
+    "l-diversity",
+    "privacy",
+    "How many different secrets are there at least among people alike?",
+    1,
+    None,
+    "high",
+    why="Where all people alike share one secret, knowing them is knowing it: l is 1.",
+    matters=1,
+    every_row=True,
+    source="Machanavajjhala et al. 2007",
+)
+def l_diversity(tables: Tables) -> Score:
+    """How many different secrets are there at least among people alike?
+
+    In each group of rows that agree in all quasi-identifiers, the number of different values of a sensitive column;
+    l is the smallest over groups and sensitive columns. At least 1.
+    """
+    sides, chosen = encoded(tables), choice(tables)
+
+    def diversity(side: Side) -> np.ndarray:
+        keys = group_keys(sides, [side], chosen.known)[0]
+        least = np.full(keys.max() + 1, side.rows)
+        for secret in chosen.sensitive:
+            pairs = np.unique(np.column_stack([keys, in_bins(sides, side, secret)]), axis=0)
+            least = np.minimum(least, np.bincount(pairs[:, 0], minlength=len(least)))
+        return least
+
+    return smallest(tables, chosen, diversity, "secrets")
+
+
+def smallest(tables: Tables, chosen: Choice, measure, of_what: str) -> Score:
+    """The smallest of what `measure` gives for each group of a table, beside that of the holdout."""
+    sides = encoded(tables)
+    groups = measure(sides.synthetic)
+    score = Score(
+        value=float(groups.min()),
+        detail={
+            "known": chosen.known,
+            "sensitive": chosen.sensitive,
+            "groups": len(groups),
+            f"groups_with_fewer_{of_what}": {str(size): int((groups < size).sum()) for size in SMALL_GROUPS},
+            "median": float(np.median(groups)),
+        },
+        note=chosen.note,
+    )
+    if sides.holdout is None:
+        score.note = f"{score.note} {NO_HOLDOUT}".strip()
+        return score
+    score.reference = float(measure(sides.holdout).min())
+    if sides.holdout.rows < sides.synthetic.rows:
+        rows = sample_rows(sides.synthetic.rows, sides.holdout.rows, tables.seed, "groups")
+        score.at_holdout_size = float(measure(sides.synthetic.take(rows)).min())
+    return score

@@ -1,0 +1,131 @@
+"""Is the judge itself to be trusted on this table? It is shown four tables whose verdict is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from metrics import METRICS, Tables, evaluate, verdict
+from metrics.base import NotMeasurable, conformed
+from metrics.privacy import LEAST_HOLDOUT
+from metrics.sampling import randomness, sample_rows
+
+COPYING = ("exact_copies", "near_copies", "distance_to_closest_record", "membership_inference")
+MOST_ROWS = 10_000
+FLIPPED = 0.1
+
+
+class Check(BaseModel):
+    """What the judge said of a table whose verdict is known."""
+
+    case: str
+    expected: str
+    passed: bool
+    wrong: list[str] = Field(description="The verdicts that are not as they must be, each in a sentence.")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A table whose verdict is known: which metrics must find it worse than real data, and which must not."""
+
+    title: str
+    expected: str
+    tables: Callable[[Tables], Tables]
+    worse: tuple[str, ...] = ()
+    not_worse: tuple[str, ...] = ()
+
+
+def self_test(tables: Tables, report: Callable[[float, str], None] | None = None) -> list[Check]:
+    """Show the judge four tables whose verdict is known, made of the real rows.
+
+    The training rows handed out as synthetic must fail privacy. Half of the holdout must pass everything, with the
+    other half as holdout. Every column shuffled by itself must fail the trends and the detector. The training rows
+    with one cell in ten changed must fail privacy, although their columns look right.
+    On a table of few rows a check can fail because no judge could tell; the reader then knows that.
+    Raises NotMeasurable without a holdout of at least twice the rows that privacy needs.
+    """
+    tables = conformed(tables)
+    if tables.holdout is None or len(tables.holdout) < 2 * LEAST_HOLDOUT:
+        raise NotMeasurable(f"The self-test needs a holdout of at least {2 * LEAST_HOLDOUT} rows, to halve it.")
+    checks = []
+    for place, case in enumerate(CASES):
+        if report:
+            report(place / len(CASES), case.title)
+        checks.append(judged(case, tables))
+    if report:
+        report(1.0, "Self-test done")
+    return checks
+
+
+def judged(case: Case, tables: Tables) -> Check:
+    """What the judge says of one case."""
+    scores = evaluate(case.tables(tables), [*case.worse, *case.not_worse])
+    verdicts = {name: verdict(METRICS[name].card, score) for name, score in scores.items()}
+    wrong = [
+        f"{METRICS[name].card.title} should have found it worse. {verdicts[name].text}"
+        for name in case.worse
+        if verdicts[name].level != "worse"
+    ] + [
+        f"{METRICS[name].card.title} should not have found it worse. {verdicts[name].text}"
+        for name in case.not_worse
+        if verdicts[name].level == "worse"
+    ]
+    return Check(case=case.title, expected=case.expected, passed=not wrong, wrong=wrong)
+
+
+def copied(tables: Tables) -> Tables:
+    """The training rows handed out as synthetic."""
+    rows = sample_rows(len(tables.train), MOST_ROWS, tables.seed, "self-test copies")
+    return replace(tables, synthetic=tables.train.iloc[rows].reset_index(drop=True))
+
+
+def fresh(tables: Tables) -> Tables:
+    """One half of the holdout as synthetic, the other as holdout."""
+    order = randomness(tables.seed, "self-test halves").permutation(len(tables.holdout))
+    middle = len(order) // 2
+    return replace(tables, synthetic=tables.holdout.iloc[order[:middle]], holdout=tables.holdout.iloc[order[middle:]])
+
+
+def shuffled(tables: Tables) -> Tables:
+    """Every column of the training rows drawn by itself."""
+    rng = randomness(tables.seed, "self-test shuffled")
+    size = min(len(tables.train), MOST_ROWS)
+    columns = {
+        name: values.iloc[rng.integers(0, len(values), size)].reset_index(drop=True)
+        for name, values in tables.train.items()
+    }
+    return replace(tables, synthetic=pd.DataFrame(columns))
+
+
+def flipped(tables: Tables) -> Tables:
+    """The training rows with one cell in ten replaced by another row's."""
+    rng = randomness(tables.seed, "self-test flipped")
+    rows = copied(tables).synthetic
+    columns = {}
+    for name, values in rows.items():
+        others = tables.train[name].iloc[rng.integers(0, len(tables.train), len(rows))].reset_index(drop=True)
+        columns[name] = values.where(rng.random(len(rows)) >= FLIPPED, others)
+    return replace(tables, synthetic=pd.DataFrame(columns))
+
+
+CASES = (
+    Case("Training rows as synthetic", "must fail privacy", copied, worse=COPYING),
+    Case("Fresh real rows as synthetic", "must pass everything", fresh, not_worse=tuple(METRICS)),
+    Case(
+        "Every column shuffled by itself",
+        "must fail trends and detection",
+        shuffled,
+        worse=("column_pair_trends", "detector"),
+        not_worse=("column_shapes",),
+    ),
+    Case(
+        "Training rows with one cell in ten changed",
+        "must fail privacy although every column looks right",
+        flipped,
+        worse=COPYING,
+        not_worse=("column_shapes",),
+    ),
+)
