@@ -13,20 +13,16 @@ heading("Conversations", "New support and sales dialogues that read like yours, 
 
 left, right = st.columns([2, 3], gap="large")
 with left:
-    dataset, order = order_form(workspace)
+    dataset, source, order = order_form(workspace)
     if order is not None:
-        try:
-            cost = workspace.estimate_talk(dataset.id if dataset else None, order)
-        except ValueError as problem:
-            st.error(plain(problem))
-            st.stop()
+        cost = workspace.estimate_talk(order, source)
         with st.container(border=True):
             with st.container(horizontal=True):
                 st.metric("Requests", f"{cost.requests:,}", width="content")
                 st.metric("Tokens, about", f"{cost.input_tokens + cost.output_tokens:,}", width="content")
                 st.metric("Cost, about", "nothing" if order.local else f"${cost.dollars:,.2f}", width="content")
             with st.expander("The exact first prompt", icon=":material/visibility:"):
-                for message in workspace.prompt(dataset.id if dataset else None, order):
+                for message in workspace.prompt(order, source):
                     st.caption(message["role"])
                     st.code(message["content"], language=None, wrap_lines=True)
             if st.button(f"Write {count(order.brief.dialogues, 'dialogue')}", type="primary", icon=":material/forum:"):

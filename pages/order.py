@@ -26,8 +26,8 @@ LOCAL, ELSEWHERE = "Small model on this machine", "OpenAI or a compatible server
 SHOWN_LEVELS = 12
 
 
-def order_form(workspace: Workspace) -> tuple[Dataset | None, Order | None]:
-    """The file to write from, if any, and the order; None while something in it does not fit."""
+def order_form(workspace: Workspace) -> tuple[Dataset | None, list[Dialogue], Order | None]:
+    """The file to write from, if any, its dialogues, and the order; None while something in it does not fit."""
     datasets = {dataset.id: dataset for dataset in workspace.datasets()}
     picked = st.selectbox(
         "Write from",
@@ -40,15 +40,20 @@ def order_form(workspace: Workspace) -> tuple[Dataset | None, Order | None]:
     dataset = datasets.get(picked)
     shape, source = (None, []) if dataset is None else _shape(workspace, dataset)
     if dataset is not None and shape is None:
-        return dataset, None
+        return dataset, source, None
     try:
         brief, intent = _brief(shape, source)
         order = _where(workspace, brief, shape, intent)
     except ValidationError as error:
         for sentence in complaints(error):
             st.error(plain(sentence), icon=":material/edit:")
-        return dataset, None
-    return dataset, order
+        return dataset, source, None
+    return dataset, source, order
+
+
+@st.cache_data(show_spinner="Reading the conversations", max_entries=4)
+def _found(_workspace: Workspace, dataset_id: str) -> Shape:
+    return _workspace.find_shape(dataset_id)
 
 
 @st.cache_data(show_spinner="Reading the conversations", max_entries=4)
@@ -59,7 +64,7 @@ def _dialogues(_workspace: Workspace, dataset_id: str, shape: Shape) -> list[Dia
 def _shape(workspace: Workspace, dataset: Dataset) -> tuple[Shape | None, list[Dialogue]]:
     """How the file holds conversations, found and shown for correction."""
     try:
-        found = workspace.find_shape(dataset.id)
+        found = _found(workspace, dataset.id)
     except ValueError as problem:
         st.error(plain(problem))
         return None, []

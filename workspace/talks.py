@@ -85,14 +85,13 @@ class Talks(Runs):
         found.setdefault("price", {"input": low, "output": high})
         return Server(**{**found, "local_only": settings.llm_local_only or found.get("local_only", False)})
 
-    def estimate_talk(self, dataset_id: str | None, order: Order) -> Estimate:
-        """What an order will take, before anything is sent."""
-        cost = estimate(order.brief, self.shown(dataset_id, order), order.server, order.intent)
+    def estimate_talk(self, order: Order, source: list[Dialogue]) -> Estimate:
+        """What an order will take, before anything is sent; `source` are the `dialogues` it is written from."""
+        cost = estimate(order.brief, source, order.server, order.intent)
         return cost.model_copy(update={"dollars": cost.dollars * DISCOUNT}) if order.batch else cost
 
-    def prompt(self, dataset_id: str | None, order: Order) -> list[dict[str, str]]:
+    def prompt(self, order: Order, source: list[Dialogue]) -> list[dict[str, str]]:
         """The first request of an order, word for word as it will be sent."""
-        source = self.shown(dataset_id, order)
         first = plan(order.brief, source, intent=order.intent)[0]
         return prompts(order.brief, source)(first, False)
 

@@ -123,14 +123,17 @@ def read_dialogues(table: pd.DataFrame, shape: Shape) -> list[Dialogue]:
 
 
 def _turns(table: pd.DataFrame, shape: Shape) -> list[Dialogue]:
-    dialogues = []
-    for name, rows in table.groupby(shape.id, sort=False):
-        if shape.turn:
-            order = pd.to_numeric(rows[shape.turn], errors="coerce")
-            rows = rows.loc[order.sort_values(kind="stable").index] if order.notna().all() else rows
-        turns = [Turn(role=r, text=t) for r, t in zip(rows[shape.role], rows[shape.text], strict=True) if t.strip()]
-        dialogues.append(Dialogue(id=str(name), turns=turns, labels=_row_labels(rows.iloc[0], shape)))
-    return dialogues
+    first = ~table[shape.id].duplicated()
+    rows = table.loc[first, [shape.id, *shape.labels]].to_dict("records")
+    dialogues = {row[shape.id]: Dialogue(id=row[shape.id], turns=[], labels=_row_labels(row, shape)) for row in rows}
+    if shape.turn:
+        order = pd.to_numeric(table[shape.turn], errors="coerce")
+        if order.notna().all():
+            table = table.loc[order.sort_values(kind="stable").index]
+    for name, role, text in zip(table[shape.id], table[shape.role], table[shape.text], strict=True):
+        if text.strip():
+            dialogues[name].turns.append(Turn(role=role, text=text))
+    return list(dialogues.values())
 
 
 def _conversations(table: pd.DataFrame, shape: Shape) -> list[Dialogue]:
