@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from metrics import METRICS, Score, Tables
@@ -15,7 +16,7 @@ from synth.bootstrap import Bootstrap
 
 
 class Slow(Bootstrap):
-    """Takes its time: `epochs` naps, with a report after each."""
+    """Takes its time: `epochs` naps, with a report after each; then it does as Bootstrap does."""
 
     name, title = "slow", "Slow"
 
@@ -23,16 +24,21 @@ class Slow(Bootstrap):
         epochs: int = knob(10, "Naps.", ge=1, tune=(1, 20))
         nap_s: float = knob(0.05, "Seconds a nap takes.", ge=0)
         manner: Literal["kind", "deaf", "failing"] = knob("kind", "Whether it heeds a stop.")
+        noise: float = knob(0.0, "Share of rows that repeat the first one, which ruins the shapes.", tune=(0.0, 1.0))
+        most_noise: float = knob(1.0, "Above this much noise it gives up.")
 
     def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+        if self.params.noise > self.params.most_noise:
+            raise ValueError(f"Too much noise: {self.params.most_noise} or less was asked for.")
         for epoch in range(1, self.params.epochs + 1):
             self._nap(report)
             if self.params.manner == "failing":
                 float(f"the secret of {table.iloc[0, 0]}")
             if report.enough:
                 break
-            report(epoch / self.params.epochs, f"Epoch {epoch}", epoch=epoch, loss=1 / epoch)
-        self.table = table
+            report(epoch / self.params.epochs, f"Epoch {epoch}", epoch=epoch, loss=self.params.noise + 1 / epoch)
+        repeated = np.arange(len(table)) < self.params.noise * len(table)
+        self.table = table.take(np.where(repeated, 0, np.arange(len(table)))).reset_index(drop=True)
 
     def _nap(self, report: Report) -> None:
         if self.params.manner != "deaf":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, select, text
 
 from synth import Column, Schema
 from workspace.catalog import Catalog, Dataset, Event, Job, NotFound, Run, Split, now
@@ -34,6 +35,12 @@ def a_dataset(**other) -> Dataset:
         "size_bytes": 10,
     }
     return Dataset(**{**about, **other})
+
+
+def a_run(dataset: Dataset, **other) -> Run:
+    run = Run(dataset_id=dataset.id, owner="ann", model="x", params={}, seed=0, rows=1, **other)
+    run.schema, run.split = dataset.schema, dataset.split
+    return run
 
 
 def put(catalog: Catalog, *rows) -> None:
@@ -68,9 +75,7 @@ def test_deleting_a_dataset_deletes_its_jobs_their_events_and_its_runs(catalog):
     put(catalog, dataset)
     job = Job(kind="train", owner="ann", dataset_id=dataset.id)
     put(catalog, job)
-    run = Run(dataset_id=dataset.id, owner="ann", model="x", params={}, seed=0, rows=1)
-    run.schema, run.split = dataset.schema, dataset.split
-    put(catalog, run, Event(job_id=job.id, progress=0.5, stage="Training"))
+    put(catalog, a_run(dataset), Event(job_id=job.id, progress=0.5, stage="Training"))
     with catalog.session() as session:
         session.execute(delete(Dataset))
         left = [session.execute(text(f"SELECT count(*) FROM {name}")).scalar() for name in ("jobs", "runs", "events")]
@@ -106,6 +111,18 @@ def test_several_servers_may_make_the_catalog_at_the_same_moment(tmp_path):
     with ThreadPoolExecutor(4) as threads:
         catalogs = list(threads.map(lambda _: Catalog(url, tmp_path), range(4)))
     put(catalogs[0], a_dataset())
+
+
+def test_a_catalog_of_an_earlier_version_gets_the_columns_that_came_since(tmp_path):
+    url = f"sqlite:///{tmp_path}/old.sqlite"
+    Catalog(url, tmp_path).close()
+    with sqlite3.connect(tmp_path / "old.sqlite") as connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN conditions")
+    catalog, dataset = Catalog(url, tmp_path), a_dataset()
+    put(catalog, dataset)
+    put(catalog, a_run(dataset, conditions={"cases": []}))
+    with catalog.session() as session:
+        assert session.scalars(select(Run)).one().conditions == {"cases": []}
 
 
 def test_time_left_counts_down_from_what_the_worker_said():

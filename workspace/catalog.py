@@ -16,9 +16,23 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from sqlalchemy import JSON, DateTime, Dialect, Engine, ForeignKey, Index, String, create_engine, event, make_url, text
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    ForeignKey,
+    Index,
+    String,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 from sqlalchemy.types import TypeDecorator
 
 from metrics import Score
@@ -97,7 +111,7 @@ class Row(DeclarativeBase):
         Order: _Typed(Order),
         list[Rejected]: _Typed(list[Rejected]),
         list[str]: JSON,
-        dict[str, Any]: JSON,
+        dict[str, Any]: JSON(none_as_null=True),
         dict[str, float]: JSON,
     }
 
@@ -231,6 +245,8 @@ class Run(Row):
     """The columns of the synthetic table, as they were in the real one when the model was trained."""
     split: Mapped[Split]
     """The rows held out from its training: it must be judged against these."""
+    conditions: Mapped[dict[str, Any] | None]
+    """What its rows had to fulfil, when they were drawn under conditions."""
     parent_id: Mapped[str | None] = mapped_column(String(32))
     """The run whose model it shares, when it was drawn again without training."""
     fit_seconds: Mapped[float | None]
@@ -312,13 +328,7 @@ class Catalog:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         event.listen(self._sessions, "loaded_as_persistent", self._place)
         with self.engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                # Two servers that start together would both find a table absent.
-                connection.execute(text("SELECT pg_advisory_xact_lock(7353)"))
-            for table in Row.metadata.sorted_tables:
-                connection.execute(CreateTable(table, if_not_exists=True))
-                for index in table.indexes:
-                    connection.execute(CreateIndex(index, if_not_exists=True))
+            _make_tables(connection)
 
     def _place(self, session: Session, row: Row) -> None:
         if isinstance(row, Run):
@@ -345,6 +355,22 @@ class Catalog:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _make_tables(connection: Connection) -> None:
+    """Make the tables that are absent, and in those of an earlier version the columns that came since."""
+    # One at a time: two servers that start together would both find a table absent.
+    locks = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7353)"}
+    connection.exec_driver_sql(locks[connection.dialect.name])
+    for table in Row.metadata.sorted_tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+        there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                kind = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {kind}"))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 def _engine(url: str) -> Engine:

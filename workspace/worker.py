@@ -20,8 +20,9 @@ from workspace.jobs import ROOT, Process, changed
 from workspace.meter import cpu_seconds, peak_mb
 from workspace.progress import Progress
 from workspace.settings import Settings
+from workspace.stages import Work
 from workspace.store import size_of
-from workspace.tasks import TASKS, Work
+from workspace.tasks import TASKS
 from workspace.workspace import Workspace
 
 log = logging.getLogger("workspace.worker")

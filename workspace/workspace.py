@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from typing import Any, Self
@@ -10,6 +11,7 @@ from sqlalchemy import delete, select, tuple_
 
 from metrics import METRICS
 from synth import GENERATORS, Generator, Params
+from synth.conditions import Conditions
 from workspace.catalog import Dataset, Event, Job, NotFound, Run
 from workspace.estimate import Estimate, Prices, Shape, estimate, speed
 from workspace.jobs import Dispatcher
@@ -17,7 +19,8 @@ from workspace.keys import Keys
 from workspace.store import LOCAL
 from workspace.tables import ReadError
 from workspace.talks import Talk, Talks
-from workspace.tasks import Drawing, Judging, Training
+from workspace.training import Drawing, Judging, Training
+from workspace.tuning import Trial, Tuning, knobs, objectives
 
 __all__ = ["Dataset", "Event", "Job", "NotFound", "ReadError", "Run", "Talk", "Workspace"]
 
@@ -69,6 +72,7 @@ class Workspace(Talks, Keys):
         seed: int = 0,
         metrics: list[str] | None = None,
         *,
+        conditions: dict[str, Any] | None = None,
         owner: str = LOCAL,
     ) -> Job:
         """Train a generator, draw `rows` rows (default: as many as it learns from), and judge them.
@@ -78,19 +82,86 @@ class Workspace(Talks, Keys):
         """
         _, chosen = _chosen(model, params or {})
         _known_metrics(metrics)
-        if rows is not None and rows < 1:
-            raise ValueError(f"{rows} rows were asked for. Ask for at least 1.")
+        _check_rows(rows)
         self._check_memory(self.estimate(dataset_id, model, params, rows))
-        training = Training(model=model, params=chosen.model_dump(mode="json"), rows=rows, seed=seed, metrics=metrics)
+        training = Training(
+            model=model,
+            params=chosen.model_dump(mode="json"),
+            rows=rows,
+            seed=seed,
+            conditions=_checked(conditions),
+            metrics=metrics,
+        )
         return self.queue.submit("train", training.model_dump(), dataset_id=dataset_id, owner=owner)
 
-    def sample(
-        self, run_id: str, rows: int, seed: int = 0, metrics: list[str] | None = None, *, owner: str = LOCAL
+    def tune(
+        self,
+        dataset_id: str,
+        model: str,
+        params: dict[str, Any] | None = None,
+        *,
+        search: list[str] | None = None,
+        trials: int = 20,
+        budget_s: float | None = None,
+        objective: str = "fidelity",
+        rows: int | None = None,
+        seed: int = 0,
+        metrics: list[str] | None = None,
+        owner: str = LOCAL,
     ) -> Job:
-        """Draw another table from a run's model: a run of its own, without training."""
+        """Search for the parameters that score best, and train a run with them.
+
+        `params` are tried first and hold for all that is not searched; `search` names the parameters to vary
+        (default: all that the generator declares tunable). The search ends after `trials`, or before `budget_s`
+        seconds are over. `objective` is `fidelity`, `utility`, `privacy`, or the name of a metric.
+        """
+        kind, chosen = _chosen(model, params or {})
+        _known_metrics(metrics)
+        tunable = knobs(kind)
+        search = list(tunable) if search is None else search
+        if not search or not set(search) <= set(tunable):
+            raise ValueError(
+                f"{kind.title} cannot be tuned by {', '.join(search) or 'nothing'}; "
+                f"it can by {', '.join(tunable) or 'nothing, since it has no parameter to search'}."
+            )
+        if objective not in objectives():
+            raise ValueError(f"There is nothing to tune for called {objective!r}. There are {', '.join(objectives())}.")
+        if trials < 1 or (budget_s is not None and budget_s <= 0):
+            raise ValueError("Tuning takes at least one trial and a budget of more than 0 seconds.")
+        self._check_memory(self.estimate(dataset_id, model, params, rows))
+        tuning = Tuning(
+            model=model,
+            params=chosen.model_dump(mode="json"),
+            search=search,
+            trials=trials,
+            budget_s=budget_s,
+            objective=objective,
+            rows=rows,
+            seed=seed,
+            metrics=metrics,
+        )
+        return self.queue.submit("tune", tuning.model_dump(), dataset_id=dataset_id, owner=owner)
+
+    def trials(self, run_id: str) -> list[Trial]:
+        """What was tried before a tuned run; empty for one that was not tuned."""
+        file = self.run(run_id).folder / "trials.json"
+        return [Trial.model_validate(trial) for trial in json.loads(file.read_bytes())] if file.is_file() else []
+
+    def sample(
+        self,
+        run_id: str,
+        rows: int,
+        seed: int = 0,
+        metrics: list[str] | None = None,
+        *,
+        conditions: dict[str, Any] | None = None,
+        owner: str = LOCAL,
+    ) -> Job:
+        """Draw another table from a run's model, under conditions or not: a run of its own, without training."""
         run = self.run(run_id)
         _known_metrics(metrics)
-        drawing = Drawing(parent=run.id, rows=rows, seed=seed, metrics=metrics)
+        _check_rows(rows)
+        drawing = Drawing(parent=run.id, rows=rows, seed=seed, conditions=_checked(conditions), metrics=metrics)
         return self.queue.submit("sample", drawing.model_dump(), dataset_id=run.dataset_id, owner=owner)
 
     def evaluate(self, run_id: str, metrics: list[str] | None = None, *, owner: str = LOCAL) -> Job:
@@ -194,3 +265,12 @@ def _known_metrics(names: list[str] | None) -> None:
     unknown = sorted(set(names or ()) - set(METRICS))
     if unknown:
         raise ValueError(f"There is no metric {', '.join(unknown)}. There are {', '.join(METRICS)}.")
+
+
+def _check_rows(rows: int | None) -> None:
+    if rows is not None and rows < 1:
+        raise ValueError(f"{rows} rows were asked for. Ask for at least 1.")
+
+
+def _checked(conditions: dict[str, Any] | None) -> dict[str, Any] | None:
+    return Conditions.of(conditions).model_dump(mode="json", by_alias=True) if conditions else None

@@ -1,0 +1,156 @@
+"""Training a generator, drawing from it, and judging what was drawn."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import Any
+
+import pandas as pd
+
+import metrics
+from metrics import Tables
+from synth import Generator
+from workspace import tables
+from workspace.catalog import Run, new_id
+from workspace.stages import Arguments, Stages, Work
+
+
+class Training(Arguments):
+    model: str
+    params: dict[str, Any]
+    rows: int | None = None
+    """Rows to draw; None: as many as it learns from."""
+    seed: int = 0
+    conditions: dict[str, Any] | None = None
+    """What the rows to draw must fulfil, as `synth.conditions.Conditions` has it."""
+    metrics: list[str] | None = None
+    """Names of the metrics to judge by; None: all."""
+
+
+class Drawing(Arguments):
+    rows: int
+    seed: int
+    parent: str
+    conditions: dict[str, Any] | None = None
+    metrics: list[str] | None = None
+
+
+class Judging(Arguments):
+    metrics: list[str] | None = None
+
+
+def train(work: Work) -> None:
+    """Fit a generator on the training rows, draw a table from it, publish both as a run, then judge it.
+
+    The run is published before it is judged: whatever ends the judging early, the table is there. A second
+    attempt at a job that got that far only judges.
+    """
+    asked = Training.model_validate(work.job.arguments)
+    if work.job.run_id is not None:
+        judge_again(work, asked.metrics)
+        return
+    dataset = work.workspace.dataset(work.job.dataset_id)
+    run = new_run(
+        work,
+        dataset_id=dataset.id,
+        model=asked.model,
+        params=asked.params,
+        seed=asked.seed,
+        rows=asked.rows or dataset.train_rows,
+        schema=dataset.schema.released,
+        split=dataset.split,
+        conditions=asked.conditions,
+    )
+    stages = Stages(work, run, ("start", "fit", "draw", "judge"))
+    with stages.stage("start"):
+        table = work.workspace.real_part(dataset.id, run.split, run.schema, "train")
+    make(work, run, table, stages)
+    judge(work, asked.metrics, stages)
+
+
+def sample(work: Work) -> None:
+    """Draw another table from a run's model and publish it as a run of its own, then judge it."""
+    asked = Drawing.model_validate(work.job.arguments)
+    if work.job.run_id is not None:
+        judge_again(work, asked.metrics)
+        return
+    parent = work.workspace.run(asked.parent)
+    run = new_run(
+        work,
+        dataset_id=parent.dataset_id,
+        model=parent.model,
+        params=parent.params,
+        seed=asked.seed,
+        rows=asked.rows,
+        schema=parent.schema,
+        split=parent.split,
+        conditions=asked.conditions,
+        parent_id=parent.id,
+        fit_seconds=parent.fit_seconds,
+    )
+    stages = Stages(work, run, ("draw", "judge"))
+    # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
+    shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=_link)
+    _draw(work, stages.kind.load(work.folder / "model"), run, stages)
+    work.publish(run)
+    judge(work, asked.metrics, stages)
+
+
+def evaluate(work: Work) -> None:
+    """Judge a run again, for example by metrics that were not asked for at first."""
+    asked = Judging.model_validate(work.job.arguments)
+    judge_again(work, asked.metrics)
+
+
+def new_run(work: Work, **about: Any) -> Run:
+    """A run in the making."""
+    return Run(id=new_id(), job_id=work.job.id, owner=work.job.owner, **about)
+
+
+def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
+    """Fit the run's generator on `table`, draw the run's rows, and publish both."""
+    with stages.stage("fit") as report:
+        begun = time.monotonic()
+        generator = stages.kind(stages.params, run.seed).fit(table, run.schema, report)
+        run.fit_seconds = time.monotonic() - begun
+    generator.save(work.folder / "model")
+    _draw(work, generator, run, stages)
+    work.publish(run)
+
+
+def judge_again(work: Work, names: list[str] | None) -> None:
+    """Judge the run that the job made or was asked to judge."""
+    judge(work, names, Stages(work, work.workspace.run(work.job.run_id), ("judge",)))
+
+
+def _draw(work: Work, generator: Generator, run: Run, stages: Stages) -> None:
+    with stages.stage("draw") as report:
+        begun = time.monotonic()
+        chunks = generator.chunks(run.rows, conditions=run.conditions, report=report, seed=run.seed)
+        tables.write(work.folder / "synthetic.duckdb", chunks, run.schema)
+        run.sample_seconds = time.monotonic() - begun
+
+
+def judge(work: Work, names: list[str] | None, stages: Stages) -> None:
+    """Judge the published run against the rows it was trained on and those held out from it."""
+    workspace, run = work.workspace, work.workspace.run(work.job.run_id)
+    with stages.stage("judge") as report:
+        judged = Tables(
+            train=workspace.real_table(run.id, "train"),
+            holdout=workspace.real_table(run.id, "holdout"),
+            synthetic=workspace.synthetic_table(run.id),
+            schema=run.schema,
+            target=run.schema.target,
+            seed=run.seed,
+        )
+        scores = metrics.evaluate(judged, names, report)
+    workspace.keep_scores(run, scores)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
