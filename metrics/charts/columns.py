@@ -17,15 +17,14 @@ from metrics.charts.theme import (
     figure,
     heading,
     nothing,
-    percent,
     plain,
     rgba,
     rows_in_words,
     scale_of,
 )
+from metrics.views.axes import edge_text
 
 _COLOURS = {"train": REAL, "holdout": REAL, "synthetic": SYNTHETIC}
-_ROWS = {"train": "training", "holdout": "holdout", "synthetic": "synthetic"}
 
 
 def column_figure(view: dict[str, Any]) -> go.Figure:
@@ -40,21 +39,12 @@ def _subtitle(view: dict[str, Any]) -> str:
     return rows_in_words(view["rows"]) + ("; lengths of the texts" if view["kind"] == "text" else "")
 
 
-def _axis_title(view: dict[str, Any], name: str = "") -> dict[str, str]:
-    """The name of the axis, and how many rows lie beyond it."""
-    lines = [plain(name)] if name else []
-    if any(view["beyond"].values()):
-        shares = ", ".join(f"{percent(view['beyond'][table])} of {_ROWS[table]}" for table in view["rows"])
-        lines.append(f'<span style="font-size:11px">Beyond the axis: {shares} rows</span>')
-    return {"text": "<br>".join(lines)}
-
-
 def _histogram(view: dict[str, Any]) -> go.Figure:
-    apart = bool(view["apart"])
+    apart = min(0.24 + 0.04 * len(view["apart"]), 0.4) if view["apart"] else 0
     traces = _steps(view, "x", "y")
     name = f"{view['column']} (characters)" if view["kind"] == "text" else view["column"]
     layout: dict[str, Any] = {
-        "xaxis": {"title": _axis_title(view, name), "domain": [0, 0.7 if apart else 1], **scale_of(view)},
+        "xaxis": {"title": {"text": plain(name)}, "domain": [0, 1 - apart], **scale_of(view)},
         "yaxis": {"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
         "hovermode": "x unified",
     }
@@ -103,17 +93,12 @@ def _steps(view: dict[str, Any], xaxis: str, yaxis: str) -> list[dict[str, Any]]
 
 
 def _bin_labels(edges: list[Any], scale: str) -> list[str]:
-    if scale == "date":
-        days = all(edge.endswith("T00:00:00") for edge in edges)
-        shown = [edge[:10] if days else edge[:16].replace("T", " ") for edge in edges]
-    else:
-        width = min(b - a for a, b in pairwise(edges))
-        halves = scale == "linear" and width >= 1 and all((2 * edge) % 2 == 1 for edge in edges)
-        if halves:
-            pairs = [(round(a + 0.5), round(b - 0.5)) for a, b in pairwise(edges)]
-            return [f"{a:,}" if a == b else f"{a:,} to {b:,}" for a, b in pairs]
-        shown = [f"{edge:,.4g}" if abs(edge) < 1e4 else f"{edge:,.6g}" for edge in edges]
-    return [f"{a} to {b}" for a, b in pairwise(shown)]
+    if scale == "linear" and all((2 * edge) % 2 == 1 for edge in edges):
+        # Edges between integers: a bin is named by the integers it holds.
+        pairs = [(round(a + 0.5), round(b - 0.5)) for a, b in pairwise(edges)]
+        return [f"{a:,}" if a == b else f"{a:,} to {b:,}" for a, b in pairs]
+    days = scale == "date" and all(edge.endswith("T00:00:00") for edge in edges)
+    return [f"{a} to {b}" for a, b in pairwise(edge_text(edge, days) for edge in edges)]
 
 
 def _apart(view: dict[str, Any], xaxis: str, yaxis: str) -> list[dict[str, Any]]:
@@ -199,7 +184,7 @@ def _time(view: dict[str, Any]) -> go.Figure:
     traces = _steps(view, "x", "y")
     panels = [*cycles, *([{"name": "set apart", "labels": [], "shares": {}}] if view["apart"] else [])]
     layout: dict[str, Any] = {
-        "xaxis": {"type": "date", "domain": [0, 1], "anchor": "y", "title": _axis_title(view)},
+        "xaxis": {"type": "date", "domain": [0, 1], "anchor": "y"},
         "yaxis": {"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
         "annotations": [],
         "hovermode": "x unified",
@@ -207,7 +192,7 @@ def _time(view: dict[str, Any]) -> go.Figure:
     layout["yaxis"]["domain"] = [0.5, 1] if panels else [0, 1]
     # Every panel is as wide as it has bars.
     width = [max(len(panel["labels"]), 4) for panel in panels]
-    gap = 0.06
+    gap = 0.1
     unit = min((1 - gap * (len(panels) - 1)) / max(sum(width), 1), 0.04)
     left = 0.0
     for number, panel in enumerate(panels, start=2):

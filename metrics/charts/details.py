@@ -191,7 +191,8 @@ def attack_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     return figure(
         [trace],
         "How often the attack is right",
-        f"{detail['attacks']:,} attacks with the synthetic table. Right about people trained on, but not about strangers: a leak",
+        f"{detail['attacks']:,} attacks with the synthetic table",
+        "Right about people trained on, but not about strangers: that is a leak",
         height=130,
         xaxis={"tickformat": ".0%", "range": [0, 1.1 * max(*(rate for rate, _ in bars.values()), 0.05)]},
         yaxis=row_axis(list(bars)),

@@ -22,6 +22,7 @@ from metrics.charts.theme import (
     rgba,
     rows_in_words,
     scale_of,
+    shortened,
 )
 
 _COLOURS = {"real": REAL, "synthetic": SYNTHETIC}
@@ -135,7 +136,8 @@ def _boxes(view: dict[str, Any]) -> go.Figure:
     return figure(
         traces,
         _title(view),
-        f"{_subtitle(view)}. Box: middle half of the rows; line: 5 % to 95 %",
+        _subtitle(view),
+        "Box: the middle half of the rows; line: 5 % to 95 %",
         height=60 + 46 * len(levels),
         boxmode="group",
         xaxis={"title": {"text": plain(view["number"])}, **scale_of(view)},
@@ -212,7 +214,8 @@ def _shares(view: dict[str, Any]) -> go.Figure:
     return figure(
         traces,
         _title(view),
-        f"{_subtitle(view)}. Shares of {view['second']} within each level of {view['first']}",
+        _subtitle(view),
+        f"Shares of {shortened(view['second'], 24)} within each level of {shortened(view['first'], 24)}",
         height=120 + 28 * len(down),
         **layout,
     )

@@ -73,7 +73,8 @@ def runs_figure(view: dict[str, Any]) -> go.Figure:
     return figure(
         traces,
         "Fidelity against privacy",
-        "1: as fresh real rows. Larger: dearer to train. Pale: another run is better in one and no worse in the other",
+        "1: as fresh real rows. Larger: dearer to train",
+        "Pale: another run is better in one of the two and no worse in the other",
         height=420,
         xaxis={"title": {"text": "Fidelity"}, "range": [low, 1.04]},
         yaxis={"title": {"text": "Privacy"}, "range": [low, 1.06]},

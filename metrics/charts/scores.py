@@ -88,7 +88,8 @@ def scorecard_figure(cards: Iterable[Card], scores: Mapping[str, Score]) -> go.F
     return figure(
         traces,
         "Scorecard",
-        "Every row runs from the smallest to the largest value, ▸ ◂ point to the good end; real: the holdout’s score",
+        "Every row runs from the smallest to the largest value; ▸ and ◂ point to the good end",
+        "Real: what holdout rows score in the place of the synthetic ones",
         height=20 + 30 * len(lines),
         annotations=said,
         xaxis={"domain": [0, 0.66], "range": [-0.04, 1.04], "visible": False, "fixedrange": True},

@@ -66,11 +66,12 @@ def correlation_figure(view: dict[str, Any]) -> go.Figure:
         layout[f"yaxis{suffix}"] |= {"type": "category", "labelalias": alias}
     layout["yaxis"]["autorange"] = "reversed"
     looked = view["looked_at"]["real"]
-    drawn = f", {looked:,} of them looked at" if looked < view["rows"]["real"] else ""
+    drawn = f"; {looked:,} rows of each looked at" if looked < view["rows"]["real"] else ""
     return figure(
         traces,
         "Associations between columns",
-        f"{rows_in_words(view['rows'], view['real_rows'])}{drawn}. Difference: synthetic less real",
+        rows_in_words(view["rows"], view["real_rows"]),
+        f"Difference: synthetic less real{drawn}",
         height=400,
         **layout,
     )
@@ -104,11 +105,11 @@ def projection_figure(view: dict[str, Any]) -> go.Figure:
         weigh = ", ".join(plain(name, 16) for name in axis["columns"][:2])
         titles.append(f"{place} direction, {axis['explained']:.0%} of variance: {weigh}")
     shown = {name: len(points["x"]) for name, points in view["points"].items()}
-    subtitle = f"{rows_in_words(view['rows'], view['real_rows'])}; {shown['real']:,} and {shown['synthetic']:,} shown"
     return figure(
         traces,
         "Rows as points",
-        f"{subtitle}. Directions fitted on real rows",
+        rows_in_words(view["rows"], view["real_rows"]),
+        f"{shown['real']:,} and {shown['synthetic']:,} of them shown, in the directions in which real rows differ most",
         height=420,
         xaxis={"title": {"text": titles[0]}, "zeroline": False},
         yaxis={"title": {"text": titles[1] if len(titles) > 1 else ""}, "zeroline": False},

@@ -91,15 +91,16 @@ def themed(figure: go.Figure, theme: Literal["light", "dark"]) -> go.Figure:
 
 
 def figure(
-    traces: list[dict[str, Any]], title: str, subtitle: str = "", *, height: int = 380, **layout: Any
+    traces: list[dict[str, Any]], title: str, subtitle: str = "", note: str = "", *, height: int = 380, **layout: Any
 ) -> go.Figure:
-    """A figure in the house's look. `title` and `subtitle` are plain text: they may hold anything a column name may.
+    """A figure in the house's look: a title, which rows it shows, and a note on how to read it.
 
-    `height` in pixels is for the drawing with its axes; title, legend and the headings over panels come on top.
+    The three are plain text: they may hold anything a column name may. `height` in pixels is for the drawing with its axes; title, legend and the headings over panels come on top.
     """
-    named = {"text": plain(title, 70), "subtitle": {"text": escape(subtitle, quote=False)}, "y": 1}
+    lines = [escape(line, quote=False) for line in (subtitle, note) if line]
+    named = {"text": plain(title, 70), "subtitle": {"text": "<br>".join(lines)}, "y": 1}
     named |= {"yref": "container", "yanchor": "top", "pad": {"t": 10, "l": 8}}
-    top = 62 if subtitle else 40
+    top = 40 + 20 * len(lines)
     has_legend = sum(trace.get("name") is not None and trace.get("showlegend", True) for trace in traces) > 1
     has_legend &= all(trace["type"] != "heatmap" for trace in traces)
     legend_at = top
@@ -165,11 +166,6 @@ def scale_of(axis: dict[str, Any]) -> dict[str, Any]:
     if axis["scale"] == "log" and edges and edges[-1] > 100 * edges[0]:
         return {"type": "log", "dtick": 1}
     return {"type": axis["scale"]}
-
-
-def percent(share: float) -> str:
-    """A share in words: 12.3 %, 0.04 %."""
-    return f"{100 * share:.3g} %"
 
 
 def rows_in_words(rows: dict[str, int], real_rows: str = "training") -> str:

@@ -37,12 +37,11 @@ class Axis:
         bins[values == self.edges[-1]] = len(self) - 1
         return bins
 
-    def shares(self, values: np.ndarray, rows: int) -> tuple[list[float], float]:
-        """Share of `rows` in each bin, and the share that lies beyond the axis."""
+    def shares(self, values: np.ndarray, rows: int) -> tuple[list[float], float, float]:
+        """Share of `rows` in each bin, and the shares that lie below and above the axis."""
         bins = self.place(values)
-        inside = bins[(bins >= 0) & (bins < len(self))]
-        counts = np.bincount(inside, minlength=len(self))
-        return rounded(counts / max(rows, 1)), float((len(bins) - len(inside)) / max(rows, 1))
+        counts = np.bincount(bins + 1, minlength=len(self) + 2) / max(rows, 1)
+        return rounded(counts[1:-1]), round(float(counts[0]), 6), round(float(counts[-1]), 6)
 
     def plain(self) -> dict[str, Any]:
         """As JSON: `edges` (dates as ISO text) and `scale`."""
@@ -54,6 +53,13 @@ class Axis:
 def rounded(values: Sequence[float] | np.ndarray) -> list[float]:
     """Plain floats of six decimals: enough for a share, and short in JSON."""
     return [float(value) for value in np.round(np.asarray(values, dtype=float), 6)]
+
+
+def edge_text(edge: float | str, days: bool = True) -> str:
+    """An edge of `Axis.plain` as people write it: 12.5, 61,450, 2024-03-01, or with `days` false 2024-03-01 05:00."""
+    if isinstance(edge, str):
+        return edge[:10] if days else edge[:16].replace("T", " ")
+    return f"{edge:,.4g}" if abs(edge) < 1e4 else f"{edge:,.6g}"
 
 
 def iso(microseconds: np.ndarray) -> list[str]:

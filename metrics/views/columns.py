@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metrics.views.axes import iso, numbers, numeric_axis, rounded, time_axis
+from metrics.views.axes import Axis, edge_text, iso, numbers, numeric_axis, rounded, time_axis
 from synth.schema import Column
 
 TOP = 20
@@ -34,13 +34,13 @@ def column_view(
 ) -> dict[str, Any]:
     """What the picture of one column shows, as plain JSON values.
 
-    Every share is of all rows of its table, so that bins, levels, `apart` and what lies `beyond` sum to 1. Keys:
+    Every share is of all rows of its table, so that bins or levels and what is set `apart` sum to 1. Keys:
     `column`, `kind`, `form` ("histogram", "bars" or "time"), `rows` {table: count}, `missing` {table: share},
     `note`, `summary` {table: {...}}, and
-    - histogram, time: `edges`, `scale`, `shares` {table: [...]}, `beyond` {table: share}
+    - histogram, time: `edges`, `scale`, `shares` {table: [...]}
     - time: `cycles` [{name, labels, shares}] by hour, weekday and month
     - bars: `levels` [{label, shares {table: share}, rare, invented, rest}], largest real share first
-    - all: `apart` [{label, shares}]: spikes, infinite and missing values.
+    - all: `apart` [{label, shares}]: what lies below and above the axis, spikes, infinite and missing values.
     """
     tables = {"train": train, "holdout": holdout, "synthetic": synthetic}
     series = {name: table[column.name] for name, table in tables.items() if table is not None}
@@ -93,18 +93,25 @@ def _number(view: dict[str, Any], tables: Mapping[str, np.ndarray]) -> None:
             above = {name: values[values > 0] for name, values in rest.items()}
             if numeric_axis(list(above.values())).scale == "log":
                 spikes, rest, axis = sorted([*spikes, 0.0]), above, numeric_axis(list(above.values()))
-        shares = {name: axis.shares(values, len(tables[name])) for name, values in rest.items()}
-        view |= axis.plain() | {
-            "form": "histogram",
-            "shares": {name: share for name, (share, _) in shares.items()},
-            "beyond": {name: round(beyond, 6) for name, (_, beyond) in shares.items()},
-        }
+        _binned(view, axis, rest)
         for spike in spikes:
             held = {name: _share((values == spike).sum(), values) for name, values in tables.items()}
             view["apart"].append({"label": f"{spike:,.15g}", "shares": held})
     infinite = {name: _share((np.abs(values) >= HUGE).sum(), values) for name, values in tables.items()}
     if any(infinite.values()):
         view["apart"].append({"label": "infinite", "shares": infinite})
+
+
+def _binned(view: dict[str, Any], axis: Axis, tables: Mapping[str, np.ndarray]) -> None:
+    """Shares by bin, and apart from them what lies beyond the axis."""
+    found = {name: axis.shares(values, view["rows"][name]) for name, values in tables.items()}
+    plain = axis.plain()
+    view |= plain | {"form": "time" if axis.scale == "date" else "histogram"}
+    view["shares"] = {name: shares for name, (shares, _, _) in found.items()}
+    for label, side in ((f"below {edge_text(plain['edges'][0])}", 1), (f"above {edge_text(plain['edges'][-1])}", 2)):
+        shares = {name: parts[side] for name, parts in found.items()}
+        if any(shares.values()):
+            view["apart"].append({"label": label, "shares": shares})
 
 
 def _summary(values: np.ndarray) -> dict[str, float | None]:
@@ -197,17 +204,12 @@ def _time(view: dict[str, Any], series: Series) -> None:
     moments = {name: numbers(values) for name, values in series.items()}
     moments = {name: values[~np.isnan(values)].astype("int64") for name, values in moments.items()}
     axis = time_axis(list(moments.values()))
-    shares = {name: axis.shares(values, view["rows"][name]) for name, values in moments.items()}
-    view |= axis.plain() | {
-        "form": "time",
-        "shares": {name: share for name, (share, _) in shares.items()},
-        "beyond": {name: round(beyond, 6) for name, (_, beyond) in shares.items()},
-        "cycles": _cycles(moments, view["rows"]),
-        "summary": {
-            name: dict(zip(("least", "most"), iso([values.min(), values.max()]), strict=True))
-            for name, values in moments.items()
-            if len(values)
-        },
+    _binned(view, axis, moments)
+    view["cycles"] = _cycles(moments, view["rows"])
+    view["summary"] = {
+        name: dict(zip(("least", "most"), iso(np.array([values.min(), values.max()])), strict=True))
+        for name, values in moments.items()
+        if len(values)
     }
 
 
