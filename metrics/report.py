@@ -85,10 +85,11 @@ def gather(
 
 def _judged(card: Card, score: Score) -> Judged:
     """The score with that part of its detail that is drawn or is a number; other lists may name real rows."""
+    drawn = {picture.key for picture in charts.PICTURES} | {"real", "known"}
     kept = {
         name: value
         for name, value in score.detail.items()
-        if name in charts.PICTURES or name == "curve" or isinstance(value, str | int | float | None)
+        if name in drawn or isinstance(value, str | int | float | None)
     }
     return Judged(card=card, score=score.model_copy(update={"detail": kept}), verdict=verdict(card, score))
 

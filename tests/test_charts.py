@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from metrics import METRICS, Score, charts, views
+from metrics import METRICS, Score, Tables, charts, evaluate, views
 from metrics.charts.axes import middles
 from synth.schema import Column
 from tests.test_views import awkward, one, schema, table
@@ -176,33 +176,58 @@ def test_the_map_of_pairs_shows_what_each_lacks():
 
 
 ROC = {"false_positive_rate": [0, 1], "true_positive_rate": [0, 1]}
+TAUGHT = {"target": NASTY, "rows_of_each": 10, "measure": "R²"}
 DETAILS = {
     "ways": {"ways": [{"way": "one column", "score": 0.9, "reference": None, "ceiling": 0.99}]},
     "columns": {"columns": [{"columns": [NASTY], "score": 0.9, "reference": 0.99}]},
+    "importances": {"columns": [{"column": NASTY, "real": 0.9, "synthetic": 0.5}], **TAUGHT},
     "pairs": {"pairs": [{"columns": [NASTY, "b"], "score": 0.9, "reference": None}]},
     "curves": {"curve": "recall", "curves": {"synthetic": {"level": [0, 1], "recall": [0, 0.5]}}},
     "rules": {"rules": [{"rule": f"{NASTY} is never missing", "broken": 0.0, "reference": None}]},
-    "learners": {
-        "learners": [{"learner": "linear", "real": 0.9, "synthetic": 0.8}],
-        "target": NASTY,
-        "rows_of_each": 10,
-        "measure": "R²",
-    },
-    "attack_rate": {"attack_rate": 0.1, "control_rate": 0.0, "guessing_rate": 0.0, "attacks": 100},
-    "secrets": {"secrets": [{"secret": NASTY, "risk": 0.1, "ci": [0.0, 0.2]}, {"secret": "b", "risk": None}]},
-    "histogram": {"histogram": {"edges": [0, 1, 2], "synthetic to train": [0.5, 0.5], "holdout to train": [0.1, 0.9]}},
-    "roc": {"roc": {"first": ROC, NASTY: ROC}},
-    "gave_it_away": {"gave_it_away": [{"column": NASTY, "share": 1.0}]},
+    "learners": {"learners": [{"learner": "linear", "real": 0.9, "synthetic": 0.8}], **TAUGHT},
+    "calibration": {"synthetic": [{"said": 0.1, "happened": 0.2, "rows": 5}], "real": []},
+    "attack": {"attack_rate": 0.1, "control_rate": 0.0, "guessing_rate": 0.0, "attacks": 100},
+    "risks": {"secrets": [{"secret": NASTY, "risk": 0.1, "ci": [0.0, 0.2]}, {"secret": "b", "risk": None}]},
+    "protection": {"secrets": [{"secret": NASTY, "score": 0.1, "reference": None}]},
+    "rows": {"groups_with_fewer_rows": {"2": 5}, "groups": 9, "known": [NASTY]},
+    "secrets": {"groups_with_fewer_secrets": {"2": 0}, "groups": 9, "known": [NASTY]},
+    "nearness": {"histogram": {"edges": [0, 1, 2], "synthetic to train": [0.5, 0.5], "holdout to train": [0.1, 0.9]}},
+    "roc": {"roc": ROC},
+    "attacks": {"attacks": [{"attack": NASTY, "roc": ROC}]},
+    "gave it away": {"gave_it_away": [{"column": NASTY, "share": 1.0}]},
 }
 
 
-@pytest.mark.parametrize("key", charts.PICTURES)
-def test_every_part_of_a_detail_has_its_picture(key):
-    figures = charts.score_figures(Score(value=0.5, detail=DETAILS[key]))
+@pytest.mark.parametrize("name", DETAILS)
+def test_every_part_of_a_detail_has_its_picture(name):
+    figures = charts.score_figures(Score(value=0.5, detail=DETAILS[name]))
     assert len(figures) == 1
     assert figures[0].layout.title.text
-    clicked = texts(figures[0].update_traces(customdata=None))
-    assert "<script" not in clicked
+    assert "<script" not in texts(figures[0].update_traces(customdata=None))
+
+
+def test_every_picture_is_tried_here():
+    drawn = {picture for picture in charts.PICTURES for detail in DETAILS.values() if picture.fits(detail)}
+    assert drawn == set(charts.PICTURES)
+
+
+def test_every_metric_of_a_small_table_is_drawn_or_has_nothing_to_draw():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=300)
+    columns = {
+        "x": ("number", x),
+        "y": ("number", x + rng.normal(size=300)),
+        NASTY: ("category", np.where(x > 0, "yes", "no")),
+    }
+    whole = table(**columns)
+    options = {"sensitive": [NASTY], "quasi_identifiers": ["x"]}
+    tables = Tables(whole[:150], whole[150:], whole[:150], schema(**columns), target=NASTY, options=options)
+    drawn = {}
+    for name, score in evaluate(tables).items():
+        drawn[name] = charts.score_figures(score, METRICS[name].card)
+        for figure in drawn[name]:
+            json.loads(figure.to_json())
+    assert all(drawn[name] for name in ("column_shapes", "detector", "train_on_synthetic", "membership_inference"))
 
 
 def test_a_score_without_detail_has_no_picture():

@@ -6,8 +6,9 @@ shows a figure.
 """
 
 from metrics.charts.columns import column_figure
-from metrics.charts.details import PICTURES, pair_ranking_figure, pair_scores_figure, ranking_figure, score_figures
+from metrics.charts.details import PICTURES, score_figures
 from metrics.charts.pairs import pair_figure
+from metrics.charts.rankings import pair_ranking_figure, pair_scores_figure, ranking_figure
 from metrics.charts.runs import runs_columns_figure, runs_figure
 from metrics.charts.scores import scorecard_figure
 from metrics.charts.tables import correlation_figure, missingness_figure, projection_figure

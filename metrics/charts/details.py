@@ -1,409 +1,61 @@
-"""Pictures of what a score found: its `detail`, drawn by the keys it holds.
+"""Pictures of what a score found: its `detail`, drawn by what it holds.
 
-A metric whose detail has one of the keys of `PICTURES`, in the shape the function there tells, has its picture.
+A metric whose detail has a part in the shape that one of `PICTURES` asks for has its picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
 from metrics.base import Card, Score
-from metrics.charts.axes import middles, panels, row_axis
-from metrics.charts.scores import HOLDOUT
-from metrics.charts.theme import (
-    LABELS,
-    NEUTRAL,
-    REAL,
-    SHARE,
-    SYNTHETIC,
-    fading,
-    figure,
-    nothing,
-    plain,
-    rgba,
-    shortened,
-    unique,
-)
+from metrics.charts import curves, rankings
 
-MOST = 25
-"""Columns, rules or secrets drawn of a ranking."""
 Detail = Mapping[str, Any]
 
 
 def score_figures(score: Score, card: Card | None = None) -> list[go.Figure]:
     """The pictures of one score's `detail`; empty where there is nothing to draw. `card` tells what is good in it."""
     low_is_good = card is not None and card.good == "low"
-    return [draw(score.detail, low_is_good) for key, draw in PICTURES.items() if score.detail.get(key)]
+    return [picture.draw(score.detail, low_is_good) for picture in PICTURES if picture.fits(score.detail)]
 
 
-def dots(
-    labels: Sequence[str],
-    values: Sequence[float | None],
-    references: Sequence[float | None],
-    title: str,
-    subtitle: str,
-    xaxis: dict[str, Any],
-    *,
-    clicked: Sequence[Any] | None = None,
-    intervals: Sequence[Sequence[float]] | None = None,
-    reference_name: str = HOLDOUT,
-) -> go.Figure:
-    """A row for each label: a dot for synthetic, a tick for real; `clicked` is what a click on the dot hands over."""
-    places = list(range(len(labels)))
-    synthetic: dict[str, Any] = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": LABELS["synthetic"],
-        "x": list(values),
-        "y": places,
-        "customdata": [what if isinstance(what, list) else [what] for what in (clicked or labels)],
-        "marker": {"size": 10, "color": SYNTHETIC},
-        "hovertemplate": "%{x:.3~g}",
-    }
-    if intervals is not None:
-        reach = [(high - value, value - low) for value, (low, high) in zip(values, intervals, strict=True)]
-        bars = {"type": "data", "symmetric": False, "array": [up for up, _ in reach], "thickness": 1.5, "width": 4}
-        synthetic["error_x"] = bars | {"arrayminus": [down for _, down in reach], "color": SYNTHETIC}
-    real = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": reference_name,
-        "x": list(references),
-        "y": places,
-        "marker": {"symbol": "line-ns", "size": 14, "line": {"width": 3, "color": REAL}},
-        "hovertemplate": "%{x:.3~g}",
-    }
-    return figure(
-        [real, synthetic],
-        title,
-        subtitle,
-        height=50 + 24 * len(labels),
-        xaxis={"showgrid": False, "zeroline": False} | xaxis,
-        yaxis=row_axis(list(labels), 44) | {"showgrid": True},
-    )
+@dataclass(frozen=True)
+class Picture:
+    """What `detail[key]` must hold to be drawn: `holds` are keys of it, or of each of its items when it is a list."""
+
+    key: str
+    holds: tuple[str, ...]
+    draw: Callable[[Detail, bool], go.Figure]
+
+    def fits(self, detail: Detail) -> bool:
+        part = detail.get(self.key)
+        if isinstance(part, list):
+            part = part[0] if part else None
+        if not self.holds:
+            return part is not None
+        return isinstance(part, Mapping) and all(name in part for name in self.holds)
 
 
-def ranking_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`columns` [{column, score, reference}], worst first. A click hands over the column's name."""
-    items = detail["columns"]
-    names = [item["column"] if "column" in item else item["columns"][0] for item in items]
-    return _ranking("Columns", items, names, names, low_is_good)
-
-
-def pair_ranking_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`pairs` [{columns, score, reference}], worst first. A click hands over both names."""
-    items = detail["pairs"]
-    names = [" and ".join(shortened(name, 20) for name in item["columns"]) for item in items]
-    return _ranking("Pairs of columns", items, names, [item["columns"] for item in items], low_is_good)
-
-
-def _ranking(
-    what: str, items: Sequence[Mapping[str, Any]], labels: Sequence[str], clicked: Sequence[Any], low_is_good: bool
-) -> go.Figure:
-    title = f"{what}, worst first"
-    places = [place for place, item in enumerate(items) if item["score"] is not None]
-    if not places:
-        return nothing(title, "None could be compared.")
-    shown = places[:MOST]
-    values, references = ([items[place].get(key) for place in shown] for key in ("score", "reference"))
-    seen = [value for value in (*values, *references) if value is not None]
-    ends = (min(*seen, 0) - 0.01, max(seen) + 0.01) if low_is_good else (min(*seen, 0.95) - 0.01, max(*seen, 1) + 0.005)
-    return dots(
-        [labels[place] for place in shown],
-        values,
-        references,
-        title,
-        f"The {MOST} worst of {len(places):,}" if len(places) > MOST else "",
-        {"title": {"text": f"{0 if low_is_good else 1} is as in the training rows"}, "range": list(ends)},
-        clicked=[clicked[place] for place in shown],
-    )
-
-
-def ways_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`ways` [{way, score, reference, ceiling}]: how well columns agree alone, in pairs and in threes."""
-    ways = detail["ways"]
-    return dots(
-        [way["way"] for way in ways],
-        [way["score"] for way in ways],
-        [way["ceiling"] for way in ways],
-        "One, two and three columns together",
-        "The tick is the most that chance allows for tables of these sizes",
-        {"title": {"text": "Accuracy"}},
-        reference_name="Ceiling",
-    )
-
-
-def rules_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`rules` [{rule, broken, reference}]: the share of rows that breaks each rule, most broken first."""
-    rules = detail["rules"]
-    shown = rules[:MOST]
-    most = max(0.01, *(share for rule in shown for share in (rule["broken"], rule["reference"]) if share is not None))
-    few = f"The {MOST} most broken of {len(rules):,} rules" if len(rules) > MOST else "All rules"
-    return dots(
-        [rule["rule"] for rule in shown],
-        [rule["broken"] for rule in shown],
-        [rule["reference"] for rule in shown],
-        "Rules, most broken first",
-        f"{few} that hold in the training rows",
-        {"title": {"text": "Share of rows that break it"}, "tickformat": SHARE, "range": [-0.02 * most, 1.05 * most]},
-    )
-
-
-def secrets_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`secrets` [{secret, risk, ci}]: how much more often an attacker learns each column of a person trained on."""
-    shown = [secret for secret in detail["secrets"] if secret["risk"] is not None][:MOST]
-    if not shown:
-        return nothing("Secrets, most at risk first", "No secret could be attacked.")
-    return dots(
-        [secret["secret"] for secret in shown],
-        [secret["risk"] for secret in shown],
-        [0.0] * len(shown),
-        "Secrets, most at risk first",
-        "How much more often each is guessed right of people trained on than of strangers; bars: 95 % interval",
-        {"title": {"text": "Risk"}},
-        intervals=[secret["ci"] for secret in shown],
-        reference_name="Strangers",
-    )
-
-
-def attack_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`attack_rate`, `control_rate`, `guessing_rate`: how often an attack is right, about whom."""
-    bars = {
-        "About people trained on": (detail["attack_rate"], SYNTHETIC),
-        "About strangers": (detail["control_rate"], REAL),
-        "Guessing without the table": (detail["guessing_rate"], NEUTRAL),
-    }
-    trace = {
-        "type": "bar",
-        "orientation": "h",
-        "x": [rate for rate, _ in bars.values()],
-        "y": list(range(len(bars))),
-        "marker": {"color": [rgba(colour, 0.85) for _, colour in bars.values()]},
-        "texttemplate": f"%{{x:{SHARE}}}",
-        "textposition": "outside",
-        "cliponaxis": False,
-        "hoverinfo": "skip",
-    }
-    return figure(
-        [trace],
-        "How often the attack is right",
-        f"{detail['attacks']:,} attacks with the synthetic table",
-        "Right about people trained on, but not about strangers: that is a leak",
-        height=130,
-        xaxis={"tickformat": ".0%", "range": [0, 1.1 * max(*(rate for rate, _ in bars.values()), 0.05)]},
-        yaxis=row_axis(list(bars)),
-    )
-
-
-def curves_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`curves` {synthetic, holdout: {level, <curve>}} and `curve`, the one to draw; the diagonal is agreement."""
-    curve = detail["curve"]
-    looks = {"holdout": (HOLDOUT, REAL), "synthetic": (LABELS["synthetic"], SYNTHETIC)}
-    traces: list[dict[str, Any]] = [_diagonal("Agreement")]
-    for side, (name, colour) in looks.items():
-        if side in detail["curves"]:
-            points = detail["curves"][side]
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "name": name,
-                    "x": points["level"],
-                    "y": points[curve],
-                    "line": {"width": 2, "color": colour},
-                    "hovertemplate": f"%{{y:{SHARE}}} at %{{x:{SHARE}}}",
-                }
-            )
-    return figure(
-        traces,
-        f"{curve.capitalize()} from typical to unusual rows",
-        "From the commonest kinds of real rows, at the left, to all of them, at the right",
-        height=320,
-        xaxis={"title": {"text": "Share of real rows inside"}, "range": [-0.01, 1.01], "tickformat": ".0%"},
-        yaxis={"title": {"text": curve.capitalize()}, "range": [-0.01, 1.01], "tickformat": ".0%"},
-    )
-
-
-def _diagonal(name: str) -> dict[str, Any]:
-    line = {"type": "scatter", "mode": "lines", "name": name, "x": [0, 1], "y": [0, 1], "hoverinfo": "skip"}
-    return line | {"line": {"color": NEUTRAL, "width": 1, "dash": "dash"}}
-
-
-def pair_scores_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`pairs` [{columns, score, reference}]: how far each is from the training rows, at a glance."""
-    pairs = detail["pairs"]
-    names = list(dict.fromkeys(name for pair in sorted(pairs, key=lambda p: p["columns"]) for name in pair["columns"]))
-    place = {name: n for n, name in enumerate(names)}
-    labels = unique([plain(name, 40) for name in names])
-    has_holdout = any(pair.get("reference") is not None for pair in pairs)
-    sides = (
-        {"score": "Synthetic", "reference": "Real holdout rows in its place"} if has_holdout else {"score": "Synthetic"}
-    )
-    lost = {}
-    for key in sides:
-        lost[key] = np.full((len(names), len(names)), np.nan, dtype=np.float32)
-        for pair in pairs:
-            if pair.get(key) is not None:
-                one, two = (place[name] for name in pair["columns"])
-                lost[key][one, two] = lost[key][two, one] = pair[key] if low_is_good else 1 - pair[key]
-    most = max(0.05, float(np.nanmax(lost["score"], initial=0)))
-    layout, notes = panels(list(sides.values()))
-    traces = []
-    for n, key in enumerate(sides):
-        suffix = "" if n == 0 else str(n + 1)
-        traces.append(
-            {
-                "type": "heatmap",
-                "name": sides[key],
-                "x": labels,
-                "y": labels,
-                "z": lost[key],
-                "zmin": 0,
-                "zmax": most,
-                "colorscale": fading(SYNTHETIC if key == "score" else REAL),
-                "showscale": False,
-                "hoverongaps": False,
-                "hovertemplate": "%{y} and %{x}: %{z:.3f} away<extra>%{fullData.name}</extra>",
-                "xaxis": f"x{suffix}",
-                "yaxis": f"y{suffix}",
-            }
-        )
-        alias = {label: plain(name, 18) for label, name in zip(labels, names, strict=True)}
-        layout[f"xaxis{suffix}"] |= {"type": "category", "labelalias": alias, "tickangle": -60}
-        layout[f"yaxis{suffix}"] |= {"type": "category", "labelalias": alias}
-    layout["yaxis"]["autorange"] = "reversed"
-    subtitle = f"How far each pair is from the training rows; full colour: {most:.2f}"
-    return figure(traces, "Pairs of columns", subtitle, height=420, annotations=notes, **layout)
-
-
-def distances_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`histogram`: `edges`, and for each "rows of one table to another" the share in every bin."""
-    histogram = detail["histogram"]
-    centres = middles(histogram["edges"], "linear")
-    looks = {"holdout to train": (REAL, "solid"), "synthetic to train": (SYNTHETIC, "solid")}
-    traces = []
-    for name, shares in histogram.items():
-        if name == "edges":
-            continue
-        colour, dash = looks.get(name, (SYNTHETIC if name.startswith("synthetic") else REAL, "dot"))
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": name.capitalize(),
-                "x": centres,
-                "y": [0, *shares, 0],
-                "line": {"color": colour, "width": 2, "dash": dash, "shape": "hvh"},
-                "hovertemplate": f"%{{y:{SHARE}}}",
-            }
-        )
-    return figure(
-        traces,
-        "Distance to the nearest real row",
-        "A generator that copies has its solid line left of the dotted one",
-        height=260,
-        xaxis={"title": {"text": "Distance (0: the same row)"}},
-        yaxis={"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
-        hovermode="x unified",
-    )
-
-
-def roc_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`roc` {false_positive_rate, true_positive_rate}: one curve, or several by name; the diagonal is guessing."""
-    curves = detail["roc"] if "false_positive_rate" not in detail["roc"] else {"": detail["roc"]}
-    traces: list[dict[str, Any]] = [_diagonal("Guessing")]
-    for n, (name, curve) in enumerate(curves.items()):
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": plain(name, 40) if name else "Attack",
-                "x": curve["false_positive_rate"],
-                "y": curve["true_positive_rate"],
-                "line": {"width": 2, "dash": ("solid", "dot", "dashdot", "longdash")[n % 4], "color": SYNTHETIC},
-                "hovertemplate": "finds %{y:.1%} at %{x:.1%} false alarms",
-            }
-        )
-    return figure(
-        traces,
-        "Found against false alarms",
-        "A curve above the diagonal succeeds more often than guessing",
-        height=340,
-        xaxis={"title": {"text": "False alarms"}, "range": [-0.01, 1.01], "tickformat": ".0%"},
-        yaxis={"title": {"text": "Found"}, "range": [-0.01, 1.01], "tickformat": ".0%"},
-    )
-
-
-def culprits_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`gave_it_away` [{column, share}]: each column's part in telling synthetic rows from real ones, largest first."""
-    title = "What gave it away"
-    shown = [item for item in detail["gave_it_away"] if item["share"] > 0][:MOST]
-    if not shown:
-        return nothing(title, "No column told synthetic rows from real ones.")
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "x": [item["share"] for item in shown],
-        "y": list(range(len(shown))),
-        "customdata": [[item["column"]] for item in shown],
-        "marker": {"color": rgba(SYNTHETIC, 0.8)},
-        "hovertemplate": "%{x:.1%}<extra></extra>",
-    }
-    return figure(
-        [bars],
-        title,
-        "Each column's part in telling synthetic rows from held-out real ones",
-        height=50 + 22 * len(shown),
-        xaxis={"tickformat": ".0%", "rangemode": "tozero"},
-        yaxis=row_axis([item["column"] for item in shown]),
-    )
-
-
-def learners_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
-    """`learners` [{learner, real, synthetic}]: how well each learner predicts held-out real rows, taught by either table."""
-    learners = detail["learners"]
-    names = {"real": ("Trained on real", REAL), "synthetic": ("Trained on synthetic", SYNTHETIC)}
-    traces = [
-        {
-            "type": "bar",
-            "orientation": "h",
-            "name": label,
-            "x": [item[key] for item in learners],
-            "y": list(range(len(learners))),
-            "marker": {"color": rgba(colour, 0.85)},
-            "texttemplate": "%{x:.3f}",
-            "textposition": "outside",
-            "cliponaxis": False,
-            "hovertemplate": "%{x:.3f}",
-        }
-        for key, (label, colour) in names.items()
-    ]
-    return figure(
-        traces,
-        "Models trained on synthetic and on real rows",
-        f"Predicting {detail['target']} of held-out real rows from {detail['rows_of_each']:,} rows of either table",
-        height=50 + 50 * len(learners),
-        barmode="group",
-        xaxis={"title": {"text": plain(detail["measure"], 60)}, "range": [0, 1.08]},
-        yaxis=row_axis([item["learner"] for item in learners]),
-    )
-
-
-PICTURES: dict[str, Callable[[Detail, bool], go.Figure]] = {
-    "ways": ways_figure,
-    "columns": ranking_figure,
-    "pairs": pair_scores_figure,
-    "curves": curves_figure,
-    "rules": rules_figure,
-    "learners": learners_figure,
-    "attack_rate": attack_figure,
-    "secrets": secrets_figure,
-    "histogram": distances_figure,
-    "roc": roc_figure,
-    "gave_it_away": culprits_figure,
-}
-"""Which part of a score's `detail` is drawn how."""
+PICTURES: tuple[Picture, ...] = (
+    Picture("ways", ("way", "score", "ceiling"), rankings.ways_figure),
+    Picture("columns", ("score",), rankings.ranking_figure),
+    Picture("columns", ("real", "synthetic"), curves.importances_figure),
+    Picture("pairs", ("columns", "score"), rankings.pair_scores_figure),
+    Picture("curves", ("synthetic",), curves.curves_figure),
+    Picture("rules", ("rule", "broken"), rankings.rules_figure),
+    Picture("learners", ("learner", "real", "synthetic"), curves.learners_figure),
+    Picture("synthetic", ("said", "happened"), curves.calibration_figure),
+    Picture("attack_rate", (), curves.attack_figure),
+    Picture("secrets", ("secret", "risk"), rankings.secrets_figure),
+    Picture("secrets", ("secret", "score"), rankings.protection_figure),
+    Picture("groups_with_fewer_rows", (), rankings.groups_figure),
+    Picture("groups_with_fewer_secrets", (), rankings.groups_figure),
+    Picture("histogram", ("edges",), curves.nearness_figure),
+    Picture("roc", (), curves.roc_figure),
+    Picture("attacks", ("attack", "roc"), curves.roc_figure),
+    Picture("gave_it_away", ("column", "share"), rankings.culprits_figure),
+)

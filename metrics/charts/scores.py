@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from metrics.base import Card, Score
 from metrics.charts.axes import row_axis
 from metrics.charts.theme import (
+    HOLDOUT,
     LABELS,
     NEUTRAL,
     REAL,
@@ -23,7 +24,6 @@ from metrics.charts.theme import (
 from metrics.verdict import number, verdict
 
 FAMILIES = {"fidelity": "Fidelity", "utility": "Utility", "privacy": "Privacy", "dialogue": "Conversations"}
-HOLDOUT = "Real (holdout in its place)"
 
 
 def scorecard_figure(cards: Iterable[Card], scores: Mapping[str, Score]) -> go.Figure:

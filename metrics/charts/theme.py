@@ -17,6 +17,8 @@ SYNTHETIC = "#D55E00"
 NEUTRAL = "#808080"
 
 LABELS = {"train": "Real (training)", "holdout": "Real (holdout)", "real": "Real", "synthetic": "Synthetic"}
+HOLDOUT = "Real (holdout in its place)"
+"""What a score's reference is called."""
 
 CONFIG: dict[str, Any] = {
     "displaylogo": False,
