@@ -13,14 +13,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from metrics.base import Card, NotMeasurable, Score
 from metrics.intervals import auc_interval, mean_interval, share_interval
+from metrics.views.columns import column_view
 from synth.conversations.dialogue import Dialogue
 from synth.conversations.near import LIMIT, WORDS, Near, runs
 from synth.conversations.redact import redact
+from synth.schema import Column, Schema, conform
 
 _TOKEN = re.compile(r"\w+(?:'\w+)?|[?!]")
 
@@ -502,7 +506,8 @@ def dialogue_detector(talks: Conversations) -> Score:
         raise NotMeasurable(f"It takes 10 dialogues of each kind to tell; there are {size}.")
     rng = np.random.default_rng(talks.seed)
     real = [talks.holdout.dialogues[at].text for at in rng.permutation(len(talks.holdout))[:size]]
-    made = [talks.synthetic.dialogues[at].text for at in rng.permutation(len(talks.synthetic))[:size]]
+    drawn = [talks.synthetic.dialogues[at] for at in rng.permutation(len(talks.synthetic))[:size]]
+    made = [dialogue.text for dialogue in drawn]
     truth = np.repeat([0, 1], size)
     folds = StratifiedKFold(5, shuffle=True, random_state=talks.seed)
     learner = make_pipeline(_vectorizer(), LogisticRegression(max_iter=1000))
@@ -512,11 +517,18 @@ def dialogue_detector(talks: Conversations) -> Score:
     weights = learner.fit(real + made, truth)[-1].coef_[0]
     names = learner[0].get_feature_names_out()
     order = np.argsort(weights)
+    likeness = [drawn[at].id for at in np.argsort(odds[size:])]
     return Score(
         value=_undetected(auc),
         reference=1.0,
         ci=(_undetected(high), _undetected(low)),
-        detail={"auc": auc, "gave_away": names[order[-15:]][::-1].tolist(), "lacking": names[order[:15]].tolist()},
+        detail={
+            "auc": auc,
+            "most_real": likeness[:3],
+            "least_real": likeness[-3:][::-1],
+            "gave_away": names[order[-15:]][::-1].tolist(),
+            "lacking": names[order[:15]].tolist(),
+        },
     )
 
 
@@ -574,6 +586,63 @@ def _said(texts: Texts, label: str) -> list[tuple[str, str]]:
         (" ".join(turn.text for turn in d.turns if turn.role == d.turns[0].role), d.labels[label])
         for d in texts.dialogues
         if d.turns and label in d.labels
+    ]
+
+
+# Pictures ------------------------------------------------------------------------------------------------------
+
+FEATURES = {
+    "Turns per dialogue": "integer",
+    "Words per turn": "number",
+    "Sentiment": "number",
+    "Distinct words": "integer",
+    "Intent": "category",
+}
+
+
+def features(texts: Texts, intent: str = "intent") -> pd.DataFrame:
+    """A row a dialogue with what can be counted of it: the columns of `FEATURES`, drawn like those of any table."""
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    judge = SentimentIntensityAnalyzer()
+    rows = []
+    for dialogue in texts.dialogues:
+        words = [_TOKEN.findall(turn.text.casefold()) for turn in dialogue.turns]
+        moods = [judge.polarity_scores(turn.text[:1000])["compound"] for turn in dialogue.turns]
+        rows.append(
+            (
+                len(words),
+                sum(map(len, words)) / max(1, len(words)),
+                sum(moods) / max(1, len(moods)),
+                len({word for said in words for word in said}),
+                dialogue.labels.get(intent),
+            )
+        )
+    table = pd.DataFrame(rows, columns=list(FEATURES))
+    return conform(table, feature_schema())
+
+
+def feature_schema() -> Schema:
+    return Schema(columns=[Column(name=name, kind=kind) for name, kind in FEATURES.items()])
+
+
+def pictures(talks: Conversations, most: int = 2000) -> list[dict[str, Any]]:
+    """What `metrics.charts.column_figure` draws of these dialogues, one value a feature; at most `most` a side."""
+
+    def some(texts: Texts | None) -> Texts | None:
+        if texts is None or len(texts) <= most:
+            return texts
+        chosen = np.random.default_rng(talks.seed).permutation(len(texts))[:most]
+        return Texts([texts.dialogues[at] for at in chosen])
+
+    source, holdout, synthetic = some(talks.source), some(talks.holdout), some(talks.synthetic)
+    real = features(source, talks.intent)
+    held = features(holdout, talks.intent) if holdout else None
+    made = features(synthetic)
+    return [
+        column_view(real, held, made, column)
+        for column in feature_schema()
+        if made[column.name].notna().any() and real[column.name].notna().any()
     ]
 
 
@@ -655,6 +724,20 @@ def _histogram(values: np.ndarray) -> dict[str, list]:
     found, counts = np.unique(values, return_counts=True)
     return {"values": found.tolist(), "counts": counts.tolist()}
 
+
+MODEL_JUDGE = Card(
+    name="model_judge",
+    title="A model's marks",
+    family="dialogue",
+    question="Does it hang together, does everybody keep to their part, does it end well?",
+    low=1,
+    high=5,
+    good="high",
+    cost="dear",
+    matters=0.25,
+    source="Zheng et al. 2023, LLM-as-a-judge",
+)
+"""How to read the marks a language model gives, which whoever holds the model's key asks it for."""
 
 DIALOGUE_METRICS: dict[str, DialogueMetric] = {
     one.card.name: one

@@ -178,6 +178,13 @@ def _where(workspace: Workspace, brief: Brief, shape: Shape | None, intent: str 
     budget = st.number_input(
         "Budget in US dollars", 0.0, None, None, placeholder="no limit", help="Writing stops before it is passed."
     )
+    judged = st.number_input(
+        "Dialogues to be judged by the model",
+        0,
+        1000,
+        0,
+        help="It marks coherence, parts and resolution from 1 to 5, of as many written and real dialogues; this costs requests.",
+    )
     batch = st.toggle("Batch: half the price, within a day", help="Through OpenAI's batch interface; for large sets.")
     server = workspace.server(base_url=url, api_key=key or None, model=model, at_once=at_once)
     if not server.is_local:
@@ -187,4 +194,4 @@ def _where(workspace: Workspace, brief: Brief, shape: Shape | None, intent: str 
             else "No real text, only shares and words of yours,"
         )
         st.caption(f":material/public: {shown} will be sent to {plain(url)}.")
-    return Order(brief=brief, server=server, shape=shape, intent=intent, budget=budget, batch=batch)
+    return Order(brief=brief, server=server, shape=shape, intent=intent, budget=budget, batch=batch, judged=judged)

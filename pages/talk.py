@@ -7,10 +7,14 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from metrics.dialogue import DIALOGUE_METRICS
+from metrics import Score, verdict
+from metrics.charts import column_figure
+from metrics.dialogue import DIALOGUE_METRICS, MODEL_JUDGE
 from pages.frame import remembered
+from pages.pictures import draw
 from pages.progress import ACTIVE, job_card
-from pages.words import ago, count, plain
+from pages.results import MARKS
+from pages.words import ago, plain
 from synth.conversations import Dialogue, Turn
 from synth.conversations.write import Written
 from workspace.workspace import Talk, Workspace
@@ -153,25 +157,45 @@ def _scores(workspace: Workspace, talk: Talk) -> None:
     if not scores:
         st.caption("It has not been judged yet.")
         return
+    cards = {name: metric.card for name, metric in DIALOGUE_METRICS.items()} | {"model_judge": MODEL_JUDGE}
     rows = [
         {
-            "Measure": DIALOGUE_METRICS[name].card.title,
-            "Question": DIALOGUE_METRICS[name].card.question,
+            "Measure": cards[name].title,
             "Value": score.value,
-            "Real dialogues score": score.reference,
+            "Real ones score": score.reference,
+            "": MARKS[verdict(cards[name], score).level],
+            "Question": cards[name].question,
             "Note": score.note,
         }
         for name, score in scores.items()
-        if name in DIALOGUE_METRICS
+        if name in cards
     ]
     number = st.column_config.NumberColumn(format="%.3f")
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
-        column_config={"Value": number, "Real dialogues score": number},
+        column_config={"Value": number, "Real ones score": number},
         height="content",
     )
     st.caption(
-        f"“Real dialogues score” is the same measurement with {count(2, 'set')} of real ones: those the prompts could show, "
-        "and a fifth that was kept back."
+        "“Real ones score” is the same measurement with the fifth of the real dialogues that was kept back, in the place "
+        "of the written ones."
     )
+    for view in workspace.talk_pictures(talk.id):
+        with st.container(border=True):
+            draw(column_figure(view), f"talk_{talk.id}_{view['column']}")
+    _extremes(workspace, talk, scores)
+
+
+def _extremes(workspace: Workspace, talk: Talk, scores: dict[str, Score]) -> None:
+    """The dialogues that a classifier could least, and most easily, tell from real ones."""
+    detail = scores["dialogue_detector"].detail if "dialogue_detector" in scores else {}
+    made = {line.dialogue.id: line.dialogue for line in workspace.written(talk.id)}
+    for title, names in (
+        ("Most like the real ones", detail.get("most_real", [])),
+        ("Easiest to tell from real ones", detail.get("least_real", [])),
+    ):
+        for name in names[:1]:
+            if name in made:
+                st.markdown(f"##### {title}: {name}")
+                _bubbles(made[name])

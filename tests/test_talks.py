@@ -62,6 +62,7 @@ def test_a_file_becomes_a_labelled_set_in_the_asked_shares_and_its_own_columns(w
     scores = workspace.talk_scores(talk.id)
     assert scores["plan_coverage"].value == 1.0
     assert scores["turns_per_dialogue"].reference is not None
+    assert {view["column"] for view in workspace.talk_pictures(talk.id)} >= {"Turns per dialogue", "Intent"}
 
 
 def test_held_out_dialogues_are_never_sent(workspace, talks):
@@ -125,11 +126,23 @@ def test_single_dialogues_are_edited_rejected_and_written_again(workspace, talks
     assert made[third.index] != third.dialogue
 
 
+def test_a_model_marks_written_and_held_out_dialogues_when_asked(workspace, talks):
+    with ChatServer(["good"] * 8 + ["marks"]).running() as url:
+        job = workspace.wait(workspace.converse(talks.id, order(workspace, talks, url, judged=4)).id, 60)
+    assert job.state == "done"
+    score = workspace.talk_scores(workspace.talks()[0].id)["model_judge"]
+    # Marks of 5, 4 and 3 for every dialogue, written or real.
+    assert (score.value, score.reference) == (4.0, 4.0)
+    assert len(score.detail["marks"]) == 4
+
+
 def test_a_set_from_a_description_needs_no_file(workspace):
     with ChatServer().running() as url:
         server = workspace.server(base_url=url, model="scripted")
         brief = {"kind": "sales", "business": "A bakery in Lyon.", "dialogues": 3}
-        job = workspace.wait(workspace.converse(None, Order(brief=brief, server=server, metrics=["plan_coverage"])).id, 60)
+        job = workspace.wait(
+            workspace.converse(None, Order(brief=brief, server=server, metrics=["plan_coverage"])).id, 60
+        )
     assert job.state == "done"
     assert len(workspace.written(workspace.talks()[0].id)) == 3
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from synth.conversations import Brief, Server, Shape
 
@@ -23,4 +23,6 @@ class Order(BaseModel):
     """US dollars that may be spent; None: no limit."""
     batch: bool = False
     """Through OpenAI's batch interface: half the price, within a day."""
+    judged: int = Field(0, ge=0, le=1000)
+    """How many dialogues of each side the model itself shall judge; 0: none."""
     metrics: list[str] | None = None

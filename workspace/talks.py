@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,11 @@ from pydantic import SecretStr
 from sqlalchemy import delete, update
 
 from metrics import Score
-from metrics.dialogue import DIALOGUE_METRICS, Conversations, Texts
+from metrics.dialogue import DIALOGUE_METRICS, Conversations, Texts, pictures
+from metrics.intervals import mean_interval
+from synth import Report
 from synth.conversations import (
     Dialogue,
-    Outcome,
     Server,
     Shape,
     detect_shape,
@@ -30,6 +32,7 @@ from synth.conversations import (
 )
 from synth.conversations.batch import DISCOUNT
 from synth.conversations.formats import SUFFIXES, FileForm, save_dialogues
+from synth.conversations.judge import RUBRIC, give_marks
 from synth.conversations.local import serving
 from synth.conversations.prompts import fingerprint
 from synth.conversations.write import Estimate, Written, prompts
@@ -170,10 +173,15 @@ class Talks(Runs):
 
     def talk_scores(self, talk_id: str) -> dict[str, Score]:
         """How a set was judged; empty before it was."""
-        file = self.talk_folder(talk_id) / "scores.json"
-        if not file.is_file():
-            return {}
-        return {name: Score.model_validate(score) for name, score in json.loads(file.read_bytes()).items()}
+        return {name: Score.model_validate(score) for name, score in self._judged(talk_id).get("scores", {}).items()}
+
+    def talk_pictures(self, talk_id: str) -> list[dict[str, Any]]:
+        """What `metrics.charts.column_figure` draws of a set beside the real dialogues."""
+        return self._judged(talk_id).get("pictures", [])
+
+    def _judged(self, talk_id: str) -> dict[str, Any]:
+        file = self.talk_folder(talk_id) / "judged.json"
+        return json.loads(file.read_bytes()) if file.is_file() else {}
 
     def export_talk(self, talk_id: str, form: FileForm) -> Path:
         """A set as a file: `csv` and `parquet` have the columns of the input, a turn per row."""
@@ -245,9 +253,8 @@ def converse(work: Work) -> None:
     shown = workspace.shown(talk.dataset_id, order)
     held = workspace.dialogues(talk.dataset_id, order.shape, held_out=True) if talk.dataset_id else []
     writing = work.progress.stage("Writing", 0.02, 0.9)
-
-    def asked_of(server: Server) -> Outcome:
-        return write(
+    with _server(work, order, key) as server:
+        outcome = write(
             order.brief,
             shown,
             server,
@@ -257,29 +264,58 @@ def converse(work: Work) -> None:
             batch=order.batch,
             report=writing,
         )
-
-    if order.local:
-        with serving(workspace.queue.folder(work.job.id) / "model.txt") as server:
-            outcome = asked_of(server)
-    else:
-        outcome = asked_of(order.server.model_copy(update={"api_key": SecretStr(key)}))
-    workspace.change_talk(talk.id, outcome=asdict(outcome), note=outcome.stopped)
-    judging = work.progress.stage("Judging", 0.9, 1.0)
-    made = [line.dialogue for line in workspace.written(talk.id)]
-    talks = Conversations(
-        source=Texts(shown),
-        holdout=Texts(held) if any(dialogue.turns for dialogue in held) else None,
-        synthetic=Texts(made),
-        asked=[item.labels for item in plan(order.brief)],
-        intent=order.intent or "intent",
-        seed=order.brief.seed,
-    )
-    scores = {}
-    names = order.metrics or list(DIALOGUE_METRICS)
-    for at, name in enumerate(names):
-        judging(at / len(names), DIALOGUE_METRICS[name].card.title)
-        scores[name] = DIALOGUE_METRICS[name](talks).model_dump(mode="json")
-    partial = folder / "scores.partial"
-    partial.write_text(json.dumps(scores, ensure_ascii=False), encoding="utf-8")
-    partial.replace(folder / "scores.json")
+        workspace.change_talk(talk.id, outcome=asdict(outcome), note=outcome.stopped)
+        talks = Conversations(
+            source=Texts(shown),
+            holdout=Texts(held) if any(dialogue.turns for dialogue in held) else None,
+            synthetic=Texts([line.dialogue for line in workspace.written(talk.id)]),
+            asked=[item.labels for item in plan(order.brief)],
+            intent=order.intent or "intent",
+            seed=order.brief.seed,
+        )
+        judged = _judge(talks, order, server, work.progress.stage("Judging", 0.9, 1.0))
+    partial = folder / "judged.partial"
+    partial.write_text(json.dumps(judged, ensure_ascii=False), encoding="utf-8")
+    partial.replace(folder / "judged.json")
     workspace.queue.change(work.job.id, arguments={"talk": talk.id})
+
+
+@contextmanager
+def _server(work: Work, order: Order, key: str) -> Iterator[Server]:
+    """The server that writes: the order's, or the small model of this machine, running while the block does."""
+    if order.local:
+        with serving(work.workspace.queue.folder(work.job.id) / "model.txt") as server:
+            yield server
+    else:
+        yield order.server.model_copy(update={"api_key": SecretStr(key)})
+
+
+def _judge(talks: Conversations, order: Order, server: Server, report: Report) -> dict[str, Any]:
+    """The scores of a set by metric, and what its pictures show."""
+    names = order.metrics if order.metrics is not None else list(DIALOGUE_METRICS)
+    scores = {}
+    for at, name in enumerate(names):
+        report(at / len(names) / 2, DIALOGUE_METRICS[name].card.title)
+        scores[name] = DIALOGUE_METRICS[name](talks)
+    if order.judged:
+        scores["model_judge"] = _by_model(talks, order.judged, server, report.part(0.5, 1.0))
+    return {
+        "scores": {name: score.model_dump(mode="json") for name, score in scores.items()},
+        "pictures": pictures(talks) if talks.source.turns and talks.synthetic.turns else [],
+    }
+
+
+def _by_model(talks: Conversations, most: int, server: Server, report: Report) -> Score:
+    """The mean mark a model gives, 1 to 5, beside what it gives real dialogues that were kept back."""
+    made = talks.synthetic.dialogues[:most]
+    real = [dialogue for dialogue in talks.holdout.dialogues if dialogue.turns][:most] if talks.holdout else []
+    marks = give_marks([*made, *real], server, report)
+    means = [[mark.mean for mark in side if mark] for side in (marks[: len(made)], marks[len(made) :])]
+    if not means[0]:
+        return Score(value=None, note="The model gave no marks that could be read.")
+    return Score(
+        value=float(np.mean(means[0])),
+        reference=float(np.mean(means[1])) if means[1] else None,
+        ci=mean_interval(np.array(means[0]), (1.0, 5.0)),
+        detail={"rubric": RUBRIC, "marks": {d.id: m.model_dump() for d, m in zip(made, marks, strict=False) if m}},
+    )
