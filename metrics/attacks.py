@@ -277,8 +277,10 @@ def singling_out(arena: Arena, multivariate: bool) -> Outcome:
     if not len(queries):
         raise NotMeasurable("No synthetic row has a value or values of its own that an attacker could ask for.")
     guesses = random_queries(rows, numeric, rng, len(queries), KNOWN_COLUMNS if multivariate else 1)
+    # A thousand queries about fifty people are worth no more than fifty independent ones.
+    worth = min(len(queries), len(rows), size)
     attack, control, guessing = (
-        (int(asked.single_out(asked_of).sum()), len(queries))
+        (worth * float(asked.single_out(asked_of).mean()), worth)
         for asked, asked_of in ((queries, targets), (queries, controls), (guesses, targets))
     )
     return Outcome(attack, control, guessing)

@@ -22,7 +22,7 @@ MOST_PAIRS = 500
     1,
     "high",
     why="1 means that no level and no part of a range is left out; real samples leave out rare ones too.",
-    matters=0.05,
+    matters=0.1,
     source="SDMetrics, CategoryCoverage and RangeCoverage",
 )
 def coverage(tables: Tables) -> Score:

@@ -51,9 +51,9 @@ def detector(tables: Tables) -> Score:
     order = np.argsort(-gains)
     return Score(
         value=indistinguishable(auc),
-        ci=indistinguishable_interval(auc_interval(auc, size, size)),
+        ci=indistinguishable_interval(auc, size),
         reference=indistinguishable(fresh_auc),
-        reference_ci=indistinguishable_interval(auc_interval(fresh_auc, size, size)),
+        reference_ci=indistinguishable_interval(fresh_auc, size),
         detail={
             "auc": round(auc, 6),
             "reference_auc": round(fresh_auc, 6),
@@ -86,6 +86,7 @@ def indistinguishable(auc: float) -> float:
     return 1 - (2 * max(auc, 0.5) - 1)
 
 
-def indistinguishable_interval(interval: Interval) -> Interval:
-    low, high = interval
+def indistinguishable_interval(auc: float, rows: int) -> Interval:
+    """The interval of `indistinguishable`; worse than guessing is guessing, and as uncertain."""
+    low, high = auc_interval(max(auc, 0.5), rows, rows)
     return clip(indistinguishable(high), indistinguishable(low))

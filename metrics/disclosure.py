@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from metrics.base import NotMeasurable, Score, Tables, metric
 from metrics.compare import NO_HOLDOUT, plain
 from metrics.encode import Encoded, Side, encoded
-from metrics.intervals import Interval, mean_interval
+from metrics.intervals import Interval, around, resampled
 from metrics.sampling import sample_rows
 
 BINS = 10
@@ -91,49 +92,52 @@ def disclosure_protection(tables: Tables) -> Score:
     """
     sides, chosen = encoded(tables), choice(tables)
     found = {secret: protection(sides, sides.synthetic, chosen.known, secret) for secret in chosen.sensitive}
-    found = {secret: result for secret, result in found.items() if result is not None}
+    found = {secret: value for secret, value in found.items() if np.isfinite(value)}
     if not found:
         raise NotMeasurable(
             "No synthetic row agrees with a real one in what is known, or the secrets are constant: nothing follows."
         )
-    worst = min(found, key=lambda secret: found[secret][0])
-    score = Score(value=found[worst][0], ci=found[worst][1], note=chosen.note)
+    worst = min(found, key=found.__getitem__)
+
+    def interval(attacker: Side, value: float) -> Interval:
+        def again(rows: np.ndarray) -> float:
+            return protection(sides, attacker.take(rows), chosen.known, worst)
+
+        return resampled(again, value, attacker.rows, tables.seed)
+
+    score = Score(value=found[worst], ci=interval(sides.synthetic, found[worst]), note=chosen.note)
     references = {}
     if sides.holdout is None:
         score.note = f"{score.note} {NO_HOLDOUT}".strip()
     else:
         references = {secret: protection(sides, sides.holdout, chosen.known, secret) for secret in found}
-        if references[worst] is not None:
-            score.reference, score.reference_ci = references[worst]
-            if sides.holdout.rows < sides.synthetic.rows:
-                rows = sample_rows(sides.synthetic.rows, sides.holdout.rows, tables.seed, "disclosure")
-                smaller = protection(sides, sides.synthetic.take(rows), chosen.known, worst)
-                score.at_holdout_size = None if smaller is None else smaller[0]
+    if np.isfinite(references.get(worst, np.nan)):
+        score.reference = references[worst]
+        score.reference_ci = interval(sides.holdout, references[worst])
+        if sides.holdout.rows < sides.synthetic.rows:
+            rows = sample_rows(sides.synthetic.rows, sides.holdout.rows, tables.seed, "disclosure")
+            score.at_holdout_size = plain(protection(sides, sides.synthetic.take(rows), chosen.known, worst))
     score.detail = {
         "known": chosen.known,
         "secrets": [
-            {
-                "secret": secret,
-                "score": plain(result[0]),
-                "reference": plain(references[secret][0]) if references.get(secret) else None,
-            }
-            for secret, result in sorted(found.items(), key=lambda item: item[1][0])
+            {"secret": secret, "score": plain(value), "reference": plain(references.get(secret))}
+            for secret, value in sorted(found.items(), key=lambda item: item[1])
         ],
     }
     return score
 
 
-def protection(sides: Encoded, attacker: Side, known: list[str], secret: str) -> tuple[float, Interval] | None:
-    """Protection of train's secrets from somebody who has the table `attacker`; None when nothing can be said."""
+def protection(sides: Encoded, attacker: Side, known: list[str], secret: str) -> float:
+    """Protection of train's secrets from somebody who has the table `attacker`; NaN when nothing can be said."""
     real, other = group_keys(sides, [sides.train, attacker], known)
     real_whole, other_whole = group_keys(sides, [sides.train, attacker], [*known, secret])
     alike = np.bincount(other, minlength=real.max() + 1)[real]
     right = np.bincount(other_whole, minlength=real_whole.max() + 1)[real_whole]
     values = len(np.unique(in_bins(sides, sides.train, secret)))
     if not alike.any() or values < 2:
-        return None
-    wrong = (1 - right[alike > 0] / alike[alike > 0]) / (1 - 1 / values)
-    return min(float(wrong.mean()), 1.0), mean_interval(wrong)
+        return float("nan")
+    wrong = 1 - right[alike > 0] / alike[alike > 0]
+    return min(float(wrong.mean()) / (1 - 1 / values), 1.0)
 
 
 @metric(
@@ -194,12 +198,13 @@ def l_diversity(tables: Tables) -> Score:
     return smallest(tables, chosen, diversity, "secrets")
 
 
-def smallest(tables: Tables, chosen: Choice, measure, of_what: str) -> Score:
+def smallest(tables: Tables, chosen: Choice, measure: Callable[[Side], np.ndarray], of_what: str) -> Score:
     """The smallest of what `measure` gives for each group of a table, beside that of the holdout."""
     sides = encoded(tables)
     groups = measure(sides.synthetic)
     score = Score(
         value=float(groups.min()),
+        ci=count_interval(float(groups.min())),
         detail={
             "known": chosen.known,
             "sensitive": chosen.sensitive,
@@ -213,7 +218,13 @@ def smallest(tables: Tables, chosen: Choice, measure, of_what: str) -> Score:
         score.note = f"{score.note} {NO_HOLDOUT}".strip()
         return score
     score.reference = float(measure(sides.holdout).min())
+    score.reference_ci = count_interval(score.reference)
     if sides.holdout.rows < sides.synthetic.rows:
         rows = sample_rows(sides.synthetic.rows, sides.holdout.rows, tables.seed, "groups")
         score.at_holdout_size = float(measure(sides.synthetic.take(rows)).min())
     return score
+
+
+def count_interval(count: float) -> Interval:
+    """The interval of a small count of at least 1, which varies as its root (Poisson)."""
+    return around(count, count**0.5, (1.0, None))

@@ -126,12 +126,16 @@ def rare_values(tables: Tables) -> Score:
         return np.array([[came_out(side, name, values) for name, values in rare.items()] for side in others])
 
     compared = compare(tables, measure, counts)
-    score = compared.score
+    score, total = compared.score, int(counts.sum())
+    # Each rare value comes out or not; drawing the same rows again cannot tell what other rows would have held.
+    score.ci = share_interval(score.value * total, total)
+    if score.reference is not None:
+        score.reference_ci = share_interval(score.reference * total, total)
     columns = [
         {"column": name, **compared.item(place), "rare": len(values)}
         for place, (name, values) in enumerate(rare.items())
     ]
-    score.detail = {"columns": sorted(columns, key=lambda column: -column["score"]), "rare": int(counts.sum())}
+    score.detail = {"columns": sorted(columns, key=lambda column: -column["score"]), "rare": total}
     return score
 
 

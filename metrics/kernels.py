@@ -76,12 +76,14 @@ def nearest_without_each(queries, points, is_code, positions):
                 part = parts[column]
                 if is_code[column]:
                     for offset in range(width):
-                        part[offset] = one if line[offset] != value else zero
+                        difference = one if line[offset] != value else zero
+                        part[offset] = difference
+                        sums[offset] += difference
                 else:
                     for offset in range(width):
-                        part[offset] = min(abs(line[offset] - value), one)
-                for offset in range(width):
-                    sums[offset] += part[offset]
+                        difference = min(abs(line[offset] - value), one)
+                        part[offset] = difference
+                        sums[offset] += difference
             for column in range(columns):
                 part = parts[column]
                 least = sums[0] - part[0]

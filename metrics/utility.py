@@ -152,7 +152,8 @@ def train_on_synthetic(tables: Tables) -> Score:
     why="1 means every column has the same weight in both; a model trained on other real rows sets the mark.",
     cost="dear",
     needs=("holdout", "target"),
-    matters=0.1,
+    # Two models of real data from different rows agree no better (measured on ten data sets).
+    matters=0.15,
     source="permutation importance: Breiman 2001",
 )
 def importance_agreement(tables: Tables) -> Score:
@@ -171,7 +172,9 @@ def importance_agreement(tables: Tables) -> Score:
     }
     value, reference = (in_common(losses["real"], losses[source]) for source in ("synthetic", "holdout"))
     if not np.isfinite(value):
-        raise NotMeasurable(f"Nothing in the other columns tells of {given.target.name!r}, so none is important.")
+        raise NotMeasurable(
+            f"Trees trained on {given.real.rows} rows learned nothing of {given.target.name!r}, so no column is important."
+        )
 
     def interval(source: str, value: float) -> Interval:
         return resampled(

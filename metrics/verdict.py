@@ -49,10 +49,15 @@ def worse_by(card: Card, score: Score) -> float:
 
 
 def chance(score: Score) -> float:
-    """The largest difference between value and reference that chance alone explains, at 95 %."""
+    """The largest difference between value and reference that chance alone explains on a whole scorecard."""
     upwards = compared_value(score) > score.reference
     value_reach = reach(score.ci, score.value, up=not upwards)
-    return float(np.hypot(value_reach, reach(score.reference_ci, score.reference, up=upwards)))
+    return ALL_AT_ONCE * float(np.hypot(value_reach, reach(score.reference_ci, score.reference, up=upwards)))
+
+
+ALL_AT_ONCE = 1.6
+"""Of thirty metrics at 95 % one or two differ by chance. At 3.14 instead of 1.96 deviations none does in 95 % of
+all scorecards (Bonferroni): measured on ten data sets with fresh rows as synthetic."""
 
 
 def reach(interval: tuple[float, float] | None, value: float, *, up: bool) -> float:
