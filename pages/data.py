@@ -11,8 +11,8 @@ heading("Data", "Bring a table, see what it holds, correct what was detected.")
 
 adding = st.query_params.get("view") == "add" or not workspace.datasets()
 if adding:
-    upload(workspace)
-    samples(workspace)
+    if not upload(workspace):
+        samples(workspace)
     if workspace.datasets() and st.button("Back to my tables", icon=":material/arrow_back:", type="tertiary"):
         st.query_params.pop("view", None)
         st.rerun()

@@ -62,7 +62,7 @@ def columns(workspace: Workspace, dataset: Dataset) -> None:
                 required=True,
                 help="\n".join(f"- **{role}**: {meaning}" for role, meaning in ROLES.items()),
             ),
-            "missing": st.column_config.ProgressColumn("Missing", min_value=0, max_value=1, format="percent"),
+            "missing": st.column_config.ProgressColumn("Missing", min_value=0, max_value=100, format="%.1f %%"),
             "distinct": st.column_config.NumberColumn("Distinct", format="localized"),
             "range": st.column_config.TextColumn("Range", width="medium"),
             "top": st.column_config.TextColumn("Most frequent", width="large"),
@@ -84,7 +84,7 @@ def _line(column: Column, profile: ColumnProfile, rows: int) -> dict[str, object
         "name": column.name,
         "kind": column.kind,
         "role": column.role,
-        "missing": profile.missing / max(rows, 1),
+        "missing": 100 * profile.missing / max(rows, 1),
         "distinct": profile.distinct,
         "range": _range(profile),
         "top": _top(profile, rows),
@@ -94,7 +94,9 @@ def _line(column: Column, profile: ColumnProfile, rows: int) -> dict[str, object
 
 def _range(profile: ColumnProfile) -> str:
     if profile.minimum is not None:
-        return f"{_figure(profile.minimum)} – {_figure(profile.maximum)}"
+        low, high = _figure(profile.minimum), _figure(profile.maximum)
+        # Of moments on different days the days say enough.
+        return f"{low} – {high}" if low[:10] == high[:10] or profile.kind != "datetime" else f"{low[:10]} – {high[:10]}"
     if profile.kind == "text" and profile.shortest is not None:
         low, high = profile.shortest, profile.longest
         return f"{low} – {high} characters" if low != high else count(low, "character")
@@ -104,8 +106,9 @@ def _range(profile: ColumnProfile) -> str:
 def _top(profile: ColumnProfile, rows: int) -> str:
     if not profile.top:
         return "nothing but gaps"
-    if profile.top[0].rows == 1:
-        return "all different: " + ", ".join(_short(top.value) for top in profile.top[:3])
+    if profile.top[0].rows < max(2, rows / 1000):
+        some = ", ".join(_short(top.value) for top in profile.top[:3])
+        return f"{'' if profile.top[0].rows == 1 else 'almost '}all different: {some}"
     return ", ".join(f"{_short(top.value)} ({percent(top.rows / max(rows, 1))})" for top in profile.top[:4])
 
 
@@ -114,7 +117,9 @@ def _counts(profile: ColumnProfile) -> list[int]:
 
 
 def _figure(value: float | str) -> str:
-    return f"{value:,.6g}" if isinstance(value, float) else value.removesuffix("T00:00:00").replace("T", " ")
+    if isinstance(value, str):
+        return value.removesuffix("T00:00:00").replace("T", " ")
+    return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:,.6g}"
 
 
 def _short(text: str, most: int = 24) -> str:
@@ -167,12 +172,14 @@ def _closer(profiles: list[ColumnProfile], rows: int) -> None:
             _distribution(picked)
         with right:
             top = pd.DataFrame([top.model_dump() for top in picked.top], columns=["value", "rows"])
-            top["share"] = top["rows"] / max(rows, 1)
+            top["share"] = 100 * top["rows"] / max(rows, 1)
             st.dataframe(
                 top,
                 hide_index=True,
                 height=220,
-                column_config={"share": st.column_config.ProgressColumn("share", format="percent", max_value=1.0)},
+                column_config={
+                    "share": st.column_config.ProgressColumn("share", min_value=0, max_value=100, format="%.1f %%")
+                },
                 alt=f"Most frequent values of {picked.name}",
             )
 
@@ -181,15 +188,17 @@ def _distribution(profile: ColumnProfile) -> None:
     if not profile.distinct:
         st.caption("There is nothing to draw: the column is empty.")
         return
+    rows = {"field": "rows", "type": "quantitative", "title": "rows"}
     if profile.histogram:
-        starts = profile.histogram.edges[:-1]
-        x = pd.to_datetime(pd.Series(starts)) if profile.kind == "datetime" else pd.Series(starts)
-        bars, sort = pd.DataFrame({"value": x, "rows": profile.histogram.counts}), True
+        edges = profile.histogram.edges
+        bars = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "rows": profile.histogram.counts})
+        kind = "temporal" if profile.kind == "datetime" else "quantitative"
+        x = {"x": {"field": "from", "type": kind, "title": None}, "x2": {"field": "to"}}
     else:
-        bars, sort = pd.DataFrame({"value": [_short(t.value) for t in profile.top], "rows": _counts(profile)}), False
-    st.bar_chart(
-        bars, x="value", y="rows", sort=sort, height=220, x_label="", color=REAL, alt=f"Distribution of {profile.name}"
-    )
+        bars = pd.DataFrame({"value": [_short(top.value) for top in profile.top], "rows": _counts(profile)})
+        x = {"x": {"field": "value", "type": "nominal", "title": None, "sort": None}}
+    spec = {"mark": {"type": "bar", "color": REAL, "tooltip": True}, "encoding": x | {"y": rows, "y2": {"datum": 0}}}
+    st.vega_lite_chart(bars, spec, height=220, alt=f"Distribution of {profile.name}")
 
 
 def checks(workspace: Workspace, dataset: Dataset) -> None:

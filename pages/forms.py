@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -14,13 +15,18 @@ from pages.words import label
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def params_form(params: type[Model], key: str, columns: int = 2) -> Model | None:
+def params_form(
+    params: type[Model], key: str, columns: int = 2, choices: Mapping[str, Mapping[str, Any]] | None = None
+) -> Model | None:
     """The parameters as the form has them; None, with the reasons shown, while they do not fit together.
 
-    Basic parameters are open, those marked `advanced` folded away; each has its description as help.
+    Basic parameters are open, those marked `advanced` folded away; each has its description as help. `choices` gives
+    the values of a parameter that are worth offering, each under the words for it.
     """
     schema = params.model_json_schema()
     fields = {name: _resolved(field, schema) for name, field in schema.get("properties", {}).items()}
+    for name, words in (choices or {}).items():
+        fields[name]["words"] = words
     basic = {name: field for name, field in fields.items() if not field.get("advanced")}
     advanced = {name: field for name, field in fields.items() if field.get("advanced")}
     values = _fields(basic, key, columns)
@@ -71,6 +77,9 @@ def _field(name: str, field: dict, key: str) -> Any:
     shared = {"key": key, "help": about, "persist_state": "session"}
     empty = "Automatic" if field.get("optional") else None
     match field:
+        case {"words": words}:
+            chosen = st.selectbox(title, list(words), list(words.values()).index(default), **shared)
+            return words[chosen]
         case {"enum": options}:
             options = [None, *options] if field.get("optional") else options
             index = options.index(default) if default in options else 0

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.words import count, plain
 from synth import GENERATORS
-from workspace.workspace import Dataset, Workspace
+from workspace.workspace import Dataset, NotFound, Workspace
 
 
 @st.cache_resource(show_spinner=False)
@@ -37,13 +37,14 @@ def default_generator() -> str:
 
 def heading(title: str, lead: str = "") -> None:
     """The page's title, with what it is for in one line, and what is at work on the right."""
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-        with st.container(gap="xsmall", width="content"):
-            st.title(title, anchor=False)
-            if lead:
-                st.caption(lead)
-        workspace = get_workspace()
-        busy = bool(active_jobs(workspace))
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left, st.container(gap="xsmall"):
+        st.title(title, anchor=False)
+        if lead:
+            st.caption(lead)
+    workspace = get_workspace()
+    busy = bool(active_jobs(workspace))
+    with right, st.container(horizontal=True, horizontal_alignment="right"):
         st.fragment(at_work, run_every="3s" if busy else None)(workspace)
 
 
@@ -96,6 +97,18 @@ def remembered(name: str, options: Sequence[str], draw: Callable[[str, Callable[
     draw(key, chosen)
     st.session_state[kept] = st.query_params[name] = st.session_state[key]
     return st.session_state[key]
+
+
+def asked_job(workspace: Workspace) -> str | None:
+    """The job the address names (`?job=`), while there is one."""
+    job_id = st.query_params.get("job")
+    if job_id is None:
+        return None
+    try:
+        return workspace.job(job_id).id
+    except NotFound:
+        del st.query_params["job"]
+        return None
 
 
 def dataset_picker(workspace: Workspace, label: str = "Table") -> Dataset | None:

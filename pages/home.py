@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages.frame import default_generator, get_workspace, heading
+from pages.frame import asked_job, default_generator, get_workspace, heading
 from pages.progress import follow
-from pages.results import run_title
+from pages.results import figures_in_words, run_title
 from pages.words import ago, plain
 
 SAMPLE = "adult"
@@ -66,10 +66,10 @@ st.caption(
     "generator on it and opens the comparison."
 )
 
-if "job" in st.query_params:
+if job_id := asked_job(workspace):
     follow(
         workspace,
-        st.query_params["job"],
+        job_id,
         when_ended=lambda job: (
             job.state == "done"
             and st.switch_page("compare.py", query_params={"dataset": job.dataset_id, "run": job.run_id})
@@ -102,7 +102,7 @@ if datasets or runs:
         for run in runs[:RECENT]:
             st.page_link(
                 "compare.py",
-                label=f"**{plain(names[run.dataset_id])}** by {plain(run_title(run))}",
+                label=f"**{plain(names[run.dataset_id])}** by {plain(run_title(run))}  ·  :gray[{figures_in_words(run)}]",
                 icon=":material/compare:",
                 query_params={"dataset": run.dataset_id, "run": run.id},
                 help="Compare it with the real table",

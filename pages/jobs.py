@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from pages.frame import empty, get_workspace, heading
+from pages.frame import asked_job, empty, get_workspace, heading
 from pages.progress import ACTIVE, STATES, follow, job_title
 from pages.words import ago, count, duration
 
@@ -14,8 +14,7 @@ if not workspace.jobs(limit=1):
     empty("Nothing has been trained yet", "Trainings and other long work appear here.", "train.py", "Train")
     st.stop()
 
-chosen = st.query_params.get("job")
-if chosen:
+if chosen := asked_job(workspace):
     follow(workspace, chosen)
     with st.expander("Log", icon=":material/article:"):
         st.code(workspace.log_tail(chosen) or "The log is empty.", language=None, wrap_lines=True)
@@ -28,7 +27,7 @@ def history() -> None:
         {
             "What": [job_title(workspace, job) for job in jobs],
             "State": [STATES[job.state][2] for job in jobs],
-            "Progress": [job.progress for job in jobs],
+            "Progress": [100 * job.progress for job in jobs],
             "Started": [ago(job.started or job.created) for job in jobs],
             "Took": [duration(job.seconds) if job.seconds else "" for job in jobs],
         }
@@ -39,7 +38,7 @@ def history() -> None:
         on_select="rerun",
         selection_mode="single-row",
         key="jobs",
-        column_config={"Progress": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")},
+        column_config={"Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%")},
         alt="Jobs, newest first",
     ).selection.rows
     st.caption(f"{count(len(jobs), 'job')}, newest first. Select one to see its log, cancel it or run it again.")

@@ -39,7 +39,10 @@ def follow(workspace: Workspace, job_id: str, when_ended: Callable[[Job], None] 
 
     @st.fragment(run_every="1s" if active else None)
     def live() -> None:
-        job = workspace.job(job_id)
+        try:
+            job = workspace.job(job_id)
+        except NotFound:
+            st.rerun()
         job_card(workspace, job)
         if active and job.state not in ACTIVE:
             st.rerun()

@@ -28,10 +28,19 @@ FAMILIES = {
 FORMATS = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines", "xlsx": "Excel"}
 
 
+def model_title(run: Run) -> str:
+    """The generator's name as people write it."""
+    return GENERATORS[run.model].title if run.model in GENERATORS else run.model
+
+
 def run_title(run: Run) -> str:
     """A run in a few words: CTGAN, 26,049 rows, 5 minutes ago."""
-    name = GENERATORS[run.model].title if run.model in GENERATORS else run.model
-    return f"{name}  ·  {run.rows:,} rows  ·  seed {run.seed}  ·  {ago(run.created)}"
+    return f"{model_title(run)}  ·  {run.rows:,} rows  ·  seed {run.seed}  ·  {ago(run.created)}"
+
+
+def figures_in_words(run: Run) -> str:
+    """The three figures in a few words: fidelity 93, privacy 100."""
+    return ", ".join(f"{f.family} {100 * f.value:.0f}" for f in summary(run.scores) if f.value is not None)
 
 
 def run_picker(runs: dict[str, Run]) -> str:
@@ -52,11 +61,10 @@ def run_picker(runs: dict[str, Run]) -> str:
 
 def about(run: Run, dataset: Dataset) -> str:
     """How a run came to be, in a line."""
-    name = GENERATORS[run.model].title if run.model in GENERATORS else run.model
     learned = run.split.of - run.split.rows if run.split.kind == "share" else run.split.of
     changed = _changed_params(run)
     parts = [
-        f"{name}{f' ({changed})' if changed else ''} learned {count(learned, 'row')} of {dataset.name}"
+        f"{model_title(run)}{f' ({changed})' if changed else ''} learned {count(learned, 'row')} of {dataset.name}"
         + (f" in {duration(run.fit_seconds)}" if run.fit_seconds is not None else ""),
         f"wrote {count(run.rows, 'row')}"
         + (f" in {duration(run.sample_seconds)}" if run.sample_seconds is not None else ""),
@@ -116,7 +124,7 @@ def _closer(run: Run, found: dict[str, Score]) -> None:
         st.markdown(f"**{card.question}** {verdict(card, score).text} {card.why}")
         if card.source:
             st.caption(f"Source: {card.source}")
-        pictures = charts.score_figures(score)
+        pictures = charts.score_figures(score, card)
         for place, figure in enumerate(pictures):
             draw(figure, f"{run.id}_{name}_{place}")
         if not pictures:
@@ -152,13 +160,13 @@ def _score_table(found: dict[str, Score]) -> None:
     lines = []
     for name, score in found.items():
         card, judged = METRICS[name].card, verdict(METRICS[name].card, score)
-        _, color, word = LEVELS[judged.level]
+        icon, color, _ = LEVELS[judged.level]
         sentence = " ".join(dict.fromkeys((judged.text, score.note))).strip()
         lines.append(
             {
                 "Measure": f"**{card.title}**",
                 "What it asks": plain(card.question),
-                "How the synthetic table fares": f":{color}-badge[{word}] {plain(sentence)}",
+                "How the synthetic table fares": f":{color}-badge[{icon}] {plain(sentence)}",
             }
         )
     st.table(pd.DataFrame(lines), hide_index=True, border="horizontal", alt="Each score in a sentence")
@@ -167,9 +175,10 @@ def _score_table(found: dict[str, Score]) -> None:
 def all_runs(workspace: Workspace, runs: list[Run]) -> None:
     """Every run of the table in one list and one chart."""
     figures = {run.id: {figure.family: figure.value for figure in summary(run.scores)} for run in runs}
+    names = {run.id: f"#{len(runs) - place} {model_title(run)}" for place, run in enumerate(runs)}
     table = pd.DataFrame(
         [
-            {"run": run_title(run), "rows": run.rows, "seconds": run.fit_seconds}
+            {"run": f"{names[run.id]}  ·  {ago(run.created)}", "rows": run.rows, "seconds": run.fit_seconds}
             | {
                 family: None if figures[run.id][family] is None else 100 * figures[run.id][family]
                 for family in FAMILIES
@@ -189,7 +198,7 @@ def all_runs(workspace: Workspace, runs: list[Run]) -> None:
         column_config={
             "run": st.column_config.TextColumn("Run", pinned=True, width="large"),
             "rows": st.column_config.NumberColumn("Rows", format="localized"),
-            "seconds": st.column_config.NumberColumn("Training took", format="duration"),
+            "seconds": st.column_config.NumberColumn("Training took", format="%.0f s"),
             **percent,
             **{
                 name: st.column_config.NumberColumn(metric.card.title, format="%.3f", help=metric.card.question)
@@ -201,13 +210,13 @@ def all_runs(workspace: Workspace, runs: list[Run]) -> None:
     view = views.runs_view(
         {
             "id": run.id,
-            "name": run_title(run),
-            "model": run.model,
+            "name": names[run.id],
+            "model": model_title(run),
             "seconds": run.fit_seconds,
             **{family: figures[run.id][family] for family in FAMILIES},
         }
         for run in runs
     )
     draw(charts.runs_figure(view), "runs")
-    shapes = {run_title(run): run.scores["column_shapes"] for run in runs if "column_shapes" in run.scores}
+    shapes = {names[run.id]: run.scores["column_shapes"] for run in runs if "column_shapes" in run.scores}
     draw(charts.runs_columns_figure(shapes), "runs_columns")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.forms import params_form
-from pages.frame import dataset_picker, default_generator, empty, get_workspace, heading
+from pages.frame import asked_job, dataset_picker, default_generator, empty, get_workspace, heading
 from pages.progress import follow
 from pages.words import duration, plain, size
 from synth import GENERATORS
@@ -59,12 +59,12 @@ with right:
         st.stop()
     with st.skeleton(height=60):
         estimate = workspace.estimate(dataset.id, model, params.model_dump(mode="json"), rows)
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.metric("Time, judging included", duration(estimate.seconds), width="content")
-        st.metric("Memory", f"{size(estimate.memory_mb * 1e6)} of {size(estimate.free_mb * 1e6)} free", width="content")
-        st.caption(estimate.basis, width="stretch")
-        if st.button("Train", type="primary", icon=":material/play_arrow:"):
-            start(params.model_dump(mode="json"))
-
-if "job" in st.query_params:
-    follow(workspace, st.query_params["job"])
+    with st.container(border=True):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+            st.metric("Time, judging included", duration(estimate.seconds), width="content")
+            st.metric("Memory", f"{size(estimate.memory_mb * 1e6)} of {size(estimate.free_mb * 1e6)}", width="content")
+            if st.button("Train", type="primary", icon=":material/play_arrow:"):
+                start(params.model_dump(mode="json"))
+        st.caption(estimate.basis)
+    if job_id := asked_job(workspace):
+        follow(workspace, job_id)

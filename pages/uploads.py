@@ -17,10 +17,37 @@ from workspace.workspace import Dataset, Workspace
 
 TYPES = ["csv", "tsv", "txt", "gz", "json", "jsonl", "ndjson", "parquet", "xlsx", "xls", "xlsb", "ods"]
 PREVIEW_ROWS = 12
+WORDS = {
+    "encoding": {
+        "Automatic": None,
+        "UTF-8": "utf-8",
+        "UTF-16": "utf-16",
+        "Western (CP1252)": "cp1252",
+        "Western (Latin-1)": "latin-1",
+        "Central European (CP1250)": "cp1250",
+        "Cyrillic (CP1251)": "cp1251",
+        "Japanese (Shift-JIS)": "shift_jis",
+        "Chinese (GB18030)": "gb18030",
+    },
+    "delimiter": {
+        "Automatic": None,
+        "Comma ,": ",",
+        "Semicolon ;": ";",
+        "Tab": "\t",
+        "Bar |": "|",
+        "Colon :": ":",
+        "Blank": " ",
+        "None: one column": "",
+    },
+    "quote": {"Automatic": None, 'Double "': '"', "Single '": "'", "Backtick `": "`", "None": ""},
+    "escape": {"Automatic": None, "The quote is doubled": "", "Backslash \\": "\\"},
+    "decimal": {"Automatic": None, "Point: 1.5": ".", "Comma: 1,5": ","},
+}
+"""What a person may choose when a file was misread, in words; `ReadOptions` takes more."""
 
 
-def upload(workspace: Workspace) -> None:
-    """Upload files, see how each was understood, correct that, and add them."""
+def upload(workspace: Workspace) -> bool:
+    """Upload files, see how each was understood, correct that, and add them; whether there are any."""
     # A new key empties the uploader once its files are added, and with it the memory they take.
     files = st.file_uploader(
         "Drop tables here: CSV, TSV, JSON, Parquet or Excel, also gzipped; several at once",
@@ -36,7 +63,7 @@ def upload(workspace: Workspace) -> None:
         if options is not None:
             readable[file.file_id] = (file, options)
     if not readable:
-        return
+        return bool(files)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         share = st.slider(
             "Lock away for judging",
@@ -52,6 +79,7 @@ def upload(workspace: Workspace) -> None:
         label = "Add this table" if len(readable) == 1 else f"Add these {len(readable)} tables"
         if st.button(label, type="primary", icon=":material/add:"):
             _add(workspace, list(readable.values()), share / 100)
+    return True
 
 
 def _previewed(workspace: Workspace, file: UploadedFile) -> ReadOptions | None:
@@ -61,7 +89,7 @@ def _previewed(workspace: Workspace, file: UploadedFile) -> ReadOptions | None:
     slot = st.container()
     with st.expander("Read it differently", icon=":material/tune:"):
         st.caption("What is left on automatic is detected from the file.")
-        options = params_form(ReadOptions, key=key, columns=4)
+        options = params_form(ReadOptions, key=key, columns=4, choices=WORDS)
     if options is None:
         return None
     with slot:

@@ -70,6 +70,12 @@ def ago(when: datetime | None, now: datetime | None = None) -> str:
     return f"{when:%-d %b %Y}"
 
 
+UNITS = {"s": "seconds", "mb": "MB"}
+
+
 def label(name: str) -> str:
-    """A parameter's name as a form shows it: `batch_size` is "Batch size"."""
+    """A parameter's name as a form shows it: `batch_size` is "Batch size", `time_limit_s` "Time limit (seconds)"."""
+    *words, last = name.split("_")
+    if words and last in UNITS:
+        return f"{label('_'.join(words))} ({UNITS[last]})"
     return name.replace("_", " ").strip().capitalize()

@@ -77,6 +77,26 @@ def test_what_is_entered_comes_out(form):
         assert part in form.text[0].value
 
 
+def with_words():
+    import streamlit as st
+    from pydantic import BaseModel
+
+    from pages.forms import params_form
+
+    class Options(BaseModel):
+        delimiter: str | None = None
+
+    words = {"delimiter": {"Automatic": None, "Tab": "\t", "None": ""}}
+    st.text(repr(params_form(Options, key="o", choices=words).delimiter))
+
+
+def test_values_that_are_hard_to_type_are_offered_in_words():
+    page = AppTest.from_function(with_words, default_timeout=30).run()
+    assert page.text[0].value == "None"
+    page.selectbox[0].select("Tab").run()
+    assert page.text[0].value == r"'\t'"
+
+
 @pytest.mark.parametrize(
     "field, entered, complaint",
     [

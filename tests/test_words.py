@@ -63,7 +63,7 @@ def test_counts_agree_with_their_noun():
 
 
 def test_labels_are_sentences():
-    assert label("batch_size") == "Batch size"
+    assert (label("batch_size"), label("time_limit_s")) == ("Batch size", "Time limit (seconds)")
 
 
 @pytest.mark.parametrize(

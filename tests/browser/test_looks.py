@@ -1,0 +1,97 @@
+"""Every page in light and dark, wide and narrow: drawn without an error, and nothing wider than the window.
+
+`SHOTS=folder pytest -n 0 -m "" tests/browser/test_looks.py` keeps a picture of each, for a person to look at.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from workspace.settings import Settings
+from workspace.workspace import Workspace
+
+DATA = Path(__file__).parent.parent / "data"
+PAGES = {
+    "home": "/",
+    "data": "/data",
+    "data-rows": "/data#Rows",
+    "data-holdout": "/data#Holdout",
+    "data-add": "/data?view=add",
+    "train": "/train",
+    "compare": "/compare",
+    "compare-columns": "/compare#Columns",
+    "compare-pairs": "/compare#Pairs",
+    "compare-correlations": "/compare#Correlations",
+    "compare-map": "/compare#Map",
+    "compare-missing": "/compare#Missing values",
+    "compare-rows": "/compare#Rows",
+    "compare-runs": "/compare#All 2 runs",
+    "jobs": "/jobs",
+}
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, serve) -> str:
+    """A server whose workspace has a table and two synthetic ones."""
+    workspace = Workspace(Settings(workspace=folder)).start()
+    dataset = workspace.add_dataset(DATA / "adult_2000.csv", "adult_2000.csv")
+    for seed in (0, 1):
+        job = workspace.wait(workspace.train(dataset.id, "bootstrap", seed=seed).id)
+        assert job.state == "done", job.error
+    workspace.close()
+    return serve()
+
+
+@pytest.mark.parametrize(
+    "theme, width",
+    [
+        ("light", 1440),
+        pytest.param("dark", 1440, marks=pytest.mark.slow),
+        pytest.param("light", 800, marks=pytest.mark.slow),
+        ("dark", 800),
+    ],
+)
+def test_every_page_is_drawn_whole(browser: Browser, address: str, theme: str, width: int, tmp_path: Path):
+    shots = Path(os.environ.get("SHOTS", tmp_path))
+    shots.mkdir(parents=True, exist_ok=True)
+    context = browser.new_context(viewport={"width": width, "height": 950}, color_scheme=theme)
+    page = context.new_page()
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    for name, path in PAGES.items():
+        path, _, tab = path.partition("#")
+        page.goto(address + path)
+        settle(page)
+        if tab:
+            page.get_by_role("tab", name=tab).click()
+            settle(page)
+        shoot(page, shots / f"{name}-{theme}-{width}.png")
+        expect(page.get_by_text("This page could not be drawn")).to_have_count(0)
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider <= 0, f"{name} is {wider} px wider than a window of {width} px"
+    context.close()
+    assert not failures
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has run and its charts are drawn."""
+    expect(page.locator("h1").first).to_be_visible()
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0)
+    page.wait_for_function(
+        "[...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(c => c.querySelector('.main-svg'))"
+    )
+
+
+def shoot(page: Page, file: Path) -> None:
+    """The page from top to bottom; Streamlit scrolls an inner pane, so the window grows to hold it."""
+    size = page.viewport_size
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": max(size["height"], min(height + 40, 4000))})
+    settle(page)
+    page.screenshot(path=file)
+    page.set_viewport_size(size)
