@@ -173,10 +173,9 @@ class Generator(ABC):
         from synth.trees import Trees
 
         if self._trees is None:
-            schema = self.keeper.encoded_schema(self.modelled)
-            table = conform(self._sample(20_000, np.random.default_rng([self.seed, 4]), report), schema)
+            table = conform(self._sample(20_000, np.random.default_rng([self.seed, 4]), report), self.encoded)
             self._trees = Trees(seed=self.seed)
-            self._trees._fit(table.reset_index(drop=True), schema, quiet)
+            self._trees._fit(table.reset_index(drop=True), self.encoded, quiet)
         return self._trees
 
     # What everybody calls --------------------------------------------------------------------------------------
@@ -195,7 +194,7 @@ class Generator(ABC):
         modelled = self.modelled
         self.grains = _grains(table, modelled)
         self.keeper = Keeper.learn(table, schema, modelled, self.grains)
-        encoded = self.keeper.encoded_schema(modelled)
+        encoded = self.encoded
         table = conform(self.keeper.encode(table[modelled.names]), encoded)
         self.grains = _grains(table, encoded)
         self._forget_draws()
@@ -208,6 +207,11 @@ class Generator(ABC):
     def modelled(self) -> Schema:
         """The table's columns that are drawn from the model: features and target with something to learn."""
         return Schema(columns=[column for column in self.schema.modelled if column.name not in self.roles.made])
+
+    @property
+    def encoded(self) -> Schema:
+        """The columns that the hooks see: those modelled, and the gaps that rules have the model learn."""
+        return self.keeper.encoded_schema(self.modelled)
 
     def sample(
         self,
@@ -255,7 +259,7 @@ class Generator(ABC):
         """Whole rows from `given`, which has some of the columns: imputation, or drawing the rest of a table.
 
         Every cell that holds a value stays as it is. Absent columns are drawn; missing cells of modelled columns are
-        filled with values. Ids, personal data and text that are given are left alone.
+        filled with values. Ids, personal data and text that are given are left alone. Rows keep their index.
         """
         strange = [name for name in given.columns if name not in self.schema.released.names]
         if strange:
@@ -263,8 +267,8 @@ class Generator(ABC):
         if not len(given):
             raise ValueError("There are no rows to complete.")
         names = [name for name in self.schema.released.names if name in given.columns]
-        columns = Schema(columns=[self.schema[name] for name in names])
-        given = conform(given, columns).reset_index(drop=True)
+        index = given.index
+        given = conform(given, Schema(columns=[self.schema[name] for name in names])).reset_index(drop=True)
         rng = np.random.default_rng([self.seed if seed is None else seed, 5])
         beside = next(
             self.roles.chunks(self.schema, len(given), iter([len(given)]), self.seed if seed is None else seed)
@@ -278,7 +282,7 @@ class Generator(ABC):
             known = given[[name for name in self.modelled.names if name in names]]
             table = pd.concat([Drawing(self, rng).filled(known, report), beside], axis=1)
         report(1.0)
-        return table[self.schema.released.names]
+        return table[self.schema.released.names].set_axis(index)
 
     @property
     def rule_report(self) -> list[RuleReport]:

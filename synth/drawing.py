@@ -39,7 +39,7 @@ class Drawing:
     def __init__(self, generator: Generator, rng: np.random.Generator):
         self.generator, self.rng = generator, rng
         self.modelled = generator.modelled
-        self.encoded = generator.keeper.encoded_schema(self.modelled)
+        self.encoded = generator.encoded
         self.constants = {
             name: made
             for name, made in generator.roles.made.items()

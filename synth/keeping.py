@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synth.frames import stacked
 from synth.grain import STEPS_US, Grain
+from synth.rule_search import dates_in_order
 from synth.rules import Allowed, Combination, ExactlyOne, Order, Range, Rule, Sum, measure, measured
 from synth.schema import Column, Schema, conform
 
@@ -60,8 +61,13 @@ class Keeper(BaseModel):
 
     @classmethod
     def learn(cls, table: pd.DataFrame, schema: Schema, modelled: Schema, grains: dict[str, Grain]) -> Keeper:
-        """Raises ValueError when a rule speaks of columns that no model draws."""
-        keeper = cls(rules=schema.rules)
+        """The schema's rules, and the order of dates where every row keeps one.
+
+        Raises ValueError when a rule speaks of columns that no model draws.
+        """
+        stated = [(rule.low, rule.high) for rule in schema.rules if isinstance(rule, Order)]
+        found = [rule for rule in dates_in_order(table, modelled) if (rule.low, rule.high) not in stated]
+        keeper = cls(rules=[*schema.rules, *found])
         for rule in keeper.rules:
             strange = [name for name in rule.named if schema[name].role not in ("feature", "target")]
             strange += [name for name in rule.named if schema[name].kind == "text" and name not in strange]

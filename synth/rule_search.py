@@ -18,6 +18,8 @@ SUPPORT = 0.995
 """Share of rows that must keep a rule."""
 SURPRISE = 0.05
 """Share of rows that would break it, were the columns independent."""
+FEWEST = 20
+"""Rows below which a table tells nothing."""
 SCREENED = 4000
 """Rows on which candidates are screened before they are checked on all."""
 MOST = 40
@@ -42,7 +44,7 @@ def suggest_rules(table: pd.DataFrame, schema: Schema, seed: int = 0) -> list[Su
     """Rules that at least 99.5 % of the rows keep and that chance would break; the most surprising first."""
     modelled = schema.modelled
     table = conform(table, modelled).reset_index(drop=True)
-    if len(table) < 20:
+    if len(table) < FEWEST:
         return []
     rng = np.random.default_rng(seed)
     sample = table.sample(SCREENED, random_state=seed).reset_index(drop=True) if len(table) > SCREENED else table
@@ -58,10 +60,23 @@ def suggest_rules(table: pd.DataFrame, schema: Schema, seed: int = 0) -> list[Su
     return sorted(found, key=lambda suggestion: -suggestion.surprise)[:MOST]
 
 
+def dates_in_order(table: pd.DataFrame, schema: Schema) -> list[Order]:
+    """Orders between dates that every row of a conforming table keeps and chance would break.
+
+    These need nobody's decision: no ride ends before it begins. Every generator keeps them.
+    """
+    dates = Schema(columns=[column for column in schema if column.kind == "datetime"])
+    if len(dates) < 2 or len(table) < FEWEST:
+        return []
+    sample = table.sample(SCREENED, random_state=0).reset_index(drop=True) if len(table) > SCREENED else table
+    found = _orders(table, sample, dates, np.random.default_rng(0))
+    return [suggestion.rule.model_copy(update={"strict": False}) for suggestion in found if suggestion.support == 1.0]
+
+
 def _checked(rule: Rule, table: pd.DataFrame, surprise: float) -> list[Suggestion]:
     applies = rule.applies(table)
     rows = int(applies.sum())
-    if rows < 20:
+    if rows < FEWEST:
         return []
     support = float(rule.holds(table)[applies].mean())
     return [Suggestion(rule=rule, support=support, rows=rows, surprise=surprise)] if support >= SUPPORT else []
@@ -76,7 +91,7 @@ def _orders(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema, rng: np.r
         known = {name: sample[name].notna().to_numpy() for name in names}
         for low, high in permutations(names, 2):
             both = known[low] & known[high]
-            if both.sum() < 20 or (numbers[low] > numbers[high])[both].mean() > 1 - SUPPORT:
+            if both.sum() < FEWEST or (numbers[low] > numbers[high])[both].mean() > 1 - SUPPORT:
                 continue
             if (numbers[low] == numbers[high])[both].all():
                 continue
@@ -157,7 +172,7 @@ def _combinations(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema) -> 
 def _determined(of: np.ndarray, by: np.ndarray) -> float:
     """Share of rows whose value in `by` is the usual one for their value in `of`."""
     both = (of >= 0) & (by >= 0)
-    if both.sum() < 20:
+    if both.sum() < FEWEST:
         return 0.0
     pairs = np.bincount(of[both].astype(np.int64) * (by.max() + 1) + by[both])
     pairs = np.pad(pairs, (0, -len(pairs) % (by.max() + 1))).reshape(-1, by.max() + 1)

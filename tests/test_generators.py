@@ -143,6 +143,18 @@ def test_conditions_are_met_by_as_many_rows_as_asked_for(name):
 
 
 @every_generator
+def test_rows_are_completed_and_gaps_filled(name):
+    table, schema = AWKWARD["mixed"]
+    given = table[["sex", "age", "email"]].head(20)
+    rows = fitted(name).complete(given)
+    assert list(rows.columns) == schema.released.names and rows[["sex", "age", "email"]].notna().all(axis=None)
+    for column in given:
+        there = given[column].notna()
+        assert (rows.loc[there, column].astype(object) == given.loc[there, column].astype(object)).all()
+    assert rows["price"].notna().all() and rows["customer"].is_unique
+
+
+@every_generator
 def test_rules_are_kept_in_every_row(name):
     table, schema = AWKWARD["mixed"]
     rules = [Range(column="price", low=12, high=54), Combination(columns=["sex", "bought"])]

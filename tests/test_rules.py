@@ -124,6 +124,13 @@ def test_rules_hold_under_conditions():
         model.sample(10, {"state": "NY", "city": "Dallas"})
 
 
+def test_dates_that_every_row_has_in_order_stay_in_order_without_a_rule():
+    model = Bootstrap(seed=1).fit(trips(), schema())
+    rows = model.sample(400)
+    assert (rows["pickup"] <= rows["dropoff"])[rows["dropoff"].notna()].all()
+    assert [report.rule for report in model.rule_report] == ["pickup <= dropoff"]
+
+
 def test_chained_orders_are_kept():
     table = pd.DataFrame({"a": [1, 2, 3, 50] * 10, "b": [2, 9, 30, 51] * 10, "c": [9, 10, 31, 60] * 10})
     columns = [Column(name=name, kind="integer") for name in "abc"]
