@@ -20,9 +20,10 @@ from typing import Literal, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from synth.dates import parse_dates
 from synth.pii import DEPENDENT, pii_of, words_of
 from synth.rules import Rule
-from synth.texts import MISSING_WORDS, Levels, parse_dates, read_texts
+from synth.texts import MISSING_WORDS, Levels, read_texts
 
 Kind = Literal["number", "integer", "category", "boolean", "datetime", "text"]
 Role = Literal["feature", "id", "target", "pii", "drop"]
@@ -197,6 +198,7 @@ def _parsed_levels(levels: pd.Series, column: Column) -> pd.Series:
     if column.kind == "boolean":
         no, yes = column.labels or ("false", "true")
         return levels.map({no: False, yes: True}).astype("boolean")
+    levels = levels.str.strip()
     if column.kind == "datetime":
         values = parse_dates(levels, column.format or "ISO8601")
         if column.timezone:
@@ -241,12 +243,13 @@ def _written_dates(values: pd.Series, code: str) -> pd.Series:
         return ticks.astype(str)
     if "%3f" not in code:
         return values.dt.strftime(code).astype(object)
-    before, after = code.split("%3f")
-    milliseconds = (values.dt.microsecond // 1000).astype("Int64").astype("string").str.zfill(3)
-    return (
-        (values.dt.strftime(before + "\x00" + after).astype("string"))
-        .str.cat(milliseconds, sep="\x01")
-        .map(lambda text: text.split("\x01")[0].replace("\x00", text.split("\x01")[1]), na_action="ignore")
+    mark = "<thousandths>"
+    texts = values.dt.strftime(code.replace("%3f", mark)).astype(object)
+    thousandths = (values.dt.microsecond // 1000).astype("Int64").astype("string").str.zfill(3)
+    return pd.Series(
+        [text if pd.isna(part) else text.replace(mark, part) for text, part in zip(texts, thousandths, strict=True)],
+        index=values.index,
+        dtype=object,
     )
 
 

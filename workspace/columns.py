@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import duckdb
@@ -15,6 +16,8 @@ from synth.texts import Levels
 from workspace.profiles import profile_levels
 from workspace.storage import text_of
 
+NUMERIC_DAY = re.compile(r"%-?[dm](.)%-?[dm]\1%[yY]")
+"""Formats in which day and month could stand the other way round."""
 TYPED = ("number", "integer", "boolean", "datetime")
 
 
@@ -70,7 +73,42 @@ class Kept:
     """Whether `rows` are the texts of the file; else they are values that are written back as just these texts."""
 
 
-def keep(name: str, texts: pa.ChunkedArray, decimal_mark: str | None = None, day_first: bool | None = None) -> Kept:
+def keep_all(
+    names: list[str],
+    columns: list[pa.ChunkedArray],
+    connection: duckdb.DuckDBPyConnection | None = None,
+    decimal_mark: str | None = None,
+    day_first: bool | None = None,
+) -> list[Kept]:
+    """Every column ready to be kept. `columns` is emptied on the way: a large table would not fit twice.
+
+    What one column leaves open ("03/04/2020", "1,234") is decided as another column of the file shows it.
+    """
+    kept, open_questions, prove = [], [], Prover(connection)
+    for place, name in enumerate(names):
+        texts = columns.pop(0)
+        kept.append(keep(name, texts, prove, decimal_mark, day_first))
+        if kept[-1].profile.note:
+            open_questions.append((place, texts))
+    settled = [one.column for one in kept if not one.profile.note]
+    if day_first is None:
+        orders = {c.format.find("d") < c.format.find("m") for c in settled if c.format and NUMERIC_DAY.match(c.format)}
+        day_first = orders.pop() if len(orders) == 1 else None
+    if decimal_mark is None and any(column.decimal_mark == "," for column in settled):
+        decimal_mark = ","
+    if day_first is not None or decimal_mark is not None:
+        for place, texts in open_questions:
+            kept[place] = keep(names[place], texts, prove, decimal_mark, day_first)
+    return kept
+
+
+def keep(
+    name: str,
+    texts: pa.ChunkedArray,
+    prove: Prover,
+    decimal_mark: str | None = None,
+    day_first: bool | None = None,
+) -> Kept:
     """Find out what a column of texts holds, and take its values if they give back every text."""
     coded = Coded.of(texts)
     levels = coded.levels
@@ -78,7 +116,9 @@ def keep(name: str, texts: pa.ChunkedArray, decimal_mark: str | None = None, day
     profile = profile_levels(column, levels.texts, levels.counts, levels.rows, reading.values, reading.note)
     if column.kind in TYPED and reading.values is not None:
         values = _arrow(reading.values)
-        if _gives_back(values, levels, column):
+        # Both empty cells and a word for missing: one of them would be lost.
+        one_missing = not column.missing or levels.filled == levels.rows
+        if one_missing and (reading.proved or prove(values, levels, column)):
             return Kept(column, profile, coded.spread(values), False)
     return Kept(column, profile, coded.texts(), True)
 
@@ -89,15 +129,17 @@ def _arrow(values: pd.Series) -> pa.Array:
     return pa.array(values, from_pandas=True)
 
 
-def _gives_back(values: pa.Array, levels: Levels, column: Column) -> bool:
-    """Whether writing the values gives the texts of the file again, every one."""
-    if column.missing and levels.filled < levels.rows:
-        return False  # both empty cells and a word for missing: one of them would be lost
-    table = pa.table({column.name: values, "text of it": levels.texts})
-    connection = duckdb.connect()
-    try:
-        connection.register("levels", table)
+class Prover:
+    """Asks DuckDB whether writing the values of a column gives the texts of the file again, every one."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection | None = None):
+        self.connection = connection
+
+    def __call__(self, values: pa.Array, levels: Levels, column: Column) -> bool:
+        self.connection = self.connection or duckdb.connect()
+        table = pa.table({column.name: values, "text of it": levels.texts})
+        self.connection.register("levels", table)
         query = f'SELECT count(*) FROM levels WHERE {text_of(column)} IS DISTINCT FROM "text of it"'
-        return connection.sql(query).fetchall() == [(0,)]
-    finally:
-        connection.close()
+        differing = self.connection.sql(query).fetchall()
+        self.connection.unregister("levels")
+        return differing == [(0,)]

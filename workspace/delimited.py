@@ -19,7 +19,10 @@ from workspace.layout import Layout
 from workspace.records import Dialect
 from workspace.unpack import PlainText
 
-BLOCK = 64 << 20
+BLOCK = 2 << 20
+"""Bytes that Arrow reads at a time; larger blocks cost it twice the time in fresh memory."""
+NO_DELIMITER = "\x1f"
+"""Stands for the delimiter where there is one column, since Arrow needs one."""
 CODED = pa.dictionary(pa.int32(), pa.string())
 LF, CR = 10, 13
 
@@ -41,103 +44,110 @@ class Columns:
         return self.header_lines + self.blank_lines + self.row_lines + len(self.rejected)
 
 
-def read_delimited(text: PlainText, layout: Layout, table: int = 1, skip_footer: int = 0) -> Columns:
-    """All rows of a text."""
-    quick = None if skip_footer or table != 1 else _read_quickly(text, layout)
+def read_delimited(
+    text: PlainText, layout: Layout, order: Order | None = None, table: int = 1, skip_footer: int | None = None
+) -> Columns:
+    """All rows of a text; `order` has seen it whole."""
+    quick = _read_quickly(text, layout, order) if order and table == 1 and not skip_footer else None
     return quick or _read_carefully(text, layout, table, skip_footer)
 
 
 # The quick way -----------------------------------------------------------------------------------------------------
 
 
-def _read_quickly(text: PlainText, layout: Layout) -> Columns | None:
+def _read_quickly(text: PlainText, layout: Layout, order: Order) -> Columns | None:
     """The rows of a text that is in order; None when it is not."""
-    dialect = layout.dialect
-    delimiter = dialect.delimiter or "\x1f"
-    simple = len(delimiter.encode()) == 1 and len(dialect.quote.encode()) <= 1 and not dialect.escape
-    in_order = not text.undecodable and not text.nuls and text.returns == text.pairs
-    if not simple or not in_order or not text.bytes or layout.header_lines != layout.header:
+    in_order = order.well_formed and not text.undecodable and not text.nuls and text.returns == text.pairs
+    rows = order.records - order.blank - layout.header
+    if not in_order or rows <= 0 or layout.skip or layout.header_lines != layout.header:
         return None
-    order = _order_of(text.path, dialect, delimiter)
-    if order is None or (order.blank and layout.width == 1):
+    if order.blank and layout.width == 1:
         return None
-    rows = order.records - order.blank - layout.skip - layout.header
-    if rows <= 0 or layout.skip:
-        return None
-    table = _by_arrow(text.path, layout, delimiter, order.breaks_in_cells)
+    table = _by_arrow(text.path, layout, order)
     if table is None or table.num_rows != rows or _has_surprise(table, layout):
         return None
-    lines = text.line_feeds + (text.last != b"\n")
-    taken = lines - order.blank - layout.header_lines
+    taken = order.lines - order.blank - layout.header_lines
     return Columns(table.columns, rows, layout.header_lines, order.blank, taken)
 
 
-@dataclass
-class _Order:
-    """What the bytes of a text in order say of it."""
+class Order:
+    """Looks at every byte of a UTF-8 text, in chunks: are its quotes well-formed by RFC 4180, how many records has it?"""
 
-    records: int = 0
-    """Line ends outside quotes, blank lines among them."""
-    blank: int = 0
-    breaks_in_cells: bool = False
+    def __init__(self, dialect: Dialect):
+        self.delimiter = dialect.delimiter or NO_DELIMITER
+        self.quote = ord(dialect.quote) if len(dialect.quote.encode()) == 1 else -1
+        simple = len(self.delimiter.encode()) == 1 and len(dialect.quote.encode()) <= 1 and not dialect.escape
+        self.well_formed = simple
+        """False as soon as anything is not as the quick way needs it."""
+        self.lines = 0
+        self.records = 0
+        """Line ends outside quotes, blank lines among them."""
+        self.blank = 0
+        self._quotes = 0
+        self._seen = 0
+        self._last_break = -1
+        self._last = b"\n"
+        if simple:
+            self._before = np.array([ord(self.delimiter), LF, self.quote])
+            self._after = np.array([ord(self.delimiter), LF, CR, self.quote])
 
+    @property
+    def breaks_in_cells(self) -> bool:
+        return self.lines > self.records
 
-def _order_of(path: Path, dialect: Dialect, delimiter: str) -> _Order | None:
-    """Count the records of a text; None when its quotes are not well-formed by RFC 4180."""
-    codes = np.memmap(path, np.uint8, "r")
-    order, quotes_before, last_break = _Order(), 0, -1
-    for start in range(0, len(codes), BLOCK):
-        block = codes[start : start + BLOCK]
-        breaks = np.flatnonzero(block == LF) + start
-        quotes = np.flatnonzero(block == ord(dialect.quote)) + start if dialect.quote else breaks[:0]
+    def see(self, chunk: bytes) -> None:
+        """Look at the next bytes."""
+        if not self.well_formed or not chunk:
+            return
+        codes = np.frombuffer(self._last + chunk, np.uint8)  # a chunk's first byte is codes[1]
+        breaks = np.flatnonzero(codes[1:] == LF) + 1
+        self.lines += len(breaks)
+        quotes = np.flatnonzero(codes[1:] == self.quote) + 1 if self.quote >= 0 else breaks[:0]
+        if self._quotes % 2 == 0 and self._quotes and self._last[0] == self.quote:
+            self.well_formed = bool(np.isin(codes[1], self._after))
         if len(quotes):
-            if not _well_formed(codes, quotes, quotes_before, dialect, delimiter):
-                return None
-            inside = (np.searchsorted(quotes, breaks) + quotes_before) % 2 == 1
-        else:
-            inside = np.full(len(breaks), quotes_before % 2 == 1)
-        if inside.any():
-            order.breaks_in_cells = True
-            breaks = breaks[~inside]
-        order.records += len(breaks)
-        lengths = np.diff(breaks, prepend=last_break)
-        order.blank += int((lengths == 1).sum())
-        pairs = breaks[lengths == 2]
-        order.blank += int((codes[pairs - 1] == CR).sum()) if len(pairs) else 0
-        last_break = int(breaks[-1]) if len(breaks) else last_break
-        quotes_before += len(quotes)
-    if quotes_before % 2:
-        return None
-    if last_break != len(codes) - 1:
-        order.records += 1
-    return order
+            self._see_quotes(codes, quotes)
+            breaks = breaks[(np.searchsorted(quotes, breaks) + self._quotes) % 2 == 0]
+            self._quotes += len(quotes)
+        elif self._quotes % 2:
+            breaks = breaks[:0]
+        if len(breaks):
+            self.records += len(breaks)
+            places = breaks + self._seen
+            lengths = np.diff(places, prepend=self._last_break)
+            if lengths.min() <= 2:
+                self.blank += int((lengths == 1).sum() + (codes[breaks[lengths == 2] - 1] == CR).sum())
+            self._last_break = int(places[-1])
+        self._seen += len(chunk)
+        self._last = chunk[-1:]
+
+    def _see_quotes(self, codes: np.ndarray, quotes: np.ndarray) -> None:
+        """Whether each quote that opens a cell stands at its start, and each that closes one at its end."""
+        opening, closing = quotes[self._quotes % 2 :: 2], quotes[1 - self._quotes % 2 :: 2]
+        closing = closing[closing < len(codes) - 1]  # the next chunk tells of the last
+        at_start = np.isin(codes[opening - 1], self._before).all()
+        self.well_formed = self.well_formed and bool(at_start and np.isin(codes[closing + 1], self._after).all())
+
+    def end(self) -> None:
+        """There is no more."""
+        self.well_formed = self.well_formed and self._quotes % 2 == 0
+        if self._last != b"\n":
+            self.lines += 1
+            self.records += 1
 
 
-def _well_formed(codes: np.ndarray, quotes: np.ndarray, before: int, dialect: Dialect, delimiter: str) -> bool:
-    """Whether each quote that opens a cell stands at its start, and each that closes one at its end."""
-    opening, closing = (quotes[0::2], quotes[1::2]) if before % 2 == 0 else (quotes[1::2], quotes[0::2])
-    mark, quote = ord(delimiter), ord(dialect.quote)
-    at_start = opening[opening > 0]
-    at_end = closing[closing < len(codes) - 1]
-    return bool(
-        np.isin(codes[at_start - 1], (mark, LF, quote)).all()
-        and np.isin(codes[at_end + 1], (mark, LF, CR, quote)).all()
-    )
-
-
-def _by_arrow(path: Path, layout: Layout, delimiter: str, breaks_in_cells: bool) -> pa.Table | None:
+def _by_arrow(path: Path, layout: Layout, order: Order) -> pa.Table | None:
     names = [str(i) for i in range(layout.width)]
     quote = layout.dialect.quote
-    block = min(16 << 20, max(1 << 20, path.stat().st_size // 4))
     try:
         table = arrow_csv.read_csv(
             pa.memory_map(str(path)),
-            read_options=arrow_csv.ReadOptions(column_names=names, skip_rows=layout.header_lines, block_size=block),
+            read_options=arrow_csv.ReadOptions(column_names=names, skip_rows=layout.header_lines, block_size=BLOCK),
             parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter,
+                delimiter=order.delimiter,
                 quote_char=quote or False,
                 double_quote=bool(quote),
-                newlines_in_values=breaks_in_cells,
+                newlines_in_values=order.breaks_in_cells,
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, CODED), strings_can_be_null=False, check_utf8=False
@@ -165,8 +175,8 @@ def _has_surprise(table: pa.Table, layout: Layout) -> bool:
 # The careful way ---------------------------------------------------------------------------------------------------
 
 
-def _read_carefully(text: PlainText, layout: Layout, table: int, skip_footer: int) -> Columns:
-    end = "\r" if text.returns and not text.line_feeds else "\n"
+def _read_carefully(text: PlainText, layout: Layout, table: int, skip_footer: int | None) -> Columns:
+    end = "\n" if text.has_line_feeds or not text.returns else "\r"
     with text.path.open(encoding="utf-8", newline=end, errors="replace") as file:
         lines = (line.removesuffix(end) for line in file)
         careful = read_lines(lines, layout, table, text.undecodable, skip_footer)

@@ -53,7 +53,7 @@ def read_json(
     path: Path, encoding: str, mark: int, beginning: str, options: ReadOptions, head_only: bool = False
 ) -> Texts:
     """The texts of JSON lines, or of an array of objects or of arrays. Raises ReadError."""
-    with plain_text(path, encoding, mark, settled=options.encoding is not None) as text:
+    with plain_text(path, encoding, mark, settled=options.encoding is not None) as (text, _):
         if _is_lines(beginning):
             with text.path.open(encoding="utf-8", newline="\n", errors="replace") as file:
                 lines: Iterable[str] = islice(file, 4 * PREVIEW_ROWS) if head_only else file
@@ -86,6 +86,8 @@ def _is_lines(beginning: str) -> bool:
             value = _DECODER.decode(line.strip())
         except (ValueError, RecursionError):
             return False
+        if len(lines) == 1 and isinstance(value, dict):
+            return False  # perhaps a whole table in one object
         if isinstance(value, list) and (not value or isinstance(value[0], dict | list)):
             return len(lines) > 1
     return True

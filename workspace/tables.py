@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from synth.schema import ColumnProfile, Schema, parsed, settle_roles
-from workspace.columns import keep
+from workspace.columns import Kept, keep_all
 from workspace.exports import export
 from workspace.profiles import profile_levels
 from workspace.reading import PREVIEW_ROWS, ReadOptions, Texts
@@ -26,6 +27,7 @@ __all__ = [
     "Rejected",
     "Sample",
     "count",
+    "examine",
     "export",
     "ingest",
     "preview",
@@ -94,16 +96,10 @@ def preview(path: Path, name: str, options: ReadOptions | None = None) -> Previe
 
 def ingest(path: Path, name: str, target: Path, options: ReadOptions | None = None) -> Ingested:
     """Read a file whole into one new DuckDB file at `target`. Raises ReadError when it cannot be read."""
-    texts = texts_of(path, name, options)
-    if not texts.names:
-        raise ReadError("This file is empty. Upload a table with a header and at least one row.")
-    if not texts.columns.rows:
-        raise ReadError("This file has a header but no rows. Upload a table with at least one row.")
-    kept = []
-    for header in texts.names:  # columns are let go one by one: a large table would not fit twice
-        kept.append(keep(header, texts.columns.columns.pop(0), texts.options.decimal, texts.options.day_first))
-    schema = Schema(columns=settle_roles([one.column for one in kept]))
+    texts = _table_of(path, name, options)
     with new_file(target) as connection:
+        kept = _kept(texts, connection)
+        schema = Schema(columns=settle_roles([one.column for one in kept]))
         connection.register("kept", pa.table({str(i): one.rows for i, one in enumerate(kept)}))
         names = ", ".join(f'"{i}" AS {quoted(c.name)}' for i, c in enumerate(schema))
         connection.execute(f"CREATE TABLE data AS SELECT {names} FROM kept")
@@ -120,6 +116,26 @@ def ingest(path: Path, name: str, target: Path, options: ReadOptions | None = No
         lines=texts.lines,
         notes=texts.notes,
     )
+
+
+def examine(path: Path, name: str, options: ReadOptions | None = None) -> tuple[Schema, list[ColumnProfile]]:
+    """What a file holds, as `ingest` finds it, without keeping the table."""
+    texts = _table_of(path, name, options)
+    kept = _kept(texts)
+    return Schema(columns=settle_roles([one.column for one in kept])), [one.profile for one in kept]
+
+
+def _table_of(path: Path, name: str, options: ReadOptions | None) -> Texts:
+    texts = texts_of(path, name, options)
+    if not texts.names:
+        raise ReadError("This file is empty. Upload a table with a header and at least one row.")
+    if not texts.columns.rows:
+        raise ReadError("This file has a header but no rows. Upload a table with at least one row.")
+    return texts
+
+
+def _kept(texts: Texts, connection: duckdb.DuckDBPyConnection | None = None) -> list[Kept]:
+    return keep_all(texts.names, texts.columns.columns, connection, texts.options.decimal, texts.options.day_first)
 
 
 def _rejected(texts: Texts) -> list[Rejected]:

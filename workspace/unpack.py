@@ -10,17 +10,18 @@ import codecs
 import re
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from charset_normalizer import from_bytes
 from zlib_ng import zlib_ng
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
+"""Bytes handled at a time: they stay in the processor's cache while they are unpacked, checked and counted."""
 HEAD_BYTES = 1 << 19
 MAX_BYTES = 8 << 30
 """Largest size of an unpacked file."""
@@ -87,15 +88,15 @@ def chunks(path: Path) -> Iterator[bytes]:
 def _gunzip(file: BinaryIO) -> Iterator[bytes]:
     machine, started = zlib_ng.decompressobj(31), False
     try:
-        while packed := file.read(CHUNK // 4):
+        while packed := file.read(CHUNK):
             while packed:
                 started = True
-                chunk = machine.decompress(packed, CHUNK * 4)
+                chunk = machine.decompress(packed, CHUNK)
                 if chunk:
                     yield chunk
                 packed = machine.unconsumed_tail
                 if machine.eof:  # a further member, or padding, may follow
-                    packed = machine.unused_data.lstrip(b"\x00") or file.read(CHUNK // 4).lstrip(b"\x00")
+                    packed = machine.unused_data.lstrip(b"\x00") or file.read(CHUNK).lstrip(b"\x00")
                     machine, started = zlib_ng.decompressobj(31), False
     except (zlib_ng.error, zlib.error) as error:
         raise ReadError(
@@ -241,7 +242,7 @@ class PlainText:
     path: Path
     encoding: str
     bytes: int = 0
-    line_feeds: int = 0
+    has_line_feeds: bool = False
     returns: int = 0
     pairs: int = 0
     """Carriage returns directly before a line feed."""
@@ -254,7 +255,7 @@ class PlainText:
         if not chunk:
             return
         self.bytes += len(chunk)
-        self.line_feeds += chunk.count(b"\n")
+        self.has_line_feeds = self.has_line_feeds or b"\n" in chunk
         returns = chunk.count(b"\r")
         if returns:
             self.returns += returns
@@ -265,29 +266,55 @@ class PlainText:
         self.last = chunk[-1:]
 
 
+class Watch(Protocol):
+    """Looks at a text while it is unpacked."""
+
+    def see(self, chunk: bytes) -> None: ...
+
+    def end(self) -> None: ...
+
+
 @contextmanager
-def plain_text(path: Path, encoding: str, mark: int, *, settled: bool = False) -> Iterator[PlainText]:
+def plain_text(
+    path: Path, encoding: str, mark: int, *, settled: bool = False, watch: Callable[[], Watch] | None = None
+) -> Iterator[tuple[PlainText, Watch | None]]:
     """The file as UTF-8 on disk: the file itself where it is that already, else a copy, removed afterwards.
 
     What the first bytes promised may not hold to the end. Then the encoding is decided anew on the part that broke
-    it, unless it is `settled` or shown to be UTF-8 before: then the lines that break it are named.
+    it, unless it is `settled` or shown to be UTF-8 before: then the lines that break it are named. `watch` makes
+    what sees the bytes pass, as UTF-8; None comes back when lines had to be named.
     """
     with tempfile.NamedTemporaryFile(suffix=".txt") as copy:
         try:
-            text = _decoded(path, encoding, mark, copy)
+            text, watcher = _decoded(path, encoding, mark, copy, watch)
         except UnicodeDecodeError as error:
-            other = encoding if settled or mark else _second_thought(path, encoding, error)
-            copy.seek(0)
-            copy.truncate()
-            text = _decoded_by_line(path, other, mark, copy)
+            other = encoding if settled or mark else _second_thought(encoding, error)
+            try:
+                if other == encoding:
+                    raise
+                text, watcher = _decoded(path, other, mark, copy, watch)
+            except UnicodeDecodeError:
+                text, watcher = _decoded_by_line(path, other, mark, copy), None
         copy.flush()
-        yield text
+        yield text, watcher
 
 
-def _decoded(path: Path, encoding: str, mark: int, copy: BinaryIO) -> PlainText:
+def _decoded(
+    path: Path, encoding: str, mark: int, copy: BinaryIO, watch: Callable[[], Watch] | None
+) -> tuple[PlainText, Watch | None]:
     as_is = encoding == "utf-8" and not mark and not is_gzip(path)
-    text = PlainText(path if as_is else Path(copy.name), encoding)
+    text, watcher = PlainText(path if as_is else Path(copy.name), encoding), watch and watch()
     decoder = codecs.getincrementaldecoder(encoding)("strict")
+    copy.seek(0)
+    copy.truncate()
+
+    def take(chunk: bytes) -> None:
+        text.look_at(chunk)
+        if watcher:
+            watcher.see(chunk)
+        if not as_is:
+            copy.write(chunk)
+
     for chunk in chunks(path):
         if mark:
             chunk, mark = chunk[mark:], max(0, mark - len(chunk))
@@ -295,16 +322,14 @@ def _decoded(path: Path, encoding: str, mark: int, copy: BinaryIO) -> PlainText:
             chunk = decoder.decode(chunk).encode("utf-8")
         elif not chunk.isascii() or decoder.getstate()[0]:
             decoder.decode(chunk)
-        text.look_at(chunk)
-        if not as_is:
-            copy.write(chunk)
-    rest = decoder.decode(b"", final=True).encode("utf-8")
-    text.look_at(rest)
-    copy.write(rest)
-    return text
+        take(chunk)
+    take(decoder.decode(b"", final=True).encode("utf-8"))
+    if watcher:
+        watcher.end()
+    return text, watcher
 
 
-def _second_thought(path: Path, encoding: str, error: UnicodeDecodeError) -> str:
+def _second_thought(encoding: str, error: UnicodeDecodeError) -> str:
     """The encoding of a file that broke the one it seemed to have."""
     if encoding != "utf-8":
         return encoding
@@ -316,6 +341,8 @@ def _second_thought(path: Path, encoding: str, error: UnicodeDecodeError) -> str
 def _decoded_by_line(path: Path, encoding: str, mark: int, copy: BinaryIO) -> PlainText:
     """As `_decoded`, naming the lines that are not in the encoding. Only for encodings whose line ends are bytes."""
     text = PlainText(Path(copy.name), encoding)
+    copy.seek(0)
+    copy.truncate()
     number, carried = 1, b""
     wide = encoding.startswith(("utf-16", "utf-32"))
     for chunk in (*chunks(path), b""):

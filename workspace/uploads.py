@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from workspace.careful import MARKS, read_lines
-from workspace.delimited import Columns, coded, read_delimited
+from workspace.delimited import Columns, Order, coded, read_delimited
 from workspace.excel import read_excel
 from workspace.layout import Layout, layout_of, unique_names
 from workspace.nested import is_json, read_json, read_parquet
 from workspace.reading import PREVIEW_ROWS, ReadOptions, Texts
 from workspace.sniff import lines_of
-from workspace.unpack import NAMES, OLE, PARQUET, ZIP, PlainText, ReadError, encoding_of, head_of, plain_text
+from workspace.unpack import NAMES, OLE, PARQUET, ZIP, ReadError, encoding_of, head_of, plain_text
 
 
 def texts_of(path: Path, name: str, options: ReadOptions | None = None, *, head_only: bool = False) -> Texts:
@@ -31,10 +31,14 @@ def texts_of(path: Path, name: str, options: ReadOptions | None = None, *, head_
         return read_json(path, encoding, mark, beginning, options, head_only)
     if head_only:
         return _delimited_head(beginning, encoding, whole, options)
-    with plain_text(path, encoding, mark, settled=options.encoding is not None) as text:
+    layout = _layout(beginning, options)
+    settled = options.encoding is not None
+    with plain_text(path, encoding, mark, settled=settled, watch=lambda: Order(layout.dialect)) as (text, order):
         if text.encoding != encoding:
-            beginning = _decoded_head(head, text.encoding, whole)
-        return _delimited(text, beginning, options)
+            layout = _layout(_decoded_head(head[mark:], text.encoding, whole), options)
+        table = 1 if options.table is None else options.table
+        columns = read_delimited(text, layout, order, table, options.skip_footer)
+    return _told(layout, columns, text.encoding, options)
 
 
 def _encoding(head: bytes, whole: bool, options: ReadOptions) -> tuple[str, int]:
@@ -70,12 +74,6 @@ def _layout(beginning: str, options: ReadOptions) -> Layout:
         skip=options.skip_rows,
         header=options.header,
     )
-
-
-def _delimited(text: PlainText, beginning: str, options: ReadOptions) -> Texts:
-    layout = _layout(beginning, options)
-    columns = read_delimited(text, layout, 1 if options.table is None else options.table, options.skip_footer)
-    return _told(layout, columns, text.encoding, options)
 
 
 def _delimited_head(beginning: str, encoding: str, whole: bool, options: ReadOptions) -> Texts:
