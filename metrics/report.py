@@ -184,7 +184,8 @@ def _figures(report: Report) -> dict[str, go.Figure]:
     figures |= {f"column-{n}": charts.column_figure(view) for n, view in enumerate(report.columns)}
     figures["correlation"] = charts.correlation_figure(report.correlation)
     if report.projection:
-        figures["projection"] = charts.pair_figure(report.projection)
+        plane = "Rows in the plane in which real rows differ most"
+        figures["projection"] = charts.pair_figure(report.projection).update_layout(title_text=plane)
     figures["missingness"] = charts.missingness_figure(report.missingness)
     for one in report.judged:
         found = charts.score_figures(one.score, one.card)

@@ -107,7 +107,7 @@ def _ranking(
         references,
         title,
         f"The {MOST} worst of {len(places):,}" if len(places) > MOST else "",
-        {"title": {"text": f"{0 if low_is_good else 1} is as in the training rows"}, "range": list(ends)},
+        {"title": {"text": f"{0 if low_is_good else 1} is best"}, "range": list(ends)},
         clicked=[clicked[place] for place in shown],
     )
 
@@ -152,8 +152,8 @@ def secrets_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
         [secret["risk"] for secret in shown],
         [0.0] * len(shown),
         "Secrets, most at risk first",
-        "How much more often each is guessed right of people trained on than of strangers; bars: 95 % interval",
-        {"title": {"text": "Risk"}},
+        "How much more often each is guessed right of people trained on than of strangers",
+        {"title": {"text": "Risk, with its 95 % interval"}},
         intervals=[secret["ci"] for secret in shown],
         reference_name="Strangers",
     )

@@ -81,7 +81,7 @@ def template(theme: Literal["light", "dark"]) -> dict[str, Any]:
             "hoverlabel": {"bgcolor": ground, "bordercolor": grid, "font": {"color": text, "family": FONT, "size": 12}},
             "xaxis": axis,
             "yaxis": axis,
-            "legend": {"bgcolor": "rgba(0,0,0,0)", "font": {"size": 12}},
+            "legend": {"bgcolor": "rgba(0,0,0,0)", "font": {"size": 11}},
             "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": grid, "activecolor": text},
         }
     }
