@@ -10,6 +10,7 @@ import streamlit as st
 from starlette.routing import Mount
 
 from api import api
+from api.access import must_be_guarded
 from pages.frame import explain_failure, get_workspace
 
 
@@ -18,6 +19,7 @@ async def lifespan(app: st.App):
     """Start the workspace's dispatcher with the server, and leave its jobs running when the server goes."""
     # A mounted application's own lifespan never runs, so its workspace is handed over here.
     api.state.workspace = workspace = get_workspace()
+    must_be_guarded(st.get_option("server.address") or "", workspace)
     yield
     workspace.close()
 

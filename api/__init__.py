@@ -1,17 +1,22 @@
 """The REST API, mounted at /api: what the pages do, for programs.
 
-`app.py` sets `api.state.workspace` when the server starts.
+`app.py` sets `api.state.workspace` when the server starts. Every call is there under /v1 too.
 """
 
-from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
-from api import downloads
+from api import access, datasets, downloads, jobs, system, work
+from api.errors import Problem, speak_plainly
 
-api = FastAPI(title="Understudy", docs_url=None, redoc_url=None)
-api.include_router(downloads.router)
+PROBLEMS = {status: {"model": Problem} for status in (401, 403, 404, 409, 413, 422, 429)}
 
-
-@api.get("/health")
-def health() -> dict[str, str]:
-    """Whether the server answers."""
-    return {"status": "ok"}
+api = FastAPIOffline(
+    title="Understudy",
+    version="1",
+    summary="Synthetic tables that stand in for real ones, with the proof beside them.",
+    responses=PROBLEMS,
+)
+speak_plainly(api)
+for part in (system, datasets, work, jobs, downloads, access):
+    api.include_router(part.router)
+    api.include_router(part.router, prefix="/v1", include_in_schema=False)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
-from workspace.workspace import NotFound
+from api.access import Here
+from api.jobs import SeenRun
 
-router = APIRouter()
+router = APIRouter(tags=["Jobs and runs"])
 
 Format = Literal["csv", "parquet", "jsonl", "xlsx"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -18,20 +19,29 @@ MEDIA_TYPES: dict[Format, str] = {
     "jsonl": "application/jsonl",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+SAFE = "Put an apostrophe before cells that a spreadsheet would run as formulas."
 
 
-@router.get("/runs/{run_id}/synthetic.{format}")
-def download(request: Request, run_id: str, format: Format) -> FileResponse:
-    """One run's synthetic rows, with the columns, dtypes and date formats of the upload."""
-    workspace = request.app.state.workspace
-    try:
-        run = workspace.run(run_id)
-        dataset = workspace.dataset(run.dataset_id)
-    except NotFound as error:
-        raise HTTPException(404, str(error)) from error
+@router.get("/runs/{run_id}/synthetic.{format}", response_class=FileResponse)
+def file_of_run(
+    run: SeenRun, workspace: Here, format: Format, spreadsheet_safe: Annotated[bool, Query(description=SAFE)] = False
+) -> FileResponse:
+    """One run's synthetic rows, with the columns, dtypes and date formats of the upload. Ranges and ETags work."""
+    dataset = workspace.dataset(run.dataset_id)
     stem = dataset.name.rsplit("/", 1)[-1].split(".")[0] or "table"
     return FileResponse(
-        workspace.export(run_id, format),
+        workspace.export(run.id, format, spreadsheet_safe=spreadsheet_safe),
         media_type=MEDIA_TYPES[format],
         filename=f"{stem}-synthetic-{run.model}.{format}",
     )
+
+
+@router.get("/download/{run_id}", response_class=FileResponse)
+def download(
+    run: SeenRun,
+    workspace: Here,
+    format: Annotated[Format, Query()] = "csv",
+    spreadsheet_safe: Annotated[bool, Query(description=SAFE)] = False,
+) -> FileResponse:
+    """The same, with the format as a parameter."""
+    return file_of_run(run, workspace, format, spreadsheet_safe)

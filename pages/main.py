@@ -4,10 +4,15 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.frame import get_workspace
+from pages.signin import sign_in
+
 ASSETS = Path(__file__).parent / "assets"
 
 st.set_page_config(page_title="Understudy", page_icon=str(ASSETS / "icon.svg"), layout="wide")
 st.logo(str(ASSETS / f"logo-{st.context.theme.type or 'light'}.svg"), size="large")
+
+sign_in(get_workspace())
 
 page = st.navigation(
     [

@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from metrics import METRICS, Figure, Score, charts, summary, verdict, views
-from pages.frame import remembered
+from pages.frame import get_workspace, remembered
 from pages.pictures import draw
+from pages.signin import link_token
 from pages.words import ago, count, duration, label, plain
 from synth import GENERATORS
 from workspace.workspace import Dataset, Run, Workspace
@@ -91,7 +92,7 @@ def downloads(run: Run) -> None:
 
 
 def _address(run: Run, format: str) -> str:
-    return f"/api/runs/{run.id}/synthetic.{format}"
+    return f"/api/runs/{run.id}/synthetic.{format}{link_token(get_workspace())}"
 
 
 def scores(run: Run) -> None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from api import api
 from metrics import METRICS
+from metrics.dialogue import DIALOGUE_METRICS
 from synth import GENERATORS
 from workspace.settings import Settings
 
@@ -16,7 +18,7 @@ def test_names_every_generator(name):
     assert f"`{name}`" in README
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", [*METRICS, *DIALOGUE_METRICS])
 def test_names_every_metric(name):
     assert f"`{name}`" in README
 
@@ -24,6 +26,11 @@ def test_names_every_metric(name):
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_names_every_setting(name):
     assert f"`UNDERSTUDY_{name.upper()}`" in README
+
+
+@pytest.mark.parametrize("path", api.openapi()["paths"])
+def test_names_every_call(path):
+    assert f"`{path}`" in README
 
 
 def test_opens_with_the_two_commands():

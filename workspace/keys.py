@@ -7,6 +7,7 @@ A key is 32 random bytes, so that one round of SHA-256 is enough to store it. Th
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import re
 import secrets
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ class Keys(Store):
     @property
     def guarded(self) -> bool:
         """Whether callers must show a key: as soon as there is one."""
-        return bool(self._given_keys) or bool(self.keys())
+        return bool(self._given_keys) or bool(self.api_keys())
 
     def make_key(self, name: str, permissions: Sequence[str], days: float | None = None) -> tuple[Key, str]:
         """A new key and its text, which is shown this once and kept only as a hash.
@@ -82,7 +83,7 @@ class Keys(Store):
             session.add(key)
         return key, text
 
-    def keys(self) -> Sequence[Key]:
+    def api_keys(self) -> Sequence[Key]:
         """The keys made in the app that were not revoked, newest first."""
         return [key for key in self.listed(Key) if key.revoked is None]
 
@@ -136,7 +137,9 @@ class Keys(Store):
         return caller
 
     def _known_keys(self) -> list[tuple[bytes, Caller, datetime | None]]:
-        made = [(key.digest, Caller(key.name, frozenset(key.permissions), key.id), key.expires) for key in self.keys()]
+        made = [
+            (key.digest, Caller(key.name, frozenset(key.permissions), key.id), key.expires) for key in self.api_keys()
+        ]
         return [*self._given_keys, *made]
 
     @cached_property
@@ -166,6 +169,16 @@ def parse_keys(text: str) -> list[tuple[str, str, list[str]]]:
             )
         found.append((parts[0], parts[1], permissions))
     return found
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a server on this address is reached from its own machine alone."""
+    if address in ("", "localhost"):
+        return address == "localhost"
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _digest(text: str) -> bytes:

@@ -1,0 +1,157 @@
+"""Who calls, what they may do, how often: keys, tokens, rate limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.errors import Stop
+from workspace.keys import ANYBODY_HERE, PERMISSIONS, Caller, Permission, Refused, is_loopback
+from workspace.workspace import Workspace
+
+router = APIRouter(tags=["Access"])
+_limiter = MovingWindowRateLimiter(MemoryStorage())
+
+
+def get_workspace(request: Request) -> Workspace:
+    return request.app.state.workspace
+
+
+Here = Annotated[Workspace, Depends(get_workspace)]
+
+
+def caller_of(request: Request, workspace: Here) -> Caller:
+    """Who calls: the bearer of a key or token, or, while no key exists, whoever is on this machine."""
+    shown = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+    # A link in a page cannot set a header; its token is good for minutes.
+    shown = shown or request.query_params.get("token")
+    if shown:
+        caller = workspace.caller(shown)
+    elif workspace.guarded or not is_loopback(request.client.host if request.client else ""):
+        raise Refused("Show an API key: X-API-Key: KEY, or Authorization: Bearer KEY-OR-TOKEN.")
+    else:
+        caller = ANYBODY_HERE
+    _count(f"call {caller.owner}", workspace.settings.call_limit)
+    return caller
+
+
+def needs(permission: Permission) -> Callable[..., Caller]:
+    """A dependency that lets through who has the permission."""
+
+    def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+        if not caller.may(permission):
+            raise Stop(403, f"This key may not do that: it takes the permission {permission!r}. Ask for another key.")
+        return caller
+
+    return check
+
+
+Reader = Annotated[Caller, Depends(needs("read"))]
+Writer = Annotated[Caller, Depends(needs("write"))]
+Admin = Annotated[Caller, Depends(needs("admin"))]
+
+
+def starts_work(caller: Writer, workspace: Here) -> Caller:
+    """A writer who may start one more job now."""
+    _count(f"start {caller.owner}", workspace.settings.start_limit)
+    waiting = [*workspace.jobs("queued", owner=caller.owner), *workspace.jobs("running", owner=caller.owner)]
+    if len(waiting) >= workspace.settings.max_queued:
+        raise Stop(
+            429,
+            f"{len(waiting)} of your jobs wait or run already. Wait for some to end.",
+            headers={"Retry-After": "10"},
+        )
+    return caller
+
+
+Starter = Annotated[Caller, Depends(starts_work)]
+
+
+def _count(name: str, limit: str) -> None:
+    item = parse(limit)
+    if not _limiter.hit(item, name):
+        reset = _limiter.get_window_stats(item, name).reset_time
+        wait_s = max(1, round(reset - datetime.now().timestamp()))
+        raise Stop(429, f"That was more than {limit}. Try again in {wait_s} s.", headers={"Retry-After": str(wait_s)})
+
+
+def seen_by(caller: Caller, thing, kind: str):
+    """`thing` if the caller may see it; otherwise as if it were not there, so that ids cannot be guessed."""
+    if thing.owner != caller.owner and not caller.may("admin"):
+        raise Stop(404, f"There is no {kind} {thing.id!r} here. It may have been deleted.")
+    return thing
+
+
+def must_be_guarded(address: str, workspace: Workspace) -> None:
+    """Refuse to serve an address beyond this machine without authentication. Raises SystemExit, which says how."""
+    if not is_loopback(address) and not workspace.guarded:
+        raise SystemExit(
+            f"Understudy will not listen on {address or 'every address'} without authentication: anybody there could read your tables.\n"
+            "Set UNDERSTUDY_API_KEYS=key:name:admin with a key of your own (python -c 'import secrets; "
+            "print(secrets.token_urlsafe(32))'), or listen on 127.0.0.1."
+        )
+
+
+class Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewKey(Asked):
+    name: str = Field(description="Whose it is; keys of one name see the same things.", examples=["anna"])
+    permissions: list[Permission] = Field(description=f"Of {', '.join(PERMISSIONS)}; admin includes write, write read.")
+    days: float | None = Field(None, gt=0, le=36500, description="Days until it expires; unset: never.", examples=[90])
+
+
+class KeyOut(BaseModel):
+    """A key, without the key."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    permissions: list[str]
+    created: datetime
+    expires: datetime | None
+
+
+class MadeKey(KeyOut):
+    key: str = Field(description="Shown this once.")
+
+
+class TokenOut(BaseModel):
+    access_token: str
+    token_type: str = "bearer"
+    expires: datetime
+
+
+@router.post("/token")
+def make_token(caller: Reader, workspace: Here) -> TokenOut:
+    """Exchange a key for a bearer token (JWT) that expires."""
+    token, expires = workspace.token(caller)
+    return TokenOut(access_token=token, expires=expires)
+
+
+@router.get("/keys")
+def list_keys(caller: Admin, workspace: Here) -> list[KeyOut]:
+    """The keys made in the app; those of the settings are not listed."""
+    return [KeyOut.model_validate(key) for key in workspace.api_keys()]
+
+
+@router.post("/keys", status_code=201)
+def make_key(asked: NewKey, caller: Admin, workspace: Here) -> MadeKey:
+    """Make a key. From the first one on, every call must show one."""
+    key, text = workspace.make_key(asked.name, asked.permissions, asked.days)
+    return MadeKey(**KeyOut.model_validate(key).model_dump(), key=text)
+
+
+@router.delete("/keys/{key_id}", status_code=204)
+def revoke_key(key_id: str, caller: Admin, workspace: Here) -> None:
+    """Revoke a key, and the tokens made with it."""
+    workspace.revoke_key(key_id)

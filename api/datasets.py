@@ -1,0 +1,173 @@
+"""Tables over HTTP: uploaded, described, corrected, paged through, deleted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
+from pydantic import BaseModel, Field
+
+from api.access import Here, Reader, Writer, seen_by
+from api.errors import Stop
+from api.shapes import DatasetOut, Page
+from synth import Schema
+from synth.schema import ColumnProfile
+from workspace.keys import Caller
+from workspace.preflight import Finding
+from workspace.tables import ReadError, ReadOptions
+from workspace.workspace import Dataset, Workspace
+
+router = APIRouter(tags=["Tables"])
+HOLDOUT = "Share of the rows to lock away from generators; unset: as the settings have it."
+
+
+def dataset_of(dataset_id: str, caller: Reader, workspace: Here) -> Dataset:
+    return seen_by(caller, workspace.dataset(dataset_id), "dataset")
+
+
+def own_dataset(dataset_id: str, caller: Writer, workspace: Here) -> Dataset:
+    return seen_by(caller, workspace.dataset(dataset_id), "dataset")
+
+
+Seen = Annotated[Dataset, Depends(dataset_of)]
+Owned = Annotated[Dataset, Depends(own_dataset)]
+
+
+class Uploaded(BaseModel):
+    """What became of the files of one upload."""
+
+    datasets: list[DatasetOut]
+    failed: dict[str, str] = Field(description="Files that could not be read, and why.")
+
+
+@contextmanager
+def kept(file: UploadFile, workspace: Workspace) -> Iterator[Path]:
+    """An uploaded file on disk while the block lasts; copied in pieces, and never under the client's name."""
+    limit = workspace.settings.max_upload_mb * 2**20
+    if file.size is not None and file.size > limit:
+        raise Stop(
+            413,
+            f"{file.filename!r} is larger than {workspace.settings.max_upload_mb} MB. Split it, or raise the limit.",
+        )
+    with tempfile.NamedTemporaryFile(dir=workspace.folder / "tmp", prefix="upload-") as target:
+        shutil.copyfileobj(file.file, target, 2**20)
+        target.flush()
+        yield Path(target.name)
+
+
+def take(file: UploadFile, caller: Caller, workspace: Workspace, **choices) -> Dataset:
+    """Read an uploaded file into the workspace. Raises ReadError."""
+    name = Path((file.filename or "table").replace("\\", "/")).name or "table"
+    with kept(file, workspace) as path:
+        dataset = workspace.add_dataset(path, name, owner=caller.owner, **choices)
+    if dataset.columns > workspace.settings.max_columns:
+        workspace.delete_dataset(dataset.id)
+        raise ReadError(
+            f"{name!r} has {dataset.columns:,} columns; at most {workspace.settings.max_columns:,} are taken."
+        )
+    return dataset
+
+
+@router.post("/datasets", status_code=201)
+def upload(
+    caller: Writer,
+    workspace: Here,
+    files: Annotated[
+        list[UploadFile], File(description="CSV, TSV, JSON, Parquet or Excel, gzipped or not; several at once.")
+    ],
+    options: Annotated[str | None, Form(description="How to read them, as JSON; unset: detected.")] = None,
+    holdout_share: Annotated[float | None, Form(ge=0, lt=1, description=HOLDOUT)] = None,
+) -> Uploaded:
+    """Upload tables. One that cannot be read does not lose the others; 422 when none could be."""
+    read = ReadOptions.model_validate(_json(options, "options")) if options else None
+    uploaded = Uploaded(datasets=[], failed={})
+    for file in files:
+        try:
+            dataset = take(file, caller, workspace, options=read, holdout_share=holdout_share)
+            uploaded.datasets.append(DatasetOut.of(dataset))
+        except ReadError as error:
+            uploaded.failed[file.filename or "table"] = str(error)
+    if not uploaded.datasets:
+        raise Stop(422, " ".join(uploaded.failed.values()), "files")
+    return uploaded
+
+
+router.post("/upload", status_code=201, summary="Upload tables (the same as POST /datasets)")(upload)
+
+
+@router.get("/datasets")
+def list_datasets(
+    caller: Reader,
+    workspace: Here,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> list[DatasetOut]:
+    """The caller's tables, newest first."""
+    return [DatasetOut.of(dataset) for dataset in workspace.datasets(caller.owner)[offset : offset + limit]]
+
+
+@router.get("/datasets/{dataset_id}")
+def one_dataset(dataset: Seen) -> DatasetOut:
+    """One table."""
+    return DatasetOut.of(dataset)
+
+
+@router.delete("/datasets/{dataset_id}", status_code=204)
+def delete_dataset(dataset: Owned, workspace: Here) -> None:
+    """Delete a table with its models, results and jobs, every byte of them."""
+    workspace.delete_dataset(dataset.id)
+
+
+@router.get("/datasets/{dataset_id}/schema")
+def schema(dataset: Seen) -> Schema:
+    """Kinds, roles and formats of the columns."""
+    return dataset.schema
+
+
+@router.patch("/datasets/{dataset_id}/schema")
+def change_schema(schema: Schema, dataset: Owned, workspace: Here) -> Schema:
+    """Change columns: name those that change; the others stay as they are."""
+    changed = {column.name: column for column in schema}
+    unknown = sorted(set(changed) - set(dataset.schema.names))
+    if unknown:
+        raise Stop(422, f"There is no column {', '.join(map(repr, unknown))} in this table.", "columns")
+    columns = [changed.get(column.name, column) for column in dataset.schema]
+    return workspace.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns})).schema
+
+
+@router.get("/datasets/{dataset_id}/rows")
+def rows(
+    dataset: Seen,
+    workspace: Here,
+    offset: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+) -> Page:
+    """A page of the real table."""
+    table = workspace.rows(dataset.id, offset, limit)
+    values = json.loads(table.to_json(orient="values", date_format="iso"))
+    return Page(columns=list(table.columns), rows=values, offset=offset, total=dataset.rows)
+
+
+@router.get("/datasets/{dataset_id}/profile")
+def profile(dataset: Seen, workspace: Here) -> list[ColumnProfile]:
+    """What each column holds: missing, distinct, range, top values, histogram."""
+    return workspace.profiles(dataset.id)
+
+
+@router.get("/datasets/{dataset_id}/preflight")
+def preflight(dataset: Seen, workspace: Here) -> list[Finding]:
+    """What in this table will hurt, and the column that would mend it."""
+    return workspace.preflight(dataset.id)
+
+
+def _json(text: str, field: str):
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Stop(422, f"{field} is not JSON: {error.msg} at character {error.pos}.", field) from error

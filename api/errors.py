@@ -1,0 +1,83 @@
+"""One shape for every error, in words: {"error", "detail", "field", "timestamp"}."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+
+from workspace.keys import Refused
+from workspace.workspace import NotFound
+
+log = logging.getLogger("understudy.api")
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do about it."""
+
+    error: str = Field(description="The kind of problem, as the status has it.", examples=["Not Found"])
+    detail: str = Field(
+        description="What was expected, what came, what to do.", examples=["There is no dataset 'x' here."]
+    )
+    field: str | None = Field(None, description="Which part of the request it is about.", examples=["params.epochs"])
+    timestamp: datetime = Field(description="When, in UTC.")
+
+
+class Stop(Exception):
+    """Raised in a route to answer with an error."""
+
+    def __init__(self, status: int, detail: str, field: str | None = None, headers: dict[str, str] | None = None):
+        super().__init__(detail)
+        self.status, self.detail, self.field, self.headers = status, detail, field, headers
+
+
+def answer(status: int, detail: str, field: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
+    problem = Problem(error=HTTPStatus(status).phrase, detail=detail, field=field, timestamp=datetime.now(UTC))
+    return JSONResponse(problem.model_dump(mode="json"), status, headers)
+
+
+def speak_plainly(api: FastAPI) -> None:
+    """Make every error of `api` one of these."""
+
+    @api.exception_handler(Stop)
+    def _stop(request: Request, error: Stop) -> JSONResponse:
+        return answer(error.status, error.detail, error.field, error.headers)
+
+    @api.exception_handler(NotFound)
+    def _not_found(request: Request, error: NotFound) -> JSONResponse:
+        return answer(404, str(error))
+
+    @api.exception_handler(Refused)
+    def _refused(request: Request, error: Refused) -> JSONResponse:
+        return answer(401, str(error), headers={"WWW-Authenticate": "Bearer"})
+
+    @api.exception_handler(ValidationError)
+    @api.exception_handler(RequestValidationError)
+    def _invalid(request: Request, error: ValidationError | RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or None
+        detail = first["msg"].removeprefix("Value error, ")
+        return answer(422, f"{field}: {detail}" if field else detail, field)
+
+    @api.exception_handler(ValueError)
+    def _unfit(request: Request, error: ValueError) -> JSONResponse:
+        return answer(422, str(error))
+
+    @api.exception_handler(HTTPException)
+    def _http(request: Request, error: HTTPException) -> JSONResponse:
+        return answer(error.status_code, str(error.detail), headers=error.headers)
+
+    @api.exception_handler(Exception)
+    def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        # The place and the type, not the message: it may quote a row.
+        log.error(
+            "%s in %s\n%s", type(error).__name__, request.url.path, "".join(traceback.format_tb(error.__traceback__))
+        )
+        return answer(500, f"Something unexpected happened ({type(error).__name__}). The server's log says where.")

@@ -1,0 +1,123 @@
+"""Jobs over HTTP: listed, followed live, cancelled; and the runs they make."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from api.access import Here, Reader, Writer, seen_by
+from api.shapes import EventOut, JobOut, RunOut
+from workspace.workspace import Job, Run, Workspace
+
+router = APIRouter(tags=["Jobs and runs"])
+POLL_S = 0.5
+
+
+def job_of(job_id: str, caller: Reader, workspace: Here) -> Job:
+    return seen_by(caller, workspace.job(job_id), "job")
+
+
+def own_job(job_id: str, caller: Writer, workspace: Here) -> Job:
+    return seen_by(caller, workspace.job(job_id), "job")
+
+
+def run_of(run_id: str, caller: Reader, workspace: Here) -> Run:
+    return seen_by(caller, workspace.run(run_id), "run")
+
+
+def own_run(run_id: str, caller: Writer, workspace: Here) -> Run:
+    return seen_by(caller, workspace.run(run_id), "run")
+
+
+SeenJob = Annotated[Job, Depends(job_of)]
+OwnJob = Annotated[Job, Depends(own_job)]
+SeenRun = Annotated[Run, Depends(run_of)]
+OwnRun = Annotated[Run, Depends(own_run)]
+
+
+@router.get("/jobs")
+def list_jobs(
+    caller: Reader,
+    workspace: Here,
+    status: Annotated[str | None, Query(description="Only jobs in this state.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query(description="Id of the last job already seen.")] = None,
+) -> list[JobOut]:
+    """The caller's jobs, newest first."""
+    if after is not None:
+        seen_by(caller, workspace.job(after), "job")
+    return [JobOut.of(job) for job in workspace.jobs(status, limit=limit, after=after, owner=caller.owner)]
+
+
+@router.get("/jobs/{job_id}")
+def one_job(job: SeenJob) -> JobOut:
+    """One job: its state, how far it is, how long still."""
+    return JobOut.of(job)
+
+
+@router.delete("/jobs/{job_id}")
+def cancel_job(job: OwnJob, workspace: Here) -> JobOut:
+    """Cancel a job; one that has ended stays as it is."""
+    return JobOut.of(workspace.cancel(job.id))
+
+
+@router.post("/jobs/{job_id}/retry", status_code=202)
+def retry_job(job: OwnJob, workspace: Here) -> JobOut:
+    """Queue a job that failed, was cancelled or interrupted once more."""
+    return JobOut.of(workspace.retry(job.id))
+
+
+@router.post("/jobs/{job_id}/enough")
+def enough(job: OwnJob, workspace: Here) -> JobOut:
+    """Stop training, keep what is trained, and go on with it."""
+    return JobOut.of(workspace.enough(job.id))
+
+
+@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+async def events(
+    job: SeenJob, workspace: Here, after: Annotated[int, Query(ge=0, le=2**53)] = 0
+) -> EventSourceResponse:
+    """Progress as server-sent events, until the job ends: `progress` with each report, `end` with the job."""
+    return EventSourceResponse(_stream(workspace, job.id, after))
+
+
+async def _stream(workspace: Workspace, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    while True:
+        # In a thread: the loop is Streamlit's too, and must not wait for the catalog.
+        job = await run_in_threadpool(workspace.job, job_id)
+        for event in await run_in_threadpool(workspace.events, job_id, after):
+            after = event.seq
+            yield ServerSentEvent(EventOut.model_validate(event).model_dump_json(), event="progress", id=str(after))
+        if job.ended:
+            yield ServerSentEvent(JobOut.of(job).model_dump_json(), event="end")
+            return
+        await asyncio.sleep(POLL_S)
+
+
+@router.get("/runs")
+def list_runs(
+    caller: Reader,
+    workspace: Here,
+    dataset_id: Annotated[str | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> list[RunOut]:
+    """The caller's synthetic tables, newest first, with their scores."""
+    return [RunOut.of(run) for run in workspace.runs(dataset_id, owner=caller.owner)[offset : offset + limit]]
+
+
+@router.get("/runs/{run_id}")
+def one_run(run: SeenRun) -> RunOut:
+    """One synthetic table and its scores."""
+    return RunOut.of(run)
+
+
+@router.delete("/runs/{run_id}", status_code=204)
+def delete_run(run: OwnRun, workspace: Here) -> None:
+    """Delete a synthetic table, its model and its scores."""
+    workspace.delete_run(run.id)

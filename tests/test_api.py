@@ -1,0 +1,245 @@
+"""The REST API over a real workspace: walks through it, who may do what, and errors in words."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api import api
+from api.access import must_be_guarded
+from tests.chat_server import ChatServer
+from workspace.settings import Settings
+from workspace.workspace import Workspace
+
+HERE = ("127.0.0.1", 50000)
+"""The client's address."""
+SECRET = "a-key-of-at-least-16-letters"
+
+
+@pytest.fixture
+def client(open_workspace):
+    api.state.workspace = open_workspace().start()
+    return TestClient(api, raise_server_exceptions=False, client=HERE)
+
+
+@pytest.fixture
+def guarded(settings, open_workspace):
+    """A client of a server with two keys: anna may write, bob may read."""
+    keys = f"{SECRET}-anna:anna:write,{SECRET}-bob:bob:read,{SECRET}-root:root:admin"
+    api.state.workspace = open_workspace(settings.model_copy(update={"api_keys": keys_of(keys)})).start()
+    return TestClient(api, raise_server_exceptions=False, client=HERE)
+
+
+def keys_of(text: str):
+    return Settings(api_keys=text).api_keys
+
+
+def as_(name: str) -> dict[str, str]:
+    return {"X-API-Key": f"{SECRET}-{name}"}
+
+
+def upload(client, people, **headers) -> dict:
+    answer = client.post("/datasets", files=[("files", ("people.csv", people.read_bytes()))], headers=headers)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["datasets"][0]
+
+
+def finished(client, job: dict, **headers) -> dict:
+    api.state.workspace.wait(job["id"], 60)
+    return client.get(f"/jobs/{job['id']}", headers=headers).json()
+
+
+def test_upload_train_poll_generate_evaluate_download_delete(client, people):
+    dataset = upload(client, people)
+    assert (dataset["rows"], dataset["holdout_rows"], dataset["rejected_rows"]) == (100, 20, 0)
+    job = client.post(
+        "/train", json={"dataset_id": dataset["id"], "model": "bootstrap", "rows": 30, "metrics": ["column_shapes"]}
+    )
+    assert job.status_code == 202
+    done = finished(client, job.json())
+    assert (done["state"], done["progress"]) == ("done", 1.0)
+    run = client.get(f"/runs/{done['run_id']}").json()
+    assert run["scores"]["column_shapes"]["value"] > 0.5
+    more = client.post("/generate", json={"training_job_id": done["id"], "rows": 7, "seed": 1, "metrics": []})
+    more = finished(client, more.json())
+    table = client.get(f"/download/{more['run_id']}?format=jsonl").text.splitlines()
+    assert len(table) == 7 and set(json.loads(table[0])) == {"city", "age", "income", "who"}
+    again = client.post("/evaluate", json={"run_id": run["id"], "metrics": ["exact_copies"]}).json()
+    assert finished(client, again)["state"] == "done"
+    assert set(client.get(f"/runs/{run['id']}").json()["scores"]) == {"column_shapes", "exact_copies"}
+    assert client.delete(f"/datasets/{dataset['id']}").status_code == 204
+    assert client.get("/datasets").json() == client.get("/runs").json() == []
+
+
+def test_several_files_at_once_and_one_that_fails_loses_no_other(client, people):
+    files = [("files", ("people.csv", people.read_bytes())), ("files", ("empty.csv", b""))]
+    answer = client.post("/upload", files=files).json()
+    assert [dataset["name"] for dataset in answer["datasets"]] == ["people.csv"]
+    assert "Upload a table" in answer["failed"]["empty.csv"]
+
+
+def test_columns_are_described_and_corrected(client, people):
+    dataset = upload(client, people)
+    schema = client.get(f"/datasets/{dataset['id']}/schema").json()
+    city = next(column for column in schema["columns"] if column["name"] == "city")
+    changed = client.patch(f"/datasets/{dataset['id']}/schema", json={"columns": [{**city, "role": "target"}]})
+    assert next(column for column in changed.json()["columns"] if column["name"] == "city")["role"] == "target"
+    page = client.get(f"/datasets/{dataset['id']}/rows?offset=98&limit=10").json()
+    assert (len(page["rows"]), page["total"]) == (2, 100)
+    assert len(client.get(f"/datasets/{dataset['id']}/profile").json()) == 4
+
+
+def test_an_optimisation_keeps_its_best_run(client, people):
+    dataset = upload(client, people)
+    asked = {
+        "dataset_id": dataset["id"],
+        "model": "trees",
+        "trials": 2,
+        "metrics": ["column_shapes"],
+        "objective": "column_shapes",
+    }
+    done = finished(client, client.post("/optimize", json=asked).json())
+    assert done["state"] == "done", done
+    assert client.get(f"/runs/{done['run_id']}").json()["model"] == "trees"
+
+
+def test_progress_comes_as_events_until_the_end(client, people):
+    dataset = upload(client, people)
+    job = client.post("/train", json={"dataset_id": dataset["id"], "model": "bootstrap", "metrics": []}).json()
+    with client.stream("GET", f"/jobs/{job['id']}/events") as stream:
+        lines = [line for line in stream.iter_lines() if line.startswith("event:")]
+    assert lines[0] == "event: progress" and lines[-1] == "event: end"
+
+
+def test_conversations_are_written_over_http(client):
+    with ChatServer().running() as url:
+        order = {
+            "brief": {"dialogues": 2},
+            "server": {"base_url": url, "model": "scripted"},
+            "metrics": ["plan_coverage"],
+        }
+        done = finished(client, client.post("/converse", json={"order": order, "api_key": "sk-1"}).json())
+    assert done["state"] == "done" and done["talk_id"]
+    assert len(api.state.workspace.written(done["talk_id"])) == 2
+
+
+def test_a_job_is_cancelled(client, people):
+    dataset = upload(client, people)
+    job = client.post("/train", json={"dataset_id": dataset["id"], "model": "slow"}).json()
+    assert client.delete(f"/jobs/{job['id']}").status_code == 200
+    assert finished(client, job)["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "call, status, words, field",
+    [
+        (("GET", "/datasets/gone"), 404, "There is no dataset", None),
+        (("GET", "/nothing"), 404, "Not Found", None),
+        (("PUT", "/datasets"), 405, "Method Not Allowed", None),
+        (("POST", "/train", {"model": "trees"}), 422, "Field required", "dataset_id"),
+        (("POST", "/train", {"dataset_id": "x", "nonsense": 1}), 422, "Extra inputs", "nonsense"),
+        (("POST", "/generate", {"rows": 5}), 422, "", None),
+        (("GET", "/jobs?limit=0"), 422, "greater than or equal to 1", "limit"),
+    ],
+)
+def test_every_error_has_one_shape_and_speaks_in_words(client, call, status, words, field):
+    method, path, *body = call
+    answer = client.request(method, path, json=body[0] if body else None)
+    problem = answer.json()
+    assert answer.status_code == status, problem
+    assert set(problem) == {"error", "detail", "field", "timestamp"}
+    assert words in problem["detail"]
+    assert field is None or problem["field"] == field
+    assert datetime.fromisoformat(problem["timestamp"]).tzinfo
+
+
+def test_what_does_not_fit_is_said_and_never_a_500(client, people):
+    dataset = upload(client, people)
+    for asked, words in (
+        ({"model": "nonsense"}, "no generator"),
+        ({"model": "trees", "params": {"nonsense": 1}}, "nonsense"),
+        ({"model": "trees", "rows": 10**12}, "At most"),
+        ({"model": "trees", "metrics": ["nonsense"]}, "no metric"),
+    ):
+        answer = client.post("/train", json={"dataset_id": dataset["id"], **asked})
+        assert answer.status_code == 422 and words in answer.json()["detail"]
+
+
+def test_without_a_key_nobody_is_let_in_once_there_is_one(guarded):
+    assert guarded.get("/health").status_code == 200
+    for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer a.b.c"}):
+        answer = guarded.get("/datasets", headers=headers)
+        assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_reader_may_not_write_and_a_writer_may_not_make_keys(guarded, people):
+    files = [("files", ("people.csv", people.read_bytes()))]
+    assert guarded.post("/datasets", files=files, headers=as_("bob")).status_code == 403
+    assert guarded.get("/keys", headers=as_("anna")).status_code == 403
+    assert guarded.get("/datasets", headers=as_("bob")).status_code == 200
+
+
+def test_owners_are_kept_apart_as_if_the_other_were_not_there(guarded, people):
+    dataset = upload(guarded, people, **as_("anna"))
+    job = guarded.post(
+        "/train", json={"dataset_id": dataset["id"], "model": "bootstrap", "metrics": []}, headers=as_("anna")
+    ).json()
+    done = finished(guarded, job, **as_("anna"))
+    assert guarded.get("/datasets", headers=as_("bob")).json() == []
+    for path in (
+        f"/datasets/{dataset['id']}",
+        f"/jobs/{job['id']}",
+        f"/runs/{done['run_id']}",
+        f"/download/{done['run_id']}",
+    ):
+        assert guarded.get(path, headers=as_("bob")).status_code == 404
+        assert guarded.get(path, headers=as_("anna")).status_code == 200
+
+
+def test_a_key_is_made_shown_once_exchanged_for_a_token_and_revoked(guarded):
+    made = guarded.post("/keys", json={"name": "carol", "permissions": ["read"], "days": 1}, headers=as_("root"))
+    assert made.status_code == 201
+    key = made.json()
+    assert key["key"] not in json.dumps(guarded.get("/keys", headers=as_("root")).json())
+    token = guarded.post("/token", headers={"X-API-Key": key["key"]}).json()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert guarded.get("/jobs", headers=bearer).status_code == 200
+    assert guarded.delete(f"/keys/{key['id']}", headers=as_("root")).status_code == 204
+    assert guarded.get("/jobs", headers=bearer).status_code == 401
+
+
+def test_too_many_calls_are_told_when_to_come_back(settings, open_workspace):
+    limited = settings.model_copy(update={"api_keys": keys_of(f"{SECRET}-limited:dora:read"), "call_limit": "3/minute"})
+    api.state.workspace = open_workspace(limited)
+    client = TestClient(api, client=HERE)
+    answers = [client.get("/jobs", headers=as_("limited")) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+
+
+def test_beyond_this_machine_it_refuses_to_serve_without_keys(workspace: Workspace, guarded):
+    must_be_guarded("127.0.0.1", workspace)
+    must_be_guarded("0.0.0.0", api.state.workspace)
+    with pytest.raises(SystemExit, match="UNDERSTUDY_API_KEYS"):
+        must_be_guarded("0.0.0.0", workspace)
+
+
+def test_a_stranger_on_the_network_is_not_taken_for_the_analyst_at_the_machine(client):
+    stranger = TestClient(api, client=("192.0.2.7", 50000))
+    assert stranger.get("/datasets").status_code == 401
+    assert client.get("/datasets").status_code == 200
+
+
+def test_the_documentation_asks_no_other_server(client):
+    for page in ("/docs", "/redoc"):
+        text = client.get(page).text
+        assert "static-offline-docs" in text and "cdn" not in text
+    described = client.get("/openapi.json").json()
+    assert all(call.get("description") for calls in described["paths"].values() for call in calls.values())
+
+
+def test_every_call_is_there_under_its_version_too(client):
+    assert client.get("/v1/models").json() == client.get("/models").json()
