@@ -158,7 +158,7 @@ def as_csv(report: Report) -> str:
 
 def as_html(report: Report) -> str:
     """One page with everything in it: it asks no network, follows the reader's light or dark, and prints."""
-    figures = _figures(report)
+    drawn = figures(report)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
     environment.filters |= {"number": number, "words": lambda level: level.replace("_", " ")}
     return environment.get_template("report.html").render(
@@ -166,31 +166,31 @@ def as_html(report: Report) -> str:
         families={
             family: title for family, title in FAMILIES.items() if any(j.card.family == family for j in report.judged)
         },
-        figures={name: figure.layout.height for name, figure in figures.items()},
-        drawn=_as_script({name: _bare(figure) for name, figure in figures.items()}),
+        figures={name: figure.layout.height for name, figure in drawn.items()},
+        drawn=_as_script({name: _bare(figure) for name, figure in drawn.items()}),
         templates=_as_script({theme: charts.template(theme) for theme in ("light", "dark")}),
         config=_as_script(PLOTLY_CONFIG),
         plotly=_plotly_packed(),
     )
 
 
-def _figures(report: Report) -> dict[str, go.Figure]:
+def figures(report: Report) -> dict[str, go.Figure]:
     """Every chart of the report by the place it has there."""
-    figures = {
+    drawn = {
         "scorecard": charts.scorecard_figure(
             [j.card for j in report.judged], {j.card.name: j.score for j in report.judged}
         )
     }
-    figures |= {f"column-{n}": charts.column_figure(view) for n, view in enumerate(report.columns)}
-    figures["correlation"] = charts.correlation_figure(report.correlation)
+    drawn |= {f"column-{n}": charts.column_figure(view) for n, view in enumerate(report.columns)}
+    drawn["correlation"] = charts.correlation_figure(report.correlation)
     if report.projection:
         plane = "Rows in the plane in which real rows differ most"
-        figures["projection"] = charts.pair_figure(report.projection).update_layout(title_text=plane)
-    figures["missingness"] = charts.missingness_figure(report.missingness)
+        drawn["projection"] = charts.pair_figure(report.projection).update_layout(title_text=plane)
+    drawn["missingness"] = charts.missingness_figure(report.missingness)
     for one in report.judged:
         found = charts.score_figures(one.score, one.card)
-        figures |= {f"{one.card.name}-{n}": figure for n, figure in enumerate(found)}
-    return figures
+        drawn |= {f"{one.card.name}-{n}": figure for n, figure in enumerate(found)}
+    return drawn
 
 
 def _bare(figure: go.Figure) -> dict[str, Any]:

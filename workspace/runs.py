@@ -11,7 +11,7 @@ import pandas as pd
 from sqlalchemy import delete, update
 
 from metrics import Score
-from workspace import tables
+from workspace import reports, tables
 from workspace.catalog import Run
 from workspace.datasets import Datasets
 
@@ -73,5 +73,21 @@ class Runs(Datasets):
                 tables.export(
                     run.folder / "synthetic.duckdb", run.schema, format, file, spreadsheet_safe=spreadsheet_safe
                 )
+                file.replace(target)
+        return target
+
+    def report(self, run_id: str, format: str = "html") -> Path:
+        """The report on a run in one of `workspace.reports.FORMATS`, kept beside it until it is judged anew.
+
+        Raises NoImages when "zip" is asked for and no browser is installed to draw the charts.
+        """
+        run = self.run(run_id)
+        target, scores = run.folder / "export" / f"report.{format}", run.folder / "scores.json"
+        fresh = target.is_file() and (not scores.is_file() or target.stat().st_mtime >= scores.stat().st_mtime)
+        if not fresh:
+            target.parent.mkdir(exist_ok=True)
+            with self.incoming() as folder:
+                file = folder / target.name
+                reports.FORMATS[format](reports.report_on(self, run), file)
                 file.replace(target)
         return target
