@@ -1,4 +1,4 @@
-"""Numbers, whole numbers and datetimes as plain floats, and back."""
+"""Numbers, whole numbers, booleans and datetimes as plain floats, and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from synth.schema import Column
 
 
 def as_floats(values: pd.Series) -> np.ndarray:
-    """Numbers, or microseconds since 1970, with NaN for missing; without end is as far as the column else goes."""
+    """Numbers (booleans as 0 and 1), or microseconds since 1970, with NaN for missing.
+
+    Numbers without end are taken as far as the column otherwise goes.
+    """
     if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
         micros = values.dt.as_unit("us").astype("int64").to_numpy().astype(float)
         return np.where(values.isna().to_numpy(), np.nan, micros)
@@ -21,6 +24,8 @@ def as_floats(values: pd.Series) -> np.ndarray:
 
 def as_kind(amounts: np.ndarray, column: Column) -> pd.Series:
     """The column that `as_floats` turned into `amounts`."""
+    if column.kind == "boolean":
+        return pd.Series(amounts).astype("boolean")
     if column.kind != "datetime":
         return pd.Series(amounts)
     micros = np.where(np.isnan(amounts), np.iinfo(np.int64).min, np.nan_to_num(amounts).round()).astype("int64")

@@ -23,9 +23,11 @@ class Blocks:
         """columns x blocks: 1 where the column belongs to the block."""
         self.columns = self.member.t().contiguous()
 
-    def lit(self, levels: Tensor) -> Tensor:
-        """One-hot rows (rows x width) of `levels` (rows x blocks)."""
-        return torch.zeros(len(levels), self.width, device=levels.device).scatter_(1, levels + self.starts, 1.0)
+    def lit(self, values: Tensor, places: Tensor) -> Tensor:
+        """The values of each row and behind them a 1 at each of its `places`, else 0."""
+        rows = torch.zeros(len(values), values.shape[1] + self.width, device=values.device)
+        rows[:, : values.shape[1]] = values
+        return rows.scatter_(1, places + values.shape[1], 1.0)
 
     def brightest(self, scores: Tensor) -> Tensor:
         """The level of highest score in each block (rows x blocks)."""
@@ -43,9 +45,12 @@ class Blocks:
     def softmax(self, scores: Tensor) -> Tensor:
         return _Softmax.apply(scores, self)
 
-    def surprise(self, scores: Tensor, lit: Tensor) -> Tensor:
-        """Summed cross-entropy of the lit levels under the scores."""
-        return _Surprise.apply(scores, lit, self)
+    def surprise(self, scores: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Summed cross-entropy of the scores at the rows' `places` within their blocks, and its gradient."""
+        powers, sums, maxima = self.exponentials(scores)
+        surprise = sums.log().sum() + maxima.sum() - scores.gather(1, places).sum()
+        shares = powers.mul_(sums.reciprocal_() @ self.columns)
+        return surprise, shares.scatter_add_(1, places, shares.new_full((), -1.0).expand(places.shape))
 
 
 class _Softmax(torch.autograd.Function):
@@ -62,20 +67,6 @@ class _Softmax(torch.autograd.Function):
         (shares,) = ctx.saved_tensors
         slope = slope * shares
         return slope.addcmul_(shares, (slope @ ctx.blocks.member) @ ctx.blocks.columns, value=-1), None
-
-
-class _Surprise(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, scores: Tensor, lit: Tensor, blocks: Blocks) -> Tensor:
-        powers, sums, maxima = blocks.exponentials(scores)
-        surprise = sums.log().sum() + maxima.sum() - (scores * lit).sum()
-        ctx.save_for_backward(powers.mul_(sums.reciprocal_() @ blocks.columns).sub_(lit))
-        return surprise
-
-    @staticmethod
-    def backward(ctx, slope: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * slope, None, None
 
 
 def gumbel(rows: int, width: int, device: torch.device) -> Tensor:

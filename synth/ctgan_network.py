@@ -9,8 +9,11 @@ What a step computes is what `ctgan.CTGAN.fit` computes, but for these, none of 
 - conditions and the rows that satisfy them are drawn as arrays, not row by row;
 - Adam is torch's fused one.
 
-One thing does differ: new rows are drawn under conditions of the real frequency. As shipped (0.12.1) their
-*logarithmic* frequency is used outside training too, which skews every category towards its rare levels.
+Three things do differ once rows are drawn, each of them measured to bring drawn tables closer to real ones:
+
+- batch normalisation uses its running statistics, as shipped those of the batch being drawn;
+- weights are the mean over the last steps (unless `averaging` is off), as shipped those of the very last one;
+- conditions have their real frequency, as shipped (0.12.1) the logarithm of it, which is meant for training.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ import numpy as np
 import torch
 from ctgan.synthesizers import ctgan as shipped
 from torch import Tensor
-from torch.nn import Linear, functional
+from torch.nn import Dropout, LeakyReLU, Linear, functional
 
+from synth.averaging import RunningMean
 from synth.blocks import Blocks, gumbel
 from synth.modes import Code
 
@@ -46,20 +50,19 @@ class Discriminator(shipped.Discriminator):
         masks = []
         with torch.no_grad():
             between = torch.lerp(fake, real, alpha)
-            for layer in self.linear[:-1]:
+            for layer, leaky, dropout in self.hidden:
                 between = layer(between)
-                mask = torch.where(between > 0, 2.0, 0.4)  # LeakyReLU(0.2), and Dropout(0.5) doubles what it keeps
-                mask.mul_(torch.rand_like(mask) < 0.5)
+                mask = dropout(torch.where(between > 0, 1.0, leaky.negative_slope))
                 between.mul_(mask)
                 masks.append(mask)
-        slope = self.linear[-1].weight
-        for layer, mask in zip(self.linear[-2::-1], reversed(masks), strict=True):
+        slope = self.seq[-1].weight
+        for (layer, *_), mask in zip(reversed(self.hidden), reversed(masks), strict=True):
             slope = (slope * mask) @ layer.weight
         return ((slope.norm(2, dim=1) - 1) ** 2).mean() * lambda_
 
     @property
-    def linear(self) -> list[Linear]:
-        return [layer for layer in self.seq if isinstance(layer, Linear)]
+    def hidden(self) -> list[tuple[Linear, LeakyReLU, Dropout]]:
+        return list(zip(self.seq[:-1:3], self.seq[1:-1:3], self.seq[2:-1:3], strict=True))
 
 
 class Conditions(NamedTuple):
@@ -96,6 +99,7 @@ class Network(ctgan.CTGAN):
         self._generator = shipped.Generator(
             self._embedding_dim + self.conditions.width, self._generator_dim, self.width
         ).to(device)
+        self.drawing = RunningMean(self._generator, params.averaging)
 
     # Training --------------------------------------------------------------------------------------------------
 
@@ -110,7 +114,7 @@ class Network(ctgan.CTGAN):
             "discriminator": _adam(self.discriminator, self._discriminator_lr, (0.5, 0.9), self._discriminator_decay),
         }
         self.values = torch.from_numpy(code.values).to(device)
-        self.levels = torch.from_numpy(code.levels).to(device)
+        self.places = torch.from_numpy(code.levels).to(device) + self.blocks.starts
         self.rows = len(code)
         self.steps = max(self.rows // self._batch_size, 1)
         categories = code.levels[:, self.numbers :]
@@ -139,7 +143,7 @@ class Network(ctgan.CTGAN):
     def _train_discriminator(self) -> Tensor:
         wanted = self._draw_conditions(self._batch_size)
         with torch.no_grad():
-            fake = self._with_conditions(self._activated(self._raw(wanted)), wanted)
+            fake = self._with_conditions(self._activated(self._raw(self._generator, wanted)), wanted)
         shuffled = torch.randperm(self._batch_size, device=self._device)
         real = self._real(None if wanted is None else Conditions(*(part[shuffled] for part in wanted)))
         scores = self.discriminator(torch.cat([real, fake]))
@@ -153,7 +157,7 @@ class Network(ctgan.CTGAN):
 
     def _train_generator(self) -> Tensor:
         wanted = self._draw_conditions(self._batch_size)
-        raw = self._raw(wanted)
+        raw = self._raw(self._generator, wanted)
         self.discriminator.requires_grad_(False)
         loss = -self.discriminator(self._with_conditions(self._activated(raw), wanted)).mean()
         self.discriminator.requires_grad_(True)
@@ -162,6 +166,7 @@ class Network(ctgan.CTGAN):
         self.optimizers["generator"].zero_grad(set_to_none=True)
         loss.backward()
         self.optimizers["generator"].step()
+        self.drawing.follow()
         return loss.detach()
 
     def _cond_loss(self, data: Tensor, wanted: Conditions) -> Tensor:
@@ -193,20 +198,19 @@ class Network(ctgan.CTGAN):
             starts = (self.counts.cumsum(0) - self.counts)[wanted.place]
             spot = starts + (torch.rand_like(counts) * counts).floor()
             rows = self.order[spot.long()].long()
-        lit = self.blocks.lit(self.levels[rows].long())
-        return self._with_conditions(torch.cat([self.values[rows], lit], 1), wanted)
+        return self._with_conditions(self.blocks.lit(self.values[rows], self.places[rows]), wanted)
 
     # Both ------------------------------------------------------------------------------------------------------
 
-    def _raw(self, wanted: Conditions | None) -> Tensor:
+    def _raw(self, generator: torch.nn.Module, wanted: Conditions | None) -> Tensor:
         """The generator's output before its activations."""
         noise = torch.randn(self._batch_size, self._embedding_dim, device=self._device)
-        return self._generator(self._with_conditions(noise, wanted))
+        return generator(self._with_conditions(noise, wanted))
 
     def _activated(self, raw: Tensor) -> Tensor:
-        scores = raw[:, self.numbers :]
+        values, scores = raw.split([self.numbers, self.blocks.width], 1)
         noisy = (scores + gumbel(*scores.shape, self._device)).div_(TEMPERATURE)
-        return torch.cat([raw[:, : self.numbers].tanh(), self.blocks.softmax(noisy)], 1)
+        return torch.cat([values.tanh(), self.blocks.softmax(noisy)], 1)
 
     def _with_conditions(self, rows: Tensor, wanted: Conditions | None) -> Tensor:
         if wanted is None:
@@ -218,12 +222,12 @@ class Network(ctgan.CTGAN):
 
     @torch.no_grad()
     def draw(self, rows: int, tick=lambda: True) -> Code:
-        """New rows, in code. Batch normalisation keeps to the batch, as shipped."""
+        """New rows, in code."""
         values, levels = [], []
         for _ in range(-(-rows // self._batch_size)):
             tick()
             wanted = self._real_conditions(self._batch_size)
-            raw = self._raw(wanted)
+            raw = self._raw(self.drawing.mean, wanted)
             scores = raw[:, self.numbers :]
             values.append(raw[:, : self.numbers].tanh())
             levels.append(self.blocks.brightest(scores + gumbel(*scores.shape, self._device)))
@@ -240,13 +244,13 @@ class Network(ctgan.CTGAN):
     @property
     def weights(self) -> dict[str, Tensor]:
         """What drawing needs."""
-        return {**self._generator.state_dict(), "counts": self.counts}
+        return {**self.drawing.mean.state_dict(), "counts": self.counts}
 
     @weights.setter
     def weights(self, weights: dict[str, Tensor]) -> None:
         weights = {name: value.to(self._device) for name, value in weights.items()}
         self.counts = weights.pop("counts")
-        self._generator.load_state_dict(weights)
+        self.drawing.mean.load_state_dict(weights)
 
     @property
     def state(self) -> dict:
@@ -254,6 +258,7 @@ class Network(ctgan.CTGAN):
         return {
             "generator": self._generator.state_dict(),
             "discriminator": self.discriminator.state_dict(),
+            "drawing": self.drawing.state,
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
         }
 
@@ -261,6 +266,7 @@ class Network(ctgan.CTGAN):
     def state(self, state: dict) -> None:
         self._generator.load_state_dict(state["generator"])
         self.discriminator.load_state_dict(state["discriminator"])
+        self.drawing.state = state["drawing"]
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
 

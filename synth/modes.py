@@ -173,15 +173,14 @@ class Modes:
 
     def _fit_column(self, values: pd.Series, column: Column, seed: int) -> Numbers | Levels:
         missing = bool(values.isna().any())
-        if column.kind in ("category", "boolean"):
+        if column.kind == "category":
             counts = values.value_counts()
-            counts = counts[counts > 0]
-            return _grouped(column.name, counts, missing, self.max_levels)
+            return _grouped(column.name, counts[counts > 0], missing, self.max_levels)
         amounts = as_floats(values)
         amounts = np.sort(amounts[~np.isnan(amounts)])
         distinct, counts = np.unique(amounts, return_counts=True)
         # As many modes as values would say the same, less exactly. A value seen once or twice is not a level.
-        if len(distinct) <= 1 or (len(distinct) <= self.max_modes and counts.min() >= 5):
+        if column.kind == "boolean" or len(distinct) <= 1 or (len(distinct) <= self.max_modes and counts.min() >= 5):
             return _grouped(column.name, pd.Series(counts, index=distinct), missing, self.max_levels)
         means, stds, weights = _fitted_modes(amounts, min(self.max_modes, len(distinct)), seed)
         return Numbers(column.name, means, stds, weights, missing)
@@ -257,11 +256,10 @@ def _grouped(name: str, counts: pd.Series, missing: bool, max_levels: int) -> Le
 
 
 def _encoded_levels(values: pd.Series, column: Levels, kind: Column) -> np.ndarray:
-    if kind.kind not in ("category", "boolean"):
-        values = pd.Series(as_floats(values))
-    place = pd.Index(column.values).get_indexer(values.dropna().astype(object if kind.kind == "category" else None))
-    codes = np.full(len(values), column.width - 1, dtype=np.int32)
-    codes[values.notna().to_numpy()] = np.array(column.codes, dtype=np.int32)[place]
+    known = values.notna().to_numpy()
+    values = values[known].astype(object) if kind.kind == "category" else as_floats(values)[known]
+    codes = np.full(len(known), column.width - 1, dtype=np.int32)
+    codes[known] = np.array(column.codes, dtype=np.int32)[pd.Index(column.values).get_indexer(values)]
     return codes
 
 
@@ -277,7 +275,5 @@ def _decoded_levels(codes: np.ndarray, column: Levels, kind: Column, rng: np.ran
     level = by_code[np.minimum(level, len(ends) - 1)] if len(ends) else level
     if kind.kind == "category":
         return pd.Series(pd.Categorical.from_codes(np.where(missing, -1, level), categories=column.values))
-    if kind.kind == "boolean":
-        return pd.Series(column.values, dtype="boolean").reindex(np.where(missing, -1, level)).reset_index(drop=True)
     amounts = np.append(np.array(column.values, dtype=float), np.nan)
     return as_kind(amounts[np.where(missing, -1, level)], kind)

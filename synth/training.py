@@ -29,7 +29,7 @@ LICENCE = (
 SMALL = 2_500
 """Rows below which no validation slice is cut."""
 MOST_VALIDATION_ROWS = 3_000
-PROBE_ROWS = 5_000
+FEWEST_PROBED, MOST_PROBED = 1_000, 5_000
 PROBE_STEPS = 25
 """Training steps, at least, from one probe to the next: on a small table an epoch is a step or two."""
 CHECKPOINT_S = 30.0
@@ -51,6 +51,12 @@ class TrainingParams(Params):
         le=10_000,
     )
     time_limit_s: int = knob(0, "Stop after this many seconds and keep the best; 0: no limit.", ge=0, le=604_800)
+    averaging: bool = knob(
+        True,
+        "Draw with the mean of the weights over the last training steps: steadier than those of the last one, which "
+        "the ctgan package draws with.",
+        advanced=True,
+    )
     max_modes: int = knob(
         10, "Normal distributions fitted to a column of numbers, at most.", ge=1, le=50, advanced=True
     )
@@ -93,7 +99,7 @@ class TrainedGenerator(Generator):
         with seeded(self.seed):
             device = chosen_device(self.params.device)
             network = self._network(self.modes.numbers, self.modes.widths, device)
-            training = _Training(self.params, self.seed, network, self.modes, code, report)
+            training = Training(self.params, self.seed, network, self.modes, code, report)
             training.run()
             self.curve = training.curve
             self.weights = {name: value.cpu().numpy() for name, value in training.best_weights.items()}
@@ -139,7 +145,7 @@ class _Pulse:
             self.report(self.done, self.note)
 
 
-class _Training:
+class Training:
     """One network being trained: where it is, how good it was at its best, and when it should stop."""
 
     def __init__(self, params: TrainingParams, seed: int, network, modes: Modes, code: Code, report: Report):
@@ -148,19 +154,21 @@ class _Training:
         self.pulse = _Pulse(report)
         self.seed = seed
         self.epoch = 0
+        self.steps_unseen = 0
+        """Steps since the last probe."""
         self.curve: list[dict[str, float]] = []
         self.best_quality, self.best_epoch = -1.0, 0
         self.best_weights: dict[str, Any] = {}
         self.fingerprint = _fingerprint(params, seed, code)
         training, validation = _split(code, seed)
         self.probe = Probe(modes, validation, seed)
+        self.probe_rows = int(np.clip(2 * len(validation), FEWEST_PROBED, MOST_PROBED))
         network.prepare(training)
 
     def run(self) -> None:
         """Train until there is a reason to stop. Raises ValueError when the numbers run away at once."""
         self._resume()
-        since_probe = 0
-        saved = time.monotonic()
+        saved = -np.inf
         while self.epoch < self.params.epochs and not self._patience_over and not self._asked_to_stop:
             self.pulse.note = f"Epoch {self.epoch + 1} of {self.params.epochs}"
             losses = self.network.epoch(self._tick)
@@ -168,15 +176,17 @@ class _Training:
             if not np.isfinite(list(losses.values())).all():
                 break
             point = {"epoch": self.epoch, **losses}
-            since_probe += self.network.steps
-            if since_probe >= PROBE_STEPS or self.epoch == self.params.epochs or self._asked_to_stop:
-                since_probe = 0
+            self.steps_unseen += self.network.steps
+            if self.steps_unseen >= PROBE_STEPS or self.epoch == self.params.epochs or self._asked_to_stop:
                 point["quality"] = self._probe()
             self.curve.append(point)
-            self.report(self._done, f"Epoch {self.epoch} of {self.params.epochs}", **point)
+            self.report(self._done, self.pulse.note, **point)
             if self.report.checkpoint and time.monotonic() - saved > CHECKPOINT_S:
                 self._save_checkpoint(self.report.checkpoint)
                 saved = time.monotonic()
+        else:
+            if self.steps_unseen:
+                self._probe()
         if not self.best_weights:
             raise ValueError(
                 "Training ran out of bounds in its first steps. Use lower learning rates or a larger batch size."
@@ -207,8 +217,9 @@ class _Training:
 
     def _probe(self) -> float:
         """The quality of rows drawn now; the weights are kept when it is the best so far."""
+        self.steps_unseen = 0
         with seeded(self.seed):  # the same noise each time: what changes is the network
-            drawn = self.network.draw(PROBE_ROWS, self.pulse)
+            drawn = self.network.draw(self.probe_rows, self.pulse)
         quality = self.probe.quality(drawn) if np.isfinite(drawn.values).all() else -1.0
         if quality > self.best_quality:
             self.best_quality, self.best_epoch = quality, self.epoch
@@ -222,6 +233,7 @@ class _Training:
         state = {
             "fingerprint": self.fingerprint,
             "epoch": self.epoch,
+            "steps_unseen": self.steps_unseen,
             "curve": self.curve,
             "best": [self.best_quality, self.best_epoch],
             "best_weights": self.best_weights,
@@ -241,7 +253,7 @@ class _Training:
         state = torch.load(file, map_location="cpu", weights_only=True)
         if state["fingerprint"] != self.fingerprint:
             return
-        self.epoch, self.curve = state["epoch"], state["curve"]
+        self.epoch, self.steps_unseen, self.curve = state["epoch"], state["steps_unseen"], state["curve"]
         self.best_quality, self.best_epoch = state["best"]
         self.best_weights = state["best_weights"]
         self.network.state = state["network"]
