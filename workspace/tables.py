@@ -82,6 +82,9 @@ class Ingested(BaseModel):
 def preview(path: Path, name: str, options: ReadOptions | None = None) -> Preview:
     """The first rows of a file and how it would be read; looks at its beginning only."""
     texts = texts_of(path, name, options, head_only=True)
+    if not texts.columns.rows:
+        # Only the whole file can tell whether it has no rows, or a first one longer than its beginning.
+        texts = _table_of(path, name, options)
     columns = [column.slice(0, PREVIEW_ROWS).to_pylist() for column in texts.columns.columns]
     return Preview(
         options=texts.options,
@@ -127,7 +130,7 @@ def examine(path: Path, name: str, options: ReadOptions | None = None) -> tuple[
 
 def _table_of(path: Path, name: str, options: ReadOptions | None) -> Texts:
     texts = texts_of(path, name, options)
-    if not texts.names:
+    if not texts.names or not texts.lines:
         raise ReadError("This file is empty. Upload a table with a header and at least one row.")
     if not texts.columns.rows:
         raise ReadError("This file has a header but no rows. Upload a table with at least one row.")
