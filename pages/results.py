@@ -26,6 +26,12 @@ FAMILIES = {
     "utility": "Is it of use in its place?",
     "privacy": "Does it give anybody away?",
 }
+REPORTS = {
+    "html": "A page to send or print",
+    "json": "Its values (JSON)",
+    "csv": "Its scores (CSV)",
+    "zip": "Its charts (PNG)",
+}
 FORMATS = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines", "xlsx": "Excel"}
 
 
@@ -89,10 +95,15 @@ def downloads(run: Run) -> None:
         with st.popover("Other formats"):
             for format, name in list(FORMATS.items())[1:]:
                 st.link_button(name, _address(run, format), icon=":material/download:", width="stretch")
+        if run.scores:
+            with st.popover("Report", icon=":material/description:", help="How it was judged, to hand on."):
+                for format, name in REPORTS.items():
+                    address = _address(run, format, "report")
+                    st.link_button(name, address, icon=":material/download:", width="stretch")
 
 
-def _address(run: Run, format: str) -> str:
-    return f"/api/runs/{run.id}/synthetic.{format}{link_token(get_workspace())}"
+def _address(run: Run, format: str, what: str = "synthetic") -> str:
+    return f"/api/runs/{run.id}/{what}.{format}{link_token(get_workspace())}"
 
 
 def scores(run: Run) -> None:

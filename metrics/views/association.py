@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
-from scipy.stats import rankdata
 
 from metrics.views.axes import numbers
 from synth.schema import Schema
@@ -70,7 +68,7 @@ def associations(table: pd.DataFrame, schema: Schema, levels: dict[str, pd.Index
     so that a second table is cut in the same way.
     """
     levels = {} if levels is None else levels
-    ranks = [_ranks(numbers(table[column.name])) for column in schema if column.kind in NUMBERS]
+    ranks = [pd.Series(numbers(table[column.name])).rank().to_numpy() for column in schema if column.kind in NUMBERS]
     middle = np.column_stack(ranks) if ranks else np.empty((len(table), 0))
     present = (~np.isnan(middle)).astype(float)
     middle = np.nan_to_num(middle - np.nan_to_num(middle).sum(axis=0) / np.maximum(present.sum(axis=0), 1))
@@ -102,10 +100,6 @@ def _plain(matrix: np.ndarray) -> list[list[float | None]]:
     return [[round(float(value), 4) if np.isfinite(value) else None for value in row] for row in matrix]
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    return rankdata(values, nan_policy="omit") if len(values) else values
-
-
 def _top(values: pd.Series) -> pd.Index:
     counts = values.value_counts()
     return counts[counts > 0].index[:LEVELS].astype(object)
@@ -130,14 +124,16 @@ def _spearman(middle: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 def _correlation_ratio(codes: np.ndarray, middle: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Root of the share of each number's rank variance that the category explains (epsilon squared), by column."""
-    rows = np.flatnonzero(codes <= LEVELS)
-    members = sparse.csr_matrix((np.ones(len(rows)), (codes[rows], rows)), shape=(LEVELS + 1, len(codes)))
-    sums, counts = members @ middle, members @ present
+    order = np.argsort(codes, kind="stable")[: np.count_nonzero(codes <= LEVELS)]
+    if not len(order):
+        return np.full(middle.shape[1], np.nan)
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    sums, counts = (np.add.reduceat(values[order], starts, axis=0) for values in (middle, present))
     total, held = counts.sum(axis=0), (counts > 0).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         centre = sums.sum(axis=0) ** 2 / total
         between = np.where(counts > 0, sums**2 / counts, 0).sum(axis=0) - centre
-        whole = (codes <= LEVELS) @ middle**2 - centre
+        whole = (middle[order] ** 2).sum(axis=0) - centre
         within = (whole - between) / (total - held)
         explained = 1 - within / (whole / (total - 1))
     explained[(held < 2) | ~(whole > 0) | (total <= held)] = np.nan
