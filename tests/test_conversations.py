@@ -22,7 +22,6 @@ from synth.conversations import (
     Server,
     ServerError,
     Turn,
-    batch,
     brief_from,
     detect_shape,
     estimate,
