@@ -9,6 +9,8 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 TIMES = (
     (r"[0-9]{2}:[0-9]{2}", "%H:%M"),
@@ -43,9 +45,9 @@ class Dates:
     note: str = ""
 
 
-def read_dates(texts: pd.Series, day_first: bool | None = None) -> Dates | None:
+def read_dates(texts: pa.Array, day_first: bool | None = None) -> Dates | None:
     """The one way in which all texts are dates or times; None when there is none."""
-    sample = texts.iloc[:50].tolist()
+    sample = texts.slice(0, 50).to_pylist()
     if not all(3 < len(text) < 48 and any(c.isdigit() for c in text) for text in sample):
         return None
     tail, zone, zone_text = _zone_of(sample)
@@ -53,9 +55,9 @@ def read_dates(texts: pd.Series, day_first: bool | None = None) -> Dates | None:
     for pattern, code in _shapes(sample, tail):
         if found and _order(code) == _order(found[0].format):
             continue
-        if not texts.str.fullmatch(pattern, case=False).all():
+        if not pc.all(pc.match_substring_regex(texts, f"^(?:{pattern})$", ignore_case=True)).as_py():
             continue
-        values = parse_dates(texts, code + zone_text)
+        values = parse_dates(texts.to_pandas(), code + zone_text)
         if values.isna().any():
             continue
         found.append(Dates(code + zone_text, zone, values, _is_proof(code + zone_text)))

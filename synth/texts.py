@@ -229,7 +229,7 @@ def _numeric(plain: pa.Array, fields: dict[str, Any]) -> Reading | None:
 
 
 def _datetime(levels: Levels, day_first: bool | None) -> Reading | None:
-    dates = read_dates(levels.texts.to_pandas(), day_first) if _may_be_dates(levels.texts) else None
+    dates = read_dates(levels.texts, day_first) if _may_be_dates(levels.texts) else None
     if dates is None:
         return None
     fields = {"format": dates.format, **({"timezone": dates.timezone} if dates.timezone else {})}

@@ -21,45 +21,38 @@ NUMERIC_DAY = re.compile(r"%-?[dm](.)%-?[dm]\1%[yY]")
 TYPED = ("number", "integer", "boolean", "datetime")
 
 
-@dataclass
 class Coded:
     """A column as its distinct texts and each row's place among them."""
 
-    levels: Levels
-    """Without the empty text."""
-    codes: np.ndarray
-    """Each row's place among all texts, the empty one included."""
-    places: np.ndarray
-    """For each of all texts its place among the levels, -1 for the empty text."""
-
-    @classmethod
-    def of(cls, column: pa.ChunkedArray) -> Coded:
-        chunks = column.chunks
-        texts = chunks[0].dictionary if chunks else pa.array([], pa.string())
-        codes = [chunk.indices.to_numpy() for chunk in chunks]
-        codes = codes[0] if len(codes) == 1 else np.concatenate(codes) if codes else np.array([], np.int32)
-        counts = np.bincount(codes, minlength=len(texts))
+    def __init__(self, column: pa.ChunkedArray):
+        self.chunks = column.chunks
+        texts = self.chunks[0].dictionary if self.chunks else pa.array([], pa.string())
+        counts = np.zeros(len(texts), np.int64)
+        for chunk in self.chunks:
+            counts += np.bincount(chunk.indices.to_numpy(), minlength=len(texts))
         filled = (pc.binary_length(texts).to_numpy(zero_copy_only=False) > 0) & (counts > 0)
-        if filled.all():
-            return cls(Levels(texts, counts, len(codes)), codes, np.arange(len(texts), dtype=np.int32))
-        places = np.where(filled, np.cumsum(filled) - 1, -1).astype(np.int32)
-        return cls(Levels(texts.filter(pa.array(filled)), counts[filled], len(codes)), codes, places)
+        self.filled = None if filled.all() else filled
+        if self.filled is not None:
+            texts, counts = texts.filter(pa.array(filled)), counts[filled]
+        self.levels = Levels(texts, counts, len(column))
+        """Without the empty text."""
 
     def spread(self, values: pa.Array) -> pa.Array:
         """One value per row from one per level."""
-        return values.take(pa.array(self._rows(), mask=self._empty()))
+        return values.take(self._codes())
 
     def texts(self) -> pa.Array:
         """The texts of the rows, null where empty, as a dictionary."""
-        return pa.DictionaryArray.from_arrays(pa.array(self._rows(), mask=self._empty()), self.levels.texts)
+        return pa.DictionaryArray.from_arrays(self._codes(), self.levels.texts)
 
-    def _rows(self) -> np.ndarray:
-        if len(self.places) == len(self.levels.texts):
-            return self.codes
-        return self.places[self.codes]
-
-    def _empty(self) -> np.ndarray | None:
-        return None if len(self.places) == len(self.levels.texts) else self._rows() < 0
+    def _codes(self) -> pa.Array:
+        """Each row's place among the levels, null where it is empty."""
+        codes = [chunk.indices.to_numpy() for chunk in self.chunks]
+        codes = codes[0] if len(codes) == 1 else np.concatenate(codes) if codes else np.array([], np.int32)
+        if self.filled is None:
+            return pa.array(codes)
+        places = np.where(self.filled, np.cumsum(self.filled) - 1, -1).astype(np.int32)[codes]
+        return pa.array(places, mask=places < 0)
 
 
 @dataclass
@@ -68,9 +61,17 @@ class Kept:
 
     column: Column
     profile: ColumnProfile
-    rows: pa.Array
-    as_text: bool
-    """Whether `rows` are the texts of the file; else they are values that are written back as just these texts."""
+    coded: Coded
+    values: pa.Array | None
+    """One for each level; None: the texts themselves are kept, since values would not give back all of them."""
+
+    @property
+    def as_text(self) -> bool:
+        return self.values is None
+
+    def rows(self) -> pa.Array:
+        """What is kept, one for each row."""
+        return self.coded.texts() if self.values is None else self.coded.spread(self.values)
 
 
 def keep_all(
@@ -110,17 +111,18 @@ def keep(
     day_first: bool | None = None,
 ) -> Kept:
     """Find out what a column of texts holds, and take its values if they give back every text."""
-    coded = Coded.of(texts)
+    coded = Coded(texts)
     levels = coded.levels
     column, reading = detect_column(name, levels, decimal_mark=decimal_mark, day_first=day_first)
     profile = profile_levels(column, levels.texts, levels.counts, levels.rows, reading.values, reading.note)
+    values = None
     if column.kind in TYPED and reading.values is not None:
         values = _arrow(reading.values)
         # Both empty cells and a word for missing: one of them would be lost.
         one_missing = not column.missing or levels.filled == levels.rows
-        if one_missing and (reading.proved or prove(values, levels, column)):
-            return Kept(column, profile, coded.spread(values), False)
-    return Kept(column, profile, coded.texts(), True)
+        if not one_missing or not (reading.proved or prove(values, levels, column)):
+            values = None
+    return Kept(column, profile, coded, values)
 
 
 def _arrow(values: pd.Series) -> pa.Array:

@@ -103,7 +103,7 @@ def ingest(path: Path, name: str, target: Path, options: ReadOptions | None = No
     with new_file(target) as connection:
         kept = _kept(texts, connection)
         schema = Schema(columns=settle_roles([one.column for one in kept]))
-        connection.register("kept", pa.table({str(i): one.rows for i, one in enumerate(kept)}))
+        connection.register("kept", pa.table({str(i): one.rows() for i, one in enumerate(kept)}))
         names = ", ".join(f'"{i}" AS {quoted(c.name)}' for i, c in enumerate(schema))
         connection.execute(f"CREATE TABLE data AS SELECT {names} FROM kept")
         connection.unregister("kept")
