@@ -34,7 +34,7 @@ else:
         "Holdout": holdout,
     }
     if dataset.rejected_rows:
-        views[f"Unreadable lines ({dataset.rejected_rows:,})"] = rejected
+        views[f"Lines left out ({dataset.rejected_rows:,})"] = rejected
     for tab, view in zip(st.tabs(list(views), on_change="rerun", key="data_view"), views.values(), strict=True):
         if tab.open:
             with tab:

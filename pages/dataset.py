@@ -34,7 +34,7 @@ def header(dataset: Dataset) -> None:
     else:
         parts.append(":orange[no rows locked away: privacy cannot be judged]")
     if dataset.rejected_rows:
-        parts.append(f":orange[**{dataset.rejected_rows:,}** of {dataset.lines:,} lines unreadable]")
+        parts.append(f":orange[**{dataset.rejected_rows:,}** of {dataset.lines:,} lines left out]")
     parts += [size(dataset.size_bytes), f"added {ago(dataset.created)}"]
     st.markdown("  ·  ".join(parts))
     st.caption(plain(dataset.summary))
@@ -263,10 +263,10 @@ def holdout(workspace: Workspace, dataset: Dataset) -> None:
 
 
 def rejected(workspace: Workspace, dataset: Dataset) -> None:
-    """The lines of the file that are not in the table."""
+    """The lines of the file that are part of no row."""
     st.markdown(
-        f"The file has {dataset.lines:,} lines of data; {dataset.rows:,} were read as rows, {dataset.rejected_rows:,} "
-        "could not be. Correct them in the file and add it again, or go on without them.",
+        f"Of the {dataset.lines:,} lines of the file {dataset.rejected_rows:,} are part of no row. Correct them in the "
+        "file and add it again, or go on without them.",
         width=860,
     )
     if len(dataset.rejected) < dataset.rejected_rows:
@@ -276,9 +276,9 @@ def rejected(workspace: Workspace, dataset: Dataset) -> None:
         hide_index=True,
         column_config={
             "line": st.column_config.NumberColumn("Line in the file", width="small"),
-            "reason": st.column_config.TextColumn("Why it could not be read", width="large"),
+            "reason": st.column_config.TextColumn("Why it was left out", width="large"),
         },
-        alt="Lines that could not be read",
+        alt="Lines that were left out",
     )
 
 

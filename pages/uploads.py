@@ -89,7 +89,8 @@ def _previewed(workspace: Workspace, file: UploadedFile) -> ReadOptions | None:
     slot = st.container()
     with st.expander("Read it differently", icon=":material/tune:"):
         st.caption("What is left on automatic is detected from the file.")
-        options = params_form(ReadOptions, key=key, columns=4, choices=WORDS)
+        sheets = {"sheet": {"Automatic": None, **{sheet: sheet for sheet in _sheets(workspace, file)}}}
+        options = params_form(ReadOptions, key=key, columns=4, choices=WORDS | sheets)
     if options is None:
         return None
     with slot:
@@ -103,13 +104,21 @@ def _previewed(workspace: Workspace, file: UploadedFile) -> ReadOptions | None:
     return options
 
 
+def _sheets(workspace: Workspace, file: UploadedFile) -> list[str]:
+    """Of an Excel file, what one can choose from."""
+    try:
+        return _preview(workspace, str(_kept(workspace, file)), file.name, "{}").sheets
+    except ReadError:
+        return []
+
+
 def _show(preview: Preview) -> None:
-    st.caption(plain(preview.summary))
+    st.caption(plain(". ".join([preview.summary, *preview.notes])))
     rows = pd.DataFrame(preview.rows[:PREVIEW_ROWS], columns=preview.columns, dtype="string")
     st.dataframe(rows, height="content", hide_index=True, alt="The first rows of the file, as text")
     if preview.rejected:
         st.warning(
-            f"{count(len(preview.rejected), 'line')} in the beginning cannot be read as a row: "
+            f"{count(len(preview.rejected), 'line')} in the beginning will be left out: "
             + "; ".join(f"line {line.line:,}: {plain(line.reason)}" for line in preview.rejected[:3])
             + (" …" if len(preview.rejected) > 3 else "."),
             icon=":material/rule:",
