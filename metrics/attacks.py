@@ -14,7 +14,7 @@ import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
 from metrics.compare import plain
-from metrics.encode import Encoded, Side, encoded
+from metrics.encode import Encoded, Side, encoded, equal_edges
 from metrics.intervals import Interval, Z, clip
 from metrics.nearest import Space, in_parts, nearest, nearest_without_each, row_keys
 from metrics.privacy import equal_sides
@@ -25,7 +25,7 @@ QUERIES, LINKED, INFERRED = 1000, 2000, 1000
 """Singling-out queries asked; people whose records are linked; people whose secrets are inferred."""
 KNOWN_COLUMNS = 3
 """Columns in a multivariate singling-out query."""
-BATCH, MOST_ATTEMPTS = 20_000, 1_000_000
+BATCH, MOST_BATCHES = 20_000, 50
 PLAUSIBLE = 5
 """A query is tried only if about this few rows would match were its columns independent: most others match many."""
 TOLERANCE = 0.05
@@ -230,6 +230,18 @@ def multivariate_queries(rows: np.ndarray, numeric: np.ndarray, rng: np.random.G
     return asking(columns, np.where(values > middles[columns], AT_LEAST, AT_MOST), values, numeric)
 
 
+def combined_queries(rows: np.ndarray, numeric: np.ndarray, rng: np.random.Generator) -> Queries:
+    """Different queries of several columns that match exactly one row: `QUERIES`, or as many as can be found."""
+    queries = multivariate_queries(rows, numeric, rng, 0)
+    for _ in range(MOST_BATCHES):
+        more = multivariate_queries(rows, numeric, rng, BATCH)
+        more = more.take(np.flatnonzero(more.expected(rows) <= PLAUSIBLE))
+        before, queries = len(queries), joined(queries, more.take(np.flatnonzero(more.single_out(rows)))).distinct()
+        if len(queries) >= QUERIES or len(queries) - before < BATCH // 1000:
+            break
+    return queries
+
+
 def random_queries(rows: np.ndarray, numeric: np.ndarray, rng: np.random.Generator, count: int, width: int) -> Queries:
     """`count` queries made by somebody who knows only which values occur."""
     from metrics.kernels import AT_LEAST, AT_MOST
@@ -264,12 +276,7 @@ def singling_out(arena: Arena, multivariate: bool) -> Outcome:
     targets, controls = targets[:size], controls[:size]
     numeric = np.array([name not in arena.sides.levels for name in arena.sides.names])
     if multivariate:
-        queries, attempts = multivariate_queries(rows, numeric, rng, 0), 0
-        while len(queries) < QUERIES and attempts < MOST_ATTEMPTS:
-            more = multivariate_queries(rows, numeric, rng, BATCH)
-            more = more.take(np.flatnonzero(more.expected(rows) <= PLAUSIBLE))
-            queries = joined(queries, more.take(np.flatnonzero(more.single_out(rows)))).distinct()
-            attempts += BATCH
+        queries = combined_queries(rows, numeric, rng)
     else:
         queries = univariate_queries(rows, numeric)
         queries = queries.take(rng.permutation(len(queries)))
@@ -481,8 +488,7 @@ def guessed(
             continue
         guess, truth = arena.synthetic.numbers[secret][positions[secret]], side.numbers[secret]
         if tables.schema[secret].kind == "datetime":
-            train = arena.sides.train.numbers[secret]
-            slack = TOLERANCE * (np.nanmax(train) - np.nanmin(train))
+            slack = TOLERANCE * np.ptp(equal_edges(arena.sides.train.numbers[secret]))
         else:
             slack = TOLERANCE * np.abs(guess)
         with np.errstate(invalid="ignore"):

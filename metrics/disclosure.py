@@ -10,11 +10,12 @@ import pandas as pd
 
 from metrics.base import NotMeasurable, Score, Tables, metric
 from metrics.compare import NO_HOLDOUT, plain
-from metrics.encode import Encoded, Side, encoded
+from metrics.encode import Encoded, Side, encoded, equal_edges
 from metrics.intervals import Interval, around, resampled
 from metrics.sampling import sample_rows
 
 BINS = 10
+"""Numbers are cut into so many by `equal_edges`."""
 MOST_KNOWN = 4
 SMALL_GROUPS = (2, 5, 10)
 
@@ -56,9 +57,7 @@ def in_bins(sides: Encoded, side: Side, name: str) -> np.ndarray:
     """A column as codes: levels as they are, numbers in ten equal bins of train's range, missing on its own."""
     if name in side.codes:
         return side.codes[name].astype(np.int64)
-    real = sides.train.numbers[name]
-    edges = np.histogram_bin_edges(real[~np.isnan(real)], bins=BINS)
-    bins = np.digitize(side.numbers[name], edges[1:-1])
+    bins = np.digitize(side.numbers[name], equal_edges(sides.train.numbers[name])[1:-1])
     return np.where(np.isnan(side.numbers[name]), BINS, bins)
 
 

@@ -94,8 +94,8 @@ def as_floats(values: pd.Series) -> np.ndarray:
         stamps = values.to_numpy().astype("datetime64[us]")
         return np.where(np.isnat(stamps), np.nan, stamps.astype("int64").astype("float64"))
     floats = values.to_numpy(dtype="float64", na_value=np.nan)
-    # Infinities have neither mean nor distance; the field's libraries drop them too.
-    return np.where(np.isinf(floats), np.nan, floats)
+    # Beyond 1e150 squares are infinite, and what is infinite has neither mean nor distance.
+    return np.where(np.abs(floats) > 1e150, np.nan, floats)
 
 
 def as_codes(columns: dict[str, pd.Series]) -> tuple[list[str], dict[str, np.ndarray]]:
@@ -117,3 +117,15 @@ def as_codes(columns: dict[str, pd.Series]) -> tuple[list[str], dict[str, np.nda
         place = np.append(union.get_indexer(labels), len(union)).astype(np.int32)
         coded[side] = place[local]
     return list(union), coded
+
+
+def equal_edges(numbers: np.ndarray) -> np.ndarray:
+    """The eleven edges of ten equally wide bins from the smallest to the largest number, as numpy's histogram has them.
+
+    Unlike numpy's, they may coincide, as those of one date in microseconds do.
+    """
+    there = numbers[~np.isnan(numbers)]
+    low, high = (there.min(), there.max()) if len(there) else (0.0, 1.0)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, 11)

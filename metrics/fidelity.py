@@ -8,7 +8,7 @@ import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, metric
 from metrics.compare import Stack, compare, plain, total_variations, worst_first
-from metrics.encode import Encoded, Side, encoded
+from metrics.encode import Encoded, Side, encoded, equal_edges
 
 SDMETRICS = "SDMetrics 0.32, QualityReport"
 
@@ -165,7 +165,7 @@ def ten_bins(numbers: np.ndarray) -> np.ndarray:
 
     The largest value and missing ones share bin 11: SDMetrics bins so, and its values are to be met.
     """
-    return np.digitize(numbers, np.histogram_bin_edges(numbers[~np.isnan(numbers)]))
+    return np.digitize(numbers, equal_edges(numbers))
 
 
 def paired_correlations(tables_encoded: Encoded, side: Side, pairs: list[tuple[str, str]]) -> np.ndarray:

@@ -11,10 +11,10 @@ from metrics.intervals import Interval, around, share_interval
 from metrics.nearest import nearest, row_keys, space
 from metrics.sampling import randomness, sample_rows
 
-LEAST_HOLDOUT = 30
-"""With fewer rows held back every privacy interval is too wide to say anything."""
-MOST_ROWS = 10_000
-"""Synthetic rows whose nearest record is looked for; more make no interval narrower than the holdout allows."""
+LEAST_ROWS = 30
+"""With fewer real rows every privacy interval is too wide to say anything."""
+MOST_ROWS, MOST_REAL = 10_000, 20_000
+"""Synthetic rows whose nearest record is looked for, and real rows of each table that it is looked for among."""
 MOST_RISKY = 50_000
 NEAR = 0.05
 """A near copy is as near to a training row as this share of fresh real rows."""
@@ -72,12 +72,10 @@ def equal_sides(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
     rows then look like a leak (measured on adult: multivariate singling-out 0.158 instead of 0.000).
     """
     sides = encoded(tables)
-    if sides.holdout.rows < LEAST_HOLDOUT:
-        raise NotMeasurable(
-            f"The holdout has {sides.holdout.rows} rows and privacy needs at least {LEAST_HOLDOUT} to be judged. "
-            "Keep a larger holdout."
-        )
-    size = min(sides.train.rows, sides.holdout.rows)
+    for side, rows in (("holdout", sides.holdout.rows), ("training table", sides.train.rows)):
+        if rows < LEAST_ROWS:
+            raise NotMeasurable(f"The {side} has {rows} rows and privacy needs at least {LEAST_ROWS} to be judged.")
+    size = min(sides.train.rows, sides.holdout.rows, MOST_REAL)
     return (
         sample_rows(sides.train.rows, size, tables.seed, "train"),
         sample_rows(sides.holdout.rows, size, tables.seed, "holdout"),

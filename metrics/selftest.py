@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from metrics import METRICS, Tables, evaluate, verdict
 from metrics.base import NotMeasurable, conformed
-from metrics.privacy import LEAST_HOLDOUT
+from metrics.privacy import LEAST_ROWS
 from metrics.sampling import randomness, sample_rows
 
 COPYING = ("exact_copies", "near_copies", "distance_to_closest_record", "membership_inference")
@@ -48,8 +48,8 @@ def self_test(tables: Tables, report: Callable[[float, str], None] | None = None
     Raises NotMeasurable without a holdout of at least twice the rows that privacy needs.
     """
     tables = conformed(tables)
-    if tables.holdout is None or len(tables.holdout) < 2 * LEAST_HOLDOUT:
-        raise NotMeasurable(f"The self-test needs a holdout of at least {2 * LEAST_HOLDOUT} rows, to halve it.")
+    if tables.holdout is None or len(tables.holdout) < 2 * LEAST_ROWS:
+        raise NotMeasurable(f"The self-test needs a holdout of at least {2 * LEAST_ROWS} rows, to halve it.")
     checks = []
     for place, case in enumerate(CASES):
         if report:

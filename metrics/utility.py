@@ -13,7 +13,7 @@ from metrics.intervals import Interval, resampled
 from metrics.learners import LEARNERS, Features, Predict, Target, area, boosted, fit
 from metrics.sampling import randomness, sample_rows
 
-MOST_ROWS = 50_000
+MOST_ROWS, MOST_TEST_ROWS = 30_000, 20_000
 LEAST_TEST_ROWS = 20
 MOST_SHUFFLED = 2000
 GROUPS = 10
@@ -65,7 +65,8 @@ def task(tables: Tables) -> Task:
     size = min(sides.train.rows, sides.synthetic.rows, MOST_ROWS)
     real = sides.train.take(sample_rows(sides.train.rows, size, tables.seed, "train"))
     synthetic = sides.synthetic.take(sample_rows(sides.synthetic.rows, size, tables.seed, "synthetic"))
-    holdout = sides.holdout.take(rows)
+    tested = sample_rows(len(rows), MOST_TEST_ROWS, tables.seed, "test")
+    holdout, truth = sides.holdout.take(rows[tested]), truth[tested]
     return Task(target, features, real, synthetic, holdout, features.matrix(holdout), truth, not chosen)
 
 
@@ -228,9 +229,9 @@ def importances(losses: np.ndarray) -> np.ndarray:
     return harm / harm.sum() if harm.sum() else np.full(len(harm), np.nan)
 
 
-def in_common(left: np.ndarray, right: np.ndarray) -> float:
-    """What two models' importances have in common, 0 to 1."""
-    return float(np.minimum(importances(left), importances(right)).sum())
+def in_common(real: np.ndarray, other: np.ndarray) -> float:
+    """What two models' importances have in common, 0 to 1: nothing when the other goes by no column at all."""
+    return float(np.minimum(importances(real), np.nan_to_num(importances(other))).sum())
 
 
 @metric(
