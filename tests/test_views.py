@@ -55,7 +55,7 @@ def test_levels_are_shares_of_all_rows_largest_first():
     assert levels["a"] == {"train": 0.25, "synthetic": 0.0}
     assert levels["not in training rows"] == {"train": 0.0, "synthetic": 0.5}
     assert view["apart"] == [{"label": "missing", "shares": {"train": 0.25, "synthetic": 0.0}}]
-    assert "1 of which training rows lack" in view["note"]
+    assert view["note"] == "Levels: 2, 2 of them rare; synthetic: 2, 1 of them new"
 
 
 def test_levels_beyond_the_twentieth_become_one_bar_and_few_rows_are_marked_rare():

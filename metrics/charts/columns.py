@@ -35,10 +35,6 @@ def column_figure(view: dict[str, Any]) -> go.Figure:
     return draw(view)
 
 
-def _subtitle(view: dict[str, Any]) -> str:
-    return rows_in_words(view["rows"]) + ("; lengths of the texts" if view["kind"] == "text" else "")
-
-
 def _histogram(view: dict[str, Any]) -> go.Figure:
     apart = min(0.24 + 0.04 * len(view["apart"]), 0.4) if view["apart"] else 0
     traces = _steps(view, "x", "y")
@@ -57,7 +53,7 @@ def _histogram(view: dict[str, Any]) -> go.Figure:
         }
         layout["yaxis2"] = {"anchor": "x2", "tickformat": SHARE, "rangemode": "tozero"}
         layout["annotations"] = [heading("Set apart", "x2", "y2")]
-    return figure(traces, view["column"], _subtitle(view), height=280, **layout)
+    return figure(traces, view["column"], rows_in_words(view["rows"]), view["note"], height=280, **layout)
 
 
 def _steps(view: dict[str, Any], xaxis: str, yaxis: str) -> list[dict[str, Any]]:
@@ -170,7 +166,8 @@ def _bars(view: dict[str, Any]) -> go.Figure:
     return figure(
         traces,
         view["column"],
-        _subtitle(view),
+        rows_in_words(view["rows"]),
+        view["note"],
         height=60 + 30 * len(levels),
         xaxis={"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
         yaxis=row_axis([""] * len(levels)) | {"ticktext": labels},
@@ -208,7 +205,9 @@ def _time(view: dict[str, Any]) -> go.Figure:
         layout[f"yaxis{number}"] = {"domain": [0, 0.33], "anchor": x, "tickformat": SHARE, "rangemode": "tozero"}
         layout["annotations"].append(heading(f"By {panel['name']}" if panel["labels"] else "Set apart", x, y))
         left = right + gap
-    return figure(traces, view["column"], _subtitle(view), height=440 if panels else 280, **layout)
+    return figure(
+        traces, view["column"], rows_in_words(view["rows"]), view["note"], height=440 if panels else 280, **layout
+    )
 
 
 def _cycle(panel: dict[str, Any], xaxis: str, yaxis: str) -> list[dict[str, Any]]:

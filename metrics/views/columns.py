@@ -58,7 +58,7 @@ def column_view(
     elif column.kind in ("number", "integer"):
         _number(view, {name: numbers(values) for name, values in series.items()})
     elif column.kind == "text":
-        view["note"] = "Free text: the picture shows how long the values are, in characters."
+        view["note"] = "Lengths of the texts, in characters"
         _number(view, {name: numbers(values.str.len()) for name, values in series.items()})
     else:
         labels = column.labels or ("false", "true")
@@ -81,18 +81,7 @@ def _number(view: dict[str, Any], tables: Mapping[str, np.ndarray]) -> None:
         counts = {name: pd.Series(values).value_counts() for name, values in finite.items()}
         _few_numbers(view, counts, distinct)
     else:
-        spikes = _spikes(finite)
-        rest = {name: values[~np.isin(values, spikes)] for name, values in finite.items()}
-        zeros = {name: int((values == 0).sum()) for name, values in rest.items()}
-        axis = numeric_axis(list(rest.values()))
-        if (
-            any(zeros.values())
-            and axis.scale == "linear"
-            and min((v.min() for v in rest.values() if len(v)), default=0) >= 0
-        ):
-            above = {name: values[values > 0] for name, values in rest.items()}
-            if numeric_axis(list(above.values())).scale == "log":
-                spikes, rest, axis = sorted([*spikes, 0.0]), above, numeric_axis(list(above.values()))
+        spikes, rest, axis = _set_apart(finite)
         _binned(view, axis, rest)
         for spike in spikes:
             held = {name: _share((values == spike).sum(), values) for name, values in tables.items()}
@@ -100,6 +89,24 @@ def _number(view: dict[str, Any], tables: Mapping[str, np.ndarray]) -> None:
     infinite = {name: _share((np.abs(values) >= HUGE).sum(), values) for name, values in tables.items()}
     if any(infinite.values()):
         view["apart"].append({"label": "infinite", "shares": infinite})
+
+
+def _set_apart(tables: dict[str, np.ndarray]) -> tuple[list[float], dict[str, np.ndarray], Axis]:
+    """Numbers that are drawn beside the histogram, the other numbers, and the axis for these."""
+    spikes = _spikes(tables)
+    rest = _without(tables, spikes)
+    axis = numeric_axis(list(rest.values()))
+    if axis.scale == "linear" and all((values >= 0).all() for values in rest.values()):
+        # A log axis would have no place for 0.
+        above = _without(rest, [0.0])
+        log = numeric_axis(list(above.values()))
+        if log.scale == "log":
+            return sorted({*spikes, 0.0}), above, log
+    return spikes, rest, axis
+
+
+def _without(tables: dict[str, np.ndarray], numbers: list[float]) -> dict[str, np.ndarray]:
+    return {name: values[~np.isin(values, numbers)] for name, values in tables.items()}
 
 
 def _binned(view: dict[str, Any], axis: Axis, tables: Mapping[str, np.ndarray]) -> None:
@@ -179,12 +186,12 @@ def _levels(view: dict[str, Any], counts: Mapping[str, pd.Series]) -> None:
     new = {name: int(count[~count.index.isin(real.index)].sum()) for name, count in counts.items()}
     if any(new.values()):
         view["levels"].append(_level(view, "not in training rows", new, rest=True, invented=True))
-    rare = int((real < RARE).sum())
     view["summary"] = {name: {"levels": len(count)} for name, count in counts.items()}
-    view["note"] = (
-        f"Training rows hold {len(real):,} levels ({rare:,} of them in fewer than {RARE} rows); synthetic rows hold "
-        f"{len(synthetic):,}, {len(invented):,} of which training rows lack."
-    )
+    rare = int((real < RARE).sum())
+    if len(hidden) or len(invented) or rare:
+        view["note"] = (
+            f"Levels: {len(real):,}, {rare:,} of them rare; synthetic: {len(synthetic):,}, {len(invented):,} of them new"
+        )
 
 
 def _level(
