@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from workspace.layout import Layout, is_typed
+from workspace.layout import Layout
 from workspace.mend import OTHER_DELIMITERS, Mender, split_quoted
 from workspace.records import Record, records
+from workspace.sniff import is_typed
 
 LONGEST_LINE = 16 << 20
 MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blank", ", ": "comma and blank"}
@@ -33,6 +34,8 @@ class Careful:
     """One entry for each line that is part of no row."""
     mended: list[Line] = field(default_factory=list)
     """Rows that were set right; they are among `rows`."""
+    repeated_headers: list[int] = field(default_factory=list)
+    """Lines on which the header stands again, rows of the same table below it."""
     header_lines: int = 0
     blank_lines: int = 0
     row_lines: int = 0
@@ -54,13 +57,14 @@ class _Place:
 def read_lines(
     lines: Iterable[str],
     layout: Layout,
-    table: int = 1,
+    table: int | None = None,
     undecodable: Iterable[int] = (),
     skip_footer: int | None = None,
 ) -> Careful:
     """Read all lines.
 
-    `table`: 1 ends with the first table of the text, 0 goes on with every row below a header like the first one's.
+    `table`: 1 ends with the first table of the text, 0 goes on below every header like the first one's; None goes on
+    below a header that is the first one over again, as when files were joined.
     `skip_footer` rows are left out at the end; None: those that do not look like rows.
     """
     found = records(lines, layout.dialect, layout.width)
@@ -70,7 +74,7 @@ def read_lines(
 def read_records(
     found: Iterable[Record],
     layout: Layout,
-    table: int = 1,
+    table: int | None = None,
     undecodable: Iterable[int] = (),
     skip_footer: int | None = None,
 ) -> Careful:
@@ -82,14 +86,13 @@ def read_records(
 
 
 class _Reading:
-    def __init__(self, layout: Layout, table: int, undecodable: set[int], skip_footer: int | None):
+    def __init__(self, layout: Layout, table: int | None, undecodable: set[int], skip_footer: int | None):
         self.layout, self.table, self.undecodable, self.skip_footer = layout, table, undecodable, skip_footer
         self.careful = Careful()
         self.found: list[tuple[list[str], int, int]] = []
         """Rows in order: cells, first line, lines."""
         self.waiting: list[_Place] = []
         self.headers_left = layout.header
-        self.at_table = 1
         self.second_line = 0
 
     def take(self, record: Record) -> None:
@@ -108,12 +111,12 @@ class _Reading:
             careful.header_lines += record.lines
             return
         if self._opens_table(record):
-            self.at_table += 1
-            if self.table != 0:
-                self.second_line = record.line
-                self._reject(record, f"a further table begins here; the first one ends on line {record.line - 1}")
+            if self.table == 0 or (self.table is None and record.cells == layout.names):
+                careful.header_lines += record.lines
+                self.careful.repeated_headers.append(record.line)
                 return
-            careful.header_lines += record.lines
+            self.second_line = record.line
+            self._reject(record, f"a further table begins here; the first one ends on line {record.line - 1}")
             return
         if self.second_line:
             self._reject(record, f"belongs to the table that begins on line {self.second_line}")
@@ -159,6 +162,8 @@ class _Reading:
             return
         mender = Mender([cells for cells, _, _ in self.found])
         merged, after = [], 0
+        while self.waiting and self.waiting[-1].row == len(self.found) and self._is_short(self.waiting[-1].record):
+            self._reject(self.waiting.pop().record, "stands below the table")
         for place in self.waiting:
             merged.extend(self.found[after : place.row])
             after = place.row
@@ -170,6 +175,9 @@ class _Reading:
                 self.careful.mended.append(Line(place.record.line, how))
         self.found = merged + self.found[after:]
 
+    def _is_short(self, record: Record) -> bool:
+        return record.cells is not None and len(record.cells) < self.layout.width
+
     def _mended(self, record: Record, mender: Mender) -> tuple[list[str] | None, str]:
         width, own = self.layout.width, self.layout.dialect.delimiter
         if record.cells is not None:
@@ -178,6 +186,8 @@ class _Reading:
             laid = mender.mend(cells, own, quoted if len(quoted) == len(cells) else None)
             if laid is not None:
                 return laid, f"{_cells(len(record.cells))} where {width} were expected"
+            if width > len(cells) >= max(2, width / 2) and mender.fits(cells):
+                return cells + [""] * (width - len(cells)), f"{_cells(len(cells))} where {width} were expected"
         for other in OTHER_DELIMITERS:
             if other != own and record.text.count(other) >= width - 1:
                 cells, quoted = split_quoted(record.text, other)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from synth.schema import Column, ColumnProfile, detect_column
 from synth.texts import Levels
 from workspace.profiles import profile_levels
-from workspace.storage import text_of
+from workspace.storage import quoted, text_of
 
 NUMERIC_DAY = re.compile(r"%-?[dm](.)%-?[dm]\1%[yY]")
 """Formats in which day and month could stand the other way round."""
@@ -123,6 +123,22 @@ def keep(
         if not one_missing or not (reading.proved or prove(values, levels, column)):
             values = None
     return Kept(column, profile, coded, values)
+
+
+def store(connection: duckdb.DuckDBPyConnection, kept: list[Kept]) -> None:
+    """Write the columns into the table `data`; texts that occur again and again as an ENUM."""
+    connection.register("kept", pa.table({str(i): one.rows() for i, one in enumerate(kept)}))
+    exprs = []
+    for i, one in enumerate(kept):
+        kind = ""
+        if one.as_text and 2 * len(one.coded.levels.texts) <= one.profile.rows:
+            connection.register("levels", pa.table({"text": one.coded.levels.texts}))
+            connection.execute(f"CREATE TYPE levels_{i} AS ENUM (SELECT text FROM levels)")
+            connection.unregister("levels")
+            kind = f"::levels_{i}"
+        exprs.append(f'"{i}"{kind} AS {quoted(one.column.name)}')
+    connection.execute(f"CREATE TABLE data AS SELECT {', '.join(exprs)} FROM kept")
+    connection.unregister("kept")
 
 
 def _arrow(values: pd.Series) -> pa.Array:

@@ -40,6 +40,7 @@ class Columns:
     row_lines: int = 0
     rejected: list[Line] = field(default_factory=list)
     mended: list[Line] = field(default_factory=list)
+    repeated_headers: list[int] = field(default_factory=list)
 
     @property
     def lines(self) -> int:
@@ -47,10 +48,14 @@ class Columns:
 
 
 def read_delimited(
-    text: PlainText, layout: Layout, order: Order | None = None, table: int = 1, skip_footer: int | None = None
+    text: PlainText,
+    layout: Layout,
+    order: Order | None = None,
+    table: int | None = None,
+    skip_footer: int | None = None,
 ) -> Columns:
     """All rows of a text; `order` has seen it whole."""
-    quick = _read_quickly(text, layout, order) if order and table == 1 and not skip_footer else None
+    quick = _read_quickly(text, layout, order) if order and not skip_footer else None
     return quick or _read_carefully(text, layout, table, skip_footer)
 
 
@@ -183,7 +188,7 @@ def _has_surprise(table: pa.Table, layout: Layout) -> bool:
 # The careful way ---------------------------------------------------------------------------------------------------
 
 
-def _read_carefully(text: PlainText, layout: Layout, table: int, skip_footer: int | None) -> Columns:
+def _read_carefully(text: PlainText, layout: Layout, table: int | None, skip_footer: int | None) -> Columns:
     end = "\n" if text.has_line_feeds or not text.returns else "\r"
     with text.path.open(encoding="utf-8", newline=end, errors="replace") as file:
         lines = (line.removesuffix(end) for line in file)
@@ -203,4 +208,5 @@ def coded(careful: Careful, width: int) -> Columns:
         careful.row_lines,
         careful.rejected,
         careful.mended,
+        careful.repeated_headers,
     )

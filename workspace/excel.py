@@ -72,7 +72,7 @@ def _texts(sheet: CalamineSheet, names: list[str], options: ReadOptions, head_on
         record.cells = record.cells[left:width]
     width -= left
     layout = layout_of_records(found[: first + SEARCHED + BODY], Dialect(), width, options.skip_rows, options.header)
-    careful = read_records(found, layout, 1 if options.table is None else options.table, (), options.skip_footer)
+    careful = read_records(found, layout, options.table, (), options.skip_footer)
     if head_only:
         del careful.rows[PREVIEW_ROWS:]
     columns = coded(careful, layout.width)

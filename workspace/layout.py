@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from synth.texts import MISSING_WORDS
 from workspace.records import Dialect, Record, records, requoted
-from workspace.sniff import DATE, NUMBER, lines_of, sniff
+from workspace.sniff import is_typed, lines_of, sniff
 
 SEARCHED = 60
 """Lines among which the header is looked for."""
@@ -93,25 +93,21 @@ def _start(seen: list[Record], dialect: Dialect, width: int) -> int:
         near = _is_header_like(cells) and full >= 0.9 * len(cells) and abs(len(cells) - width) <= max(1, width // 4)
         if len(cells) == width and full >= min(usual, max(2, usual * 0.5), width):
             return i
-        if near and len(cells) > 1 and _next_is_wide(seen, i, width):
+        if near and len(cells) > 1 and _names_what_follows(seen, i, width):
             return i
     return _first_filled(seen)
 
 
-def _next_is_wide(seen: list[Record], i: int, width: int) -> bool:
-    following = [r for r in seen[i + 1 : i + 6] if r.text.strip()]
-    return (
-        bool(following) and sum(r.cells is not None and len(r.cells) == width for r in following) > len(following) / 2
-    )
+def _names_what_follows(seen: list[Record], i: int, width: int) -> bool:
+    """Whether rows as wide as the table follow that have no header of their own."""
+    following = [r for r in seen[i + 1 : i + 1 + BODY] if r.text.strip()]
+    wide = [r.cells for r in following if r.cells is not None and len(r.cells) == width]
+    if not wide or (sum(r.cells in wide[:6] for r in following[:6]) <= 3 and len(wide) < len(following) / 2):
+        return False
+    return following[0].cells != wide[0] or not _is_header(wide[0], wide[1:])
 
 
 # The header --------------------------------------------------------------------------------------------------------
-
-
-def is_typed(cell: str) -> bool:
-    """Whether a cell is a number, a date or a time."""
-    cell = cell.strip()
-    return bool(cell) and (NUMBER.fullmatch(cell.strip("$€£% ")) is not None or DATE.fullmatch(cell) is not None)
 
 
 def _is_header_like(cells: list[str]) -> bool:

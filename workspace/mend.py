@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+from workspace.sniff import is_typed
+
 LEARNED_ROWS = 2_000
 LONGEST = 400
 """Cells beyond so many are not laid out: the row belongs to another table."""
@@ -52,6 +54,7 @@ class Fit:
         lengths = [math.log(len(cell)) for cell in filled] or [0.0]
         self.length = sum(lengths) / len(lengths)
         self.spread = max(0.25, math.sqrt(sum((x - self.length) ** 2 for x in lengths) / len(lengths)))
+        self.is_typed = sum(map(is_typed, filled)) > 0.8 * len(filled) if filled else False
         self.limit = max((self.cost(cell) for cell in set(filled[:200])), default=0.0) + 3.0
 
     def cost(self, cell: str) -> float:
@@ -78,25 +81,29 @@ class Mender:
 
     def __init__(self, rows: list[list[str]]):
         learned = rows[:: max(1, len(rows) // LEARNED_ROWS)]
-        self.fits = [Fit([row[i] for row in learned]) for i in range(len(rows[0]))] if rows else []
+        self.columns = [Fit([row[i] for row in learned]) for i in range(len(rows[0]))] if rows else []
 
     def mend(self, cells: list[str], delimiter: str, quoted: list[bool] | None = None) -> list[str] | None:
         """The row with one cell for each column, or None when no way to lay it out is beyond doubt."""
-        if not self.fits or not 1 < len(cells) <= min(LONGEST, 4 * len(self.fits) + 8):
+        if not self.columns or not 1 < len(cells) <= min(LONGEST, 4 * len(self.columns) + 8):
             return None
         quoted = quoted or [False] * len(cells)
         laid = self._laid(cells, delimiter, quoted)
-        if laid is None or not all(fit.allows(cell) for fit, cell in zip(self.fits, laid, strict=True)):
+        if laid is None or not all(fit.allows(cell) for fit, cell in zip(self.columns, laid, strict=True)):
             return None
         return laid
 
+    def fits(self, cells: list[str]) -> bool:
+        """Whether the cells look like those of the first columns, one each."""
+        return all(fit.allows(cell) for fit, cell in zip(self.columns, cells, strict=False))
+
     def _laid(self, cells: list[str], delimiter: str, quoted: list[bool]) -> list[str] | None:
         """The cheapest way to lay the cells over the columns."""
-        count, width = len(cells), len(self.fits)
+        count, width = len(cells), len(self.columns)
         slack = abs(count - width) + 2
         # best[i]: cells before i are laid over the columns so far; a half (i + 0.5) has used the front of cell i.
         best: dict[tuple[int, str | None], tuple[float, list[str]]] = {(0, None): (0.0, [])}
-        for column, fit in enumerate(self.fits):
+        for column, fit in enumerate(self.columns):
             best = self._with_drops(best, cells)
             further: dict[tuple[int, str | None], tuple[float, list[str]]] = {}
 
@@ -114,7 +121,7 @@ class Mender:
                 joined = ""
                 for end in range(i, min(count, i + max(1, count - width + 1))):
                     joined = cells[end] if end == i else joined + delimiter + cells[end]
-                    if end > i and (quoted[end] or quoted[i]):
+                    if end > i and (quoted[end] or quoted[i] or fit.is_typed):
                         break
                     offer(
                         (end + 1, None),

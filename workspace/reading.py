@@ -29,7 +29,7 @@ class ReadOptions(BaseModel):
     day_first: bool | None = Field(None, description="Whether 03/04/2020 is the third of April.")
     sheet: str | None = Field(None, description="Which sheet of an Excel file.")
     table: int | None = Field(
-        None, ge=0, le=1, description="Of several tables in a file: 1 the first, 0 all that share its header."
+        None, ge=0, le=1, description="Of several tables in a file: 1 the first, 0 all with a header like its own."
     )
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from workspace.records import Dialect, Unfinished, records
+from workspace.records import Dialect, records
 
 SAMPLE_LINES = 200
 SAMPLE_CHARS = 200_000
@@ -128,6 +128,8 @@ def _tried(lines: list[str], dialect: Dialect, parts_first: bool = False) -> Fou
     if parts_first and len(rows[0]) != width:
         return Found(dialect, 1, 0.0)
     regular = [row for row in rows if len(row) == width]
+    if len(regular) < min(2, filled):
+        return Found(dialect, 1, 0.0)
     evenness = len(regular) / filled
     clean = sum(_cleanness(cell, dialect) for row in regular for cell in row) / (width * len(regular))
     alike = _likeness(regular[1:] or regular)
@@ -186,4 +188,7 @@ def _sort(cell: str) -> str:
     return "text"
 
 
-__all__ = ["Found", "Unfinished", "line_end", "lines_of", "sniff"]
+def is_typed(cell: str) -> bool:
+    """Whether a cell is a number, a date or a time."""
+    cell = cell.strip()
+    return bool(cell) and (NUMBER.fullmatch(cell.strip("$€£% ")) is not None or DATE.fullmatch(cell) is not None)

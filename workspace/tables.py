@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from synth.schema import ColumnProfile, Schema, parsed, settle_roles
-from workspace.columns import Kept, keep_all
+from workspace.columns import Kept, keep_all, store
 from workspace.exports import export
 from workspace.profiles import profile_levels
 from workspace.reading import PREVIEW_ROWS, ReadOptions, Texts
 from workspace.samples import SAMPLES, Sample
-from workspace.storage import about, count, new_file, opened, quoted, read, rows, tell, text_of, write
+from workspace.storage import about, count, new_file, opened, read, rows, tell, text_of, write
 from workspace.unpack import ReadError
 from workspace.uploads import texts_of
 
@@ -103,10 +102,7 @@ def ingest(path: Path, name: str, target: Path, options: ReadOptions | None = No
     with new_file(target) as connection:
         kept = _kept(texts, connection)
         schema = Schema(columns=settle_roles([one.column for one in kept]))
-        connection.register("kept", pa.table({str(i): one.rows() for i, one in enumerate(kept)}))
-        names = ", ".join(f'"{i}" AS {quoted(c.name)}' for i, c in enumerate(schema))
-        connection.execute(f"CREATE TABLE data AS SELECT {names} FROM kept")
-        connection.unregister("kept")
+        store(connection, kept)
         tell(connection, schema, [one.column.name for one in kept if one.as_text])
     return Ingested(
         options=texts.options,
@@ -132,6 +128,12 @@ def _table_of(path: Path, name: str, options: ReadOptions | None) -> Texts:
     texts = texts_of(path, name, options)
     if not texts.names or not texts.lines:
         raise ReadError("This file is empty. Upload a table with a header and at least one row.")
+    if not texts.columns.rows and texts.columns.rejected:
+        first = texts.columns.rejected[0]
+        raise ReadError(
+            f"No line of this file reads as a row of a table; line {first.number} {first.reason}. Choose how it is "
+            f"read, or save it as CSV."
+        )
     if not texts.columns.rows:
         raise ReadError("This file has a header but no rows. Upload a table with at least one row.")
     return texts

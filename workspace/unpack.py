@@ -36,6 +36,9 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 MAGIC = (
+    (b"<!DOCTYPE html", "a web page"),
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
@@ -158,23 +161,24 @@ def encoding_of(head: bytes, whole: bool = True) -> tuple[str, int]:
     if wide:
         return wide, 0
     for magic, what in MAGIC:
-        if head.startswith(magic) and _control_share(head) > 0.01:
+        if head.lstrip().startswith(magic) and (magic[:1] == b"<" or _control_share(head) > 0.01):
             raise ReadError(f"This is {what}, not a table. Upload CSV, Excel, JSON or Parquet.")
     if _control_share(head) > 0.01:
         raise ReadError(
             "This file holds binary data, not text: it may be a picture, a program or a compressed file under a wrong "
             "name. Upload CSV, Excel, JSON or Parquet."
         )
-    if _is_utf8(head, whole):
+    if _is_utf8(head, whole) or _is_mostly_utf8(head):
         return "utf-8", 0
     return _legacy_encoding(head), 0
 
 
 def _control_share(head: bytes) -> float:
-    """Share of the bytes that no text holds. A NUL now and then is somebody's escape character."""
+    """Share of the bytes that no text holds. A few NULs may be somebody's escape character."""
     codes = np.frombuffer(head[: 1 << 16], np.uint8)
-    strange = (codes < 32) & ~np.isin(codes, (9, 10, 11, 12, 13, 26, 27, 28, 29, 30, 31)) & (codes > 1)
-    return float(strange.mean() + max(0.0, (codes == 0).mean() - 0.02)) if len(codes) else 0.0
+    strange = ((codes < 9) | (codes == 11) | (codes > 13) & (codes < 26)) & (codes > 1)
+    nuls = np.count_nonzero(codes == 0)
+    return (np.count_nonzero(strange) + max(0, nuls - max(8, len(codes) // 50))) / max(len(codes), 100)
 
 
 def _wide_encoding(head: bytes) -> str | None:
@@ -196,6 +200,12 @@ def _is_utf8(head: bytes, whole: bool) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_mostly_utf8(head: bytes) -> bool:
+    """Whether most lines beyond ASCII are UTF-8: then the others are in error, since chance makes no such lines."""
+    lines = [line for line in head.split(b"\n")[:-1] if not line.isascii()]
+    return sum(_is_utf8(line, True) for line in lines) > 0.5 * len(lines)
 
 
 def _legacy_encoding(head: bytes) -> str:
@@ -335,7 +345,7 @@ def _second_thought(encoding: str, error: UnicodeDecodeError) -> str:
         return encoding
     broken = error.object[max(0, error.start - 2000) : error.start + (1 << 16)]
     before = error.object[: error.start]
-    return encoding if not before.isascii() else _legacy_encoding(broken)
+    return encoding if not before.isascii() or _is_mostly_utf8(broken) else _legacy_encoding(broken)
 
 
 def _decoded_by_line(path: Path, encoding: str, mark: int, copy: BinaryIO) -> PlainText:

@@ -16,6 +16,8 @@ from workspace.reading import PREVIEW_ROWS, ReadOptions, Texts
 from workspace.sniff import lines_of
 from workspace.unpack import NAMES, OLE, PARQUET, ZIP, ReadError, encoding_of, head_of, plain_text
 
+LONGEST_NAME = 10_000
+
 
 def texts_of(path: Path, name: str, options: ReadOptions | None = None, *, head_only: bool = False) -> Texts:
     """The texts of a file; with `head_only`, of its first rows. Raises ReadError when it cannot be read."""
@@ -36,8 +38,7 @@ def texts_of(path: Path, name: str, options: ReadOptions | None = None, *, head_
     with plain_text(path, encoding, mark, settled=settled, watch=lambda: Order(layout.dialect)) as (text, order):
         if text.encoding != encoding:
             layout = _layout(_decoded_head(head[mark:], text.encoding, whole), options)
-        table = 1 if options.table is None else options.table
-        columns = read_delimited(text, layout, order, table, options.skip_footer)
+        columns = read_delimited(text, layout, order, options.table, options.skip_footer)
     return _told(layout, columns, text.encoding, options)
 
 
@@ -89,6 +90,17 @@ def _told(layout: Layout, columns: Columns, encoding: str, options: ReadOptions)
     names, notes = unique_names(layout.names or [""] * layout.width)
     if not layout.header:
         notes = []
+    longest = max(map(len, names), default=0)
+    if longest > LONGEST_NAME:
+        raise ReadError(
+            f"A column's name would be {longest:,} characters long; expected a header of short names on line "
+            f"{layout.skip + 1}. Check that this is a table, or say that it has no header."
+        )
+    if columns.repeated_headers:
+        lines = ", ".join(map(str, columns.repeated_headers[:3])) + (
+            " ..." if len(columns.repeated_headers) > 3 else ""
+        )
+        notes.append(f"The header stands again on line {lines}: what follows is read as rows of the same table.")
     decided = options.model_copy(
         update={
             "encoding": encoding,
