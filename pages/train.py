@@ -5,8 +5,11 @@ import streamlit as st
 from pages.forms import params_form
 from pages.frame import asked_job, dataset_picker, default_generator, empty, get_workspace, heading
 from pages.progress import follow
+from pages.wishes import conditions_form, rules_editor
 from pages.words import duration, plain, size
-from synth import GENERATORS
+from pages.words import label as field_label
+from synth import GENERATORS, Generator
+from workspace.tuning import knobs, objectives
 
 workspace = get_workspace()
 heading("Train", "Teach a generator one table; it then writes rows that stand in for it.")
@@ -18,13 +21,35 @@ if dataset is None:
 
 
 def start(params: dict) -> None:
-    """Queue the training and show it; say in a sentence why it cannot start."""
+    """Queue the training, or the search for better settings, and show it; say in a sentence why it cannot start."""
     try:
-        job = workspace.train(dataset.id, model, params, rows=rows, seed=seed)
+        if tuning:
+            job = workspace.tune(dataset.id, model, params, rows=rows, seed=seed, **tuning)
+        else:
+            job = workspace.train(dataset.id, model, params, rows=rows, seed=seed, conditions=conditions)
     except ValueError as error:
         st.error(plain(error), title="This cannot start", icon=":material/block:")
     else:
         st.query_params["job"] = job.id
+
+
+def tuning_form(generator: type[Generator]) -> dict | None:
+    """How to search for better settings; None: train with those above."""
+    searched = knobs(generator)
+    if not searched:
+        return None
+    with st.expander("Search for better settings", icon=":material/manage_search:"):
+        if not st.toggle("Search before training", key=f"tune_{generator.name}"):
+            st.caption(
+                f"Tries other values of {plain(', '.join(map(field_label, searched)))}, scores each on rows set apart "
+                "from the training, and trains with the best. The locked rows stay unseen until then."
+            )
+            return None
+        with st.container(horizontal=True):
+            trials = st.number_input("Trials", 1, 1000, 20)
+            minutes = st.number_input("Minutes at most", 1, None, 30)
+            objective = st.selectbox("Best by", objectives(), format_func=field_label)
+    return {"trials": trials, "budget_s": minutes * 60.0, "objective": objective}
 
 
 offered = {name: generator for name, generator in GENERATORS.items() if generator.available()}
@@ -57,14 +82,18 @@ with right:
         seed = st.number_input("Seed", 0, None, 0, help="The same seed, table and settings give the same rows.")
     if params is None:
         st.stop()
+    rules_editor(workspace, dataset)
+    conditions = conditions_form(workspace, dataset)
+    tuning = tuning_form(generator)
     with st.skeleton(height=60):
         estimate = workspace.estimate(dataset.id, model, params.model_dump(mode="json"), rows)
     with st.container(border=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
             st.metric("Time, judging included", duration(estimate.seconds), width="content")
             st.metric("Memory", f"{size(estimate.memory_mb * 1e6)} of {size(estimate.free_mb * 1e6)}", width="content")
-            if st.button("Train", type="primary", icon=":material/play_arrow:"):
+            label = "Search and train" if tuning else "Train"
+            if st.button(label, type="primary", icon=":material/play_arrow:"):
                 start(params.model_dump(mode="json"))
-        st.caption(estimate.basis)
+        st.caption(estimate.basis + (" Of one training; a search takes one for each trial." if tuning else ""))
     if job_id := asked_job(workspace):
         follow(workspace, job_id)
