@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from metrics import METRICS
 from pages.frame import get_workspace
+from pages.results import REPORTS
 from synth import GENERATORS
 from workspace.catalog import Dataset, Run
 from workspace.workspace import Workspace
@@ -225,7 +226,8 @@ def test_every_view_of_a_comparison_can_be_drawn(visit, run, tab):
 def test_downloads_point_at_the_file_route(visit, run):
     links = {link.value: link.url for link in visit("compare").link_button}
     assert links["Download CSV"] == f"/api/runs/{run.id}/synthetic.csv"
-    assert set(links) == {"Download CSV", "Parquet", "JSON lines", "Excel"}
+    assert links["A page to send or print"] == f"/api/runs/{run.id}/report.html"
+    assert set(links) == {"Download CSV", "Parquet", "JSON lines", "Excel", *REPORTS.values()}
 
 
 def test_a_job_shows_its_state_and_log(visit, run):
