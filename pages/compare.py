@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.frame import dataset_picker, empty, get_workspace, heading
+from pages.frame import asked_job, dataset_picker, empty, get_workspace, heading
 from pages.pictures import TABS
 from pages.progress import follow
-from pages.results import about, all_runs, downloads, run_picker, scores
+from pages.results import about, actions, all_runs, downloads, run_picker, scores
 
 workspace = get_workspace()
 heading("Compare", "Real beside synthetic, and what each score means.")
@@ -32,7 +32,10 @@ if not runs:
 with pickers:
     run = runs[run_picker(runs)]
     downloads(run)
+    actions(workspace, run)
 st.caption(about(run, dataset))
+if job_id := asked_job(workspace):
+    follow(workspace, job_id)
 
 views = {"Scores": lambda workspace, run: scores(run), **TABS}
 if len(runs) > 1:

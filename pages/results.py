@@ -102,6 +102,38 @@ def downloads(run: Run) -> None:
                     st.link_button(name, address, icon=":material/download:", width="stretch")
 
 
+def actions(workspace: Workspace, run: Run) -> None:
+    """Write more rows from the same model, judge again, delete."""
+    with st.popover("More rows", icon=":material/playlist_add:"):
+        st.caption("Another table from the same model, without training again.")
+        rows = st.number_input("Rows to write", 1, 100_000_000, run.rows, key=f"more_rows_{run.id}")
+        seed = st.number_input(
+            "Seed", 0, None, run.seed + 1, key=f"more_seed_{run.id}", help="Another seed, other rows."
+        )
+        if st.button("Write them", type="primary", icon=":material/play_arrow:"):
+            st.query_params["job"] = workspace.sample(run.id, rows, seed).id
+            st.rerun()
+    match st.menu_button("More", ["Judge again", "Delete"], icon=":material/more_horiz:"):
+        case "Judge again":
+            st.query_params["job"] = workspace.evaluate(run.id).id
+            st.rerun()
+        case "Delete":
+            _delete(workspace, run)
+
+
+@st.dialog("Delete the synthetic table")
+def _delete(workspace: Workspace, run: Run) -> None:
+    st.markdown(
+        f"This deletes the {count(run.rows, 'row')} by {plain(model_title(run))}, the model and the scores. "
+        "The real table stays."
+    )
+    if st.button("Delete", type="primary", icon=":material/delete_forever:"):
+        workspace.delete_run(run.id)
+        del st.query_params["run"]
+        st.session_state.pop("run_kept", None)
+        st.rerun()
+
+
 def _address(run: Run, format: str, what: str = "synthetic") -> str:
     return f"/api/runs/{run.id}/{what}.{format}{link_token(get_workspace())}"
 
