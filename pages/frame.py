@@ -122,7 +122,7 @@ def dataset_picker(workspace: Workspace, label: str = "Table") -> Dataset | None
             format_func=lambda id: f"{datasets[id].name}  ·  {datasets[id].rows:,} × {datasets[id].columns}",
             key=key,
             on_change=chosen,
-            width=340,
+            width=300,
         )
 
     picked = remembered("dataset", list(datasets), draw)

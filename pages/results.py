@@ -60,7 +60,7 @@ def run_picker(runs: dict[str, Run]) -> str:
             format_func=lambda id: run_title(runs[id]),
             key=key,
             on_change=chosen,
-            width=460,
+            width=400,
         )
 
     return remembered("run", list(runs), draw)
@@ -104,21 +104,24 @@ def downloads(run: Run) -> None:
 
 def actions(workspace: Workspace, run: Run) -> None:
     """Write more rows from the same model, judge again, delete."""
-    with st.popover("More rows", icon=":material/playlist_add:"):
-        st.caption("Another table from the same model, without training again.")
-        rows = st.number_input("Rows to write", 1, 100_000_000, run.rows, key=f"more_rows_{run.id}")
-        seed = st.number_input(
-            "Seed", 0, None, run.seed + 1, key=f"more_seed_{run.id}", help="Another seed, other rows."
-        )
-        if st.button("Write them", type="primary", icon=":material/play_arrow:"):
-            st.query_params["job"] = workspace.sample(run.id, rows, seed).id
-            st.rerun()
-    match st.menu_button("More", ["Judge again", "Delete"], icon=":material/more_horiz:"):
+    match st.menu_button("More", ["Write more rows", "Judge again", "Delete"], icon=":material/more_horiz:"):
+        case "Write more rows":
+            _more_rows(workspace, run)
         case "Judge again":
             st.query_params["job"] = workspace.evaluate(run.id).id
             st.rerun()
         case "Delete":
             _delete(workspace, run)
+
+
+@st.dialog("Write more rows")
+def _more_rows(workspace: Workspace, run: Run) -> None:
+    st.markdown(f"Another table from this {plain(model_title(run))} model, without training again.")
+    rows = st.number_input("Rows to write", 1, 100_000_000, run.rows)
+    seed = st.number_input("Seed", 0, None, run.seed + 1, help="Another seed, other rows.")
+    if st.button("Write them", type="primary", icon=":material/play_arrow:"):
+        st.query_params["job"] = workspace.sample(run.id, rows, seed).id
+        st.rerun()
 
 
 @st.dialog("Delete the synthetic table")

@@ -243,28 +243,3 @@ def test_a_deleted_dataset_is_gone_from_the_pages(visit, workspace, dataset):
     page.run()
     assert not page.exception
     assert "Or start from a sample" in texts(page)
-
-
-def test_more_rows_come_from_the_same_model_without_training(visit, workspace, run):
-    page = visit("compare")
-    page.number_input(key=f"more_rows_{run.id}").set_value(30).run()
-    button(page, "Write them").click().run()
-    job = get_workspace().job(page.query_params["job"])
-    assert (job.kind, job.arguments["rows"], job.arguments["parent"]) == ("sample", 30, run.id)
-
-
-def test_rules_conditions_and_a_search_are_asked_for_on_the_train_page(visit, workspace, dataset):
-    page = visit("train", dataset=dataset.id)
-    page.toggle(key=f"look_{dataset.id}").set_value(True).run()
-    page.multiselect(key=f"fixed_{dataset.id}").set_value(["island", "body_mass_g"]).run()
-    page.multiselect(key=f"where_{dataset.id}_island").set_value(["Dream"]).run()
-    page.number_input(key=f"from_{dataset.id}_body_mass_g").set_value(4000.0).run()
-    assert not page.exception and not page.error
-    next(button for button in page.button if button.label == "Train").click().run()
-    job = workspace.jobs()[0]
-    where = job.arguments["conditions"]["cases"][0]["where"]
-    assert (where["island"], where["body_mass_g"]["ge"]) == (["Dream"], 4000.0)
-    page.toggle(key="tune_trees").set_value(True).run()
-    next(button for button in page.button if button.label == "Search and train").click().run()
-    assert {job.kind for job in workspace.jobs()} == {"train", "tune"}
-    assert not page.exception

@@ -75,6 +75,35 @@ def test_the_job_goes_on_while_the_page_is_away(page: Page, address: str):
     expect(page.get_by_text("Cancelled after")).to_be_visible()
 
 
+def test_more_rows_are_written_and_everything_can_be_deleted(page: Page, address: str):
+    page.goto(f"{address}/data?view=add")
+    page.locator(UPLOAD).set_input_files(DATA / "penguins.csv")
+    page.get_by_role("button", name="Add this table").click()
+    page.get_by_role("button", name="Train a stand-in").click()
+    page.get_by_text("Bootstrap (floor)", exact=True).click()
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_role("button", name="See the result").click(timeout=300_000)
+
+    page.get_by_role("button", name="More").click()
+    page.get_by_text("Write more rows").click()
+    page.get_by_label("Rows to write", exact=True).fill("30")
+    page.get_by_label("Rows to write", exact=True).press("Enter")
+    page.get_by_role("button", name="Write them").click()
+    page.get_by_role("button", name="See the result").click(timeout=300_000)
+    expect(page.get_by_text("wrote 30 rows")).to_be_visible()
+
+    page.get_by_role("button", name="More").click()
+    page.get_by_text("Delete", exact=True).click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("wrote 275 rows")).to_be_visible()
+    page.get_by_role("link", name="Data", exact=True).click()
+    page.get_by_role("button", name="More").click()
+    page.get_by_text("Delete", exact=True).click()
+    expect(page.get_by_text("344 rows, its holdout, and 1 synthetic table made from it")).to_be_visible()
+    page.get_by_role("button", name="Delete everything").click()
+    expect(page.get_by_text("penguins.csv")).to_have_count(0)
+
+
 BAD = {
     "empty.csv": b"",
     "header_only.csv": b"a,b,c\n",
