@@ -89,6 +89,8 @@ def _start(seen: list[Record], dialect: Dialect, width: int) -> int:
             cells = requoted(record.text, dialect, width)
         if cells is None:
             continue
+        while len(cells) > width and not cells[-1].strip():
+            cells = cells[:-1]
         full = sum(bool(cell.strip()) for cell in cells)
         near = _is_header_like(cells) and full >= 0.9 * len(cells) and abs(len(cells) - width) <= max(1, width // 4)
         if len(cells) == width and full >= min(usual, max(2, usual * 0.5), width):

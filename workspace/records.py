@@ -172,7 +172,9 @@ def requoted(line: str, dialect: Dialect, width: int) -> list[str] | None:
     Chooses which delimiters part cells (the others belong to quoted cells) by dynamic programming.
     """
     quote, delimiter = dialect.quote, dialect.delimiter
-    if not quote or not delimiter or len(line) > REQUOTED_CHARS:
+    if not delimiter:
+        return [line]
+    if not quote or len(line) > REQUOTED_CHARS:
         return None
     borders = [match.start() for match in re.finditer(re.escape(delimiter), line)]
     if len(borders) + 1 < width or len(borders) > 400:

@@ -77,7 +77,7 @@ def sniff(text: str, delimiter: str | None = None, quote: str | None = None, esc
             if mark not in sample:
                 continue
             for dialect in _dialects(mark, sample, quote, escape):
-                found = _tried(lines, dialect, parts_first=candidates is RARE and delimiter is None)
+                found = _tried(lines, dialect, parts_first=delimiter is None and (mark in RARE or len(mark) > 1))
                 if found.score > max(best.score, bar) or (delimiter and found.score >= best.score):
                     best = found
         if delimiter:
@@ -125,7 +125,7 @@ def _tried(lines: list[str], dialect: Dialect, parts_first: bool = False) -> Fou
     width = max(widths, key=lambda w: (widths[w] * (w > 1), w))
     if width == 1:
         return Found(dialect, 1, 0.0)
-    if parts_first and len(rows[0]) != width:
+    if parts_first and len(rows[0]) != width and not (width > 3 and len(rows[0]) == width - 1):
         return Found(dialect, 1, 0.0)
     regular = [row for row in rows if len(row) == width]
     if len(regular) < min(2, filled):
