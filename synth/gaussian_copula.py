@@ -43,8 +43,8 @@ class GaussianCopula(Generator):
     The model is SDV's, fitted by its GaussianCopulaSynthesizer on columns that we have made numbers of, which is
     where three things differ: the default marginal distribution is the column's own (SDV: beta), levels lie in the
     order that says most about the other columns (SDV: of appearance), and correlations are corrected for what
-    breaking ties at random takes from them. On adult they lift column shapes from 0.93 to 0.99 and pair trends from
-    0.76 to 0.88. Source: Patki et al. 2016, "The Synthetic Data Vault".
+    breaking ties at random takes from them. On adult they lift column shapes from 0.928 to 0.996 and pair trends from
+    0.758 to 0.889. Source: Patki et al. 2016, "The Synthetic Data Vault".
 
     SDV's metadata is written by hand, not detected, since a detected one lists real values; what is saved are the
     axes, the distributions' parameters and the correlations, as JSON and never as SDV's pickle.

@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from copulas.multivariate import GaussianMultivariate
+from scipy import stats
 from sdv.metadata import Metadata
 from sdv.single_table import GaussianCopulaSynthesizer
 
 from synth.base import Report
+
+WAVES = 30
+GRID = 2_000
 
 
 class Synthesizer(GaussianCopulaSynthesizer):
@@ -56,21 +60,21 @@ class _Copula(GaussianMultivariate):
     def _get_correlation(self, X: pd.DataFrame) -> pd.DataFrame:
         """Correlations of the normal variables behind the columns.
 
-        Equal values get different places by chance, and that noise weakens what two columns have in common. Their
-        means over equal values have none of it; the covariance of such means falls short by their variances, to
-        first order, so it is divided by these.
+        Equal values get different places by chance, and that noise hides what two columns have in common. Their
+        means over equal values are free of it, and step along the normal variable as the levels follow each other;
+        we ask which correlation would give two such flights of steps the covariance that is seen.
         """
         self.report(1.0, "Relating columns")
         normal = self._transform_to_normal(X)
+        waves = np.zeros((len(self.ties), WAVES))
         for column, tie in enumerate(self.ties):
             normal[:, column] = _averaged(normal[:, column], tie)
+            waves[column] = _waves(normal[tie >= 0, column])
         if np.isnan(normal).any():
             covariance = pd.DataFrame(normal).cov(min_periods=20).fillna(0.0).to_numpy()
         else:
             covariance = np.atleast_2d(np.cov(normal.T))
-        variance = np.diag(covariance)
-        correlation = covariance / np.maximum(np.outer(variance, variance), 1e-12)
-        correlation = np.clip(np.where(np.isfinite(correlation), correlation, 0.0), -0.99, 0.99)
+        correlation = _behind(covariance, waves)
         np.fill_diagonal(correlation, 1.0)
         return pd.DataFrame(_nearest(correlation), index=self.columns, columns=self.columns)
 
@@ -87,6 +91,38 @@ def _averaged(normal: np.ndarray, tie: np.ndarray) -> np.ndarray:
     else:
         averaged[told] = 0.0
     return averaged
+
+
+def _waves(steps: np.ndarray) -> np.ndarray:
+    """The Hermite coefficients, from the first on, of the steps that standardised places make as they rise."""
+    if len(steps) < 2 or steps.var() > 1 - 1e-6:  # no two rows were told apart by chance: it is the variable itself
+        return np.eye(1, WAVES)[0]
+    along = (np.arange(GRID) + 0.5) / GRID
+    steps = np.sort(steps)[(along * len(steps)).astype(int)]
+    places = stats.norm.ppf(along)
+    before, wave = np.ones(GRID), places
+    coefficients = []
+    for order in range(1, WAVES + 1):
+        coefficients.append((steps * wave).mean())
+        before, wave = wave, (places * wave - np.sqrt(order) * before) / np.sqrt(order + 1)
+    return np.array(coefficients)
+
+
+def _behind(covariance: np.ndarray, waves: np.ndarray) -> np.ndarray:
+    """The correlations under which normal variables, seen as steps, have this covariance.
+
+    By Mehler's formula the covariance is the sum over k of correlation^k times the k-th coefficients of both; steps
+    that rise make it rise with the correlation, so bisection finds it.
+    """
+    low, high = np.full_like(covariance, -0.99), np.full_like(covariance, 0.99)
+    for _ in range(20):
+        middle = (low + high) / 2
+        implied, power = np.zeros_like(covariance), np.ones_like(covariance)
+        for wave in waves.T:
+            power = power * middle
+            implied += power * np.outer(wave, wave)
+        low, high = np.where(implied < covariance, middle, low), np.where(implied < covariance, high, middle)
+    return (low + high) / 2
 
 
 def _nearest(correlation: np.ndarray) -> np.ndarray:
