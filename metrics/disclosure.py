@@ -57,7 +57,8 @@ def in_bins(sides: Encoded, side: Side, name: str) -> np.ndarray:
     """A column as codes: levels as they are, numbers in ten equal bins of train's range, missing on its own."""
     if name in side.codes:
         return side.codes[name].astype(np.int64)
-    bins = np.digitize(side.numbers[name], equal_edges(sides.train.numbers[name])[1:-1])
+    # An edge belongs to the bin below it, as in SDMetrics.
+    bins = np.digitize(side.numbers[name], equal_edges(sides.train.numbers[name])[1:-1], right=True)
     return np.where(np.isnan(side.numbers[name]), BINS, bins)
 
 
