@@ -4,10 +4,12 @@ import streamlit as st
 
 from pages.dataset import checks, columns, danger, header, holdout, rejected, rows
 from pages.frame import dataset_picker, get_workspace, heading
-from pages.uploads import samples, upload
+from pages.uploads import refusals, samples, upload
 
 workspace = get_workspace()
 heading("Data", "Bring a table, see what it holds, correct what was detected.")
+
+refusals()
 
 adding = st.query_params.get("view") == "add" or not workspace.datasets()
 if adding:

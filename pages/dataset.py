@@ -26,7 +26,7 @@ ROLES: dict[Role, str] = {
 
 def header(dataset: Dataset) -> None:
     """The table in two lines: how large it is, and how it was read."""
-    parts = [f"**{dataset.rows:,}** rows", f"**{dataset.columns:,}** columns"]
+    parts = [_bold(dataset.rows, "row"), _bold(dataset.columns, "column")]
     if dataset.holdout_kind == "share":
         parts.append(f"**{dataset.holdout_rows:,}** of the rows locked away for judging")
     elif dataset.holdout_kind == "file":
@@ -38,6 +38,11 @@ def header(dataset: Dataset) -> None:
     parts += [size(dataset.size_bytes), f"added {ago(dataset.created)}"]
     st.markdown("  ·  ".join(parts))
     st.caption(plain(dataset.summary))
+
+
+def _bold(number: int, thing: str) -> str:
+    figure, word = count(number, thing).split(" ", 1)
+    return f"**{figure}** {word}"
 
 
 def columns(workspace: Workspace, dataset: Dataset) -> None:

@@ -77,8 +77,9 @@ def upload(workspace: Workspace) -> bool:
             "without any, privacy cannot be judged at all.",
         )
         label = "Add this table" if len(readable) == 1 else f"Add these {len(readable)} tables"
-        if st.button(label, type="primary", icon=":material/add:"):
-            _add(workspace, list(readable.values()), share / 100)
+        add = st.button(label, type="primary", icon=":material/add:")
+    if add:
+        _add(workspace, list(readable.values()), share / 100)
     return True
 
 
@@ -144,23 +145,32 @@ def _kept(workspace: Workspace, file: UploadedFile) -> Path:
 def _add(workspace: Workspace, files: list[tuple[UploadedFile, ReadOptions]], share: float) -> None:
     """Add the files one by one; one that fails does not lose the others."""
     added: list[Dataset] = []
-    with st.status(f"Adding {count(len(files), 'table')} …", expanded=True) as status:
+    refused = {}
+    with st.status(f"Adding {count(len(files), 'table')} …", expanded=True):
         for file, options in files:
             path = _kept(workspace, file)
             try:
-                dataset = workspace.add_dataset(path, file.name, options, holdout_share=share)
+                added.append(workspace.add_dataset(path, file.name, options, holdout_share=share))
             except ReadError as error:
-                st.error(plain(error), title=plain(file.name), icon=":material/block:")
-                continue
-            path.unlink()
-            added.append(dataset)
-            st.markdown(f":material/check: {plain(dataset.name)}: {count(dataset.rows, 'row')}")
-        status.update(
-            label=f"Added {len(added)} of {len(files)}", state="complete" if len(added) == len(files) else "error"
-        )
-    if len(added) == len(files):
+                refused[file.name] = str(error)
+            else:
+                path.unlink()
+                st.markdown(f":material/check: {plain(file.name)}: {count(added[-1].rows, 'row')}")
+    st.session_state.refused = refused
+    if added:
         st.session_state.upload_round += 1
         opened(added[-1])
+    st.rerun()
+
+
+def refusals() -> None:
+    """Which files were not added, and why, until that is dismissed."""
+    refused = st.session_state.get("refused")
+    if not refused:
+        return
+    for name, reason in refused.items():
+        st.error(plain(reason), title=f"{plain(name)} was not added", icon=":material/block:")
+    st.button("Dismiss", type="tertiary", on_click=refused.clear)
 
 
 def samples(workspace: Workspace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -176,6 +177,21 @@ def test_of_several_uploads_a_bad_one_does_not_lose_the_others(visit, workspace)
     assert len(page.error) == 1
     button(page, "Add this table").click().run()
     assert [dataset.name for dataset in workspace.datasets()] == ["penguins.csv"]
+
+
+def test_what_could_not_be_added_is_said_beside_what_was(visit, workspace):
+    lines = "".join(f"{number},{number * number % 7919}\n" for number in range(200_000))
+    cut_off = gzip.compress(b"a,b\n" + lines.encode())[:-5000]
+    page = visit("data", view="add")
+    page.file_uploader[0].upload("cut_off.csv.gz", cut_off)
+    page.file_uploader[0].upload("penguins.csv", PENGUINS.read_bytes()).run()
+    button(page, "Add these 2 tables").click().run()
+    assert not page.exception
+    assert [dataset.name for dataset in workspace.datasets()] == ["penguins.csv"]
+    assert "**344** rows" in texts(page)
+    assert len(page.error) == 1
+    button(page, "Dismiss").click().run()
+    assert not page.error
 
 
 def test_the_train_page_offers_every_generator_with_its_form_and_what_it_takes(visit, dataset):
