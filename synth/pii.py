@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -39,19 +40,31 @@ DEPENDENT = ("city", "zip", "company", "url")
 """Harmless in a table about things, part of the person in a table about people."""
 
 EMAIL = r"^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$"
-PHONE = r"^(\+|00)?[0-9]{0,3}[ .\-/]?(\([0-9]{1,5}\)|[0-9]{2,5})[ .\-/]?[0-9]{2,5}([ .\-/]?[0-9]{2,5}){1,3}( ?(x|ext\.?) ?[0-9]{1,6})?$"
+PHONE = r"^\+?[(0-9][0-9 ().\-/]{5,22}[0-9]( ?(x|ext\.?) ?[0-9]{1,6})?$"
+PLAIN_PHONE = r"^(\+[0-9]{1,3}|\([0-9]{2,5}\)|\+?1?[ .-]?\(?[0-9]{3}\)?[ .-][0-9]{3}[ .-][0-9]{4})"
+"""What no other number begins like: a country code, an area code in brackets, or three, three and four digits."""
 SSN = r"^[0-9]{3}-[0-9]{2}-[0-9]{4}$"
 IBAN = r"^[A-Z]{2}[0-9]{2}[ ]?([A-Z0-9]{4}[ ]?){2,7}[A-Z0-9]{0,4}$"
 CARD = r"^[0-9]{4}([ -]?)[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{1,7}$|^3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5}$"
-IP = r"^([0-9]{1,3}\.){3}[0-9]{1,3}$|^([0-9a-fA-F]{0,4}:){3,7}[0-9a-fA-F]{0,4}$"
+BYTE = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+IP = rf"^({BYTE}\.){{3}}{BYTE}$|^([0-9a-fA-F]{{1,4}}:){{7}}[0-9a-fA-F]{{1,4}}$|^[0-9a-fA-F:]*::[0-9a-fA-F:]*$"
 URL = r"^(https?://|www\.)[^\s]+$"
-STREET = r"(?i)^[0-9]+[a-z]?[ ,].*[a-z]{2,}|[a-zß]{3,}[ .]+[0-9]+ ?[a-z]?$"
-ZIP = r"^[0-9]{3,5}$|^[0-9]{5}-[0-9]{4}$|^[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}$|^[0-9]{4} ?[A-Z]{2}$|^[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]$|^[0-9]{2,3}-[0-9]{3,4}$"
+STREET = r"(?i)^[0-9]+[a-z]?[ ,].*[a-z]{2,}|\p{L}{3,}[ .]+[0-9]+([ /-]?[0-9a-z]{1,4})?$"
+PLAIN_STREET = (
+    r"(?is)^[0-9]+ .*\b(st|street|ave|avenue|rd|road|blvd|lane|ln|drive|dr|court|ct|way|place|pl|square|terrace|apt|suite)\b"
+    r"|(straße|strasse|str\.|gasse|weg|platz|allee) [0-9]+"
+)
+"""Streets that need no header to be told."""
+TITLE = r"^(Dr|Mr|Mrs|Ms|Miss|Prof|Herr|Frau|Mme|M|Sra?)\.? \p{Lu}"
+ZIP = (
+    r"^[0-9]{3,5}$|^[0-9]{5}-[0-9]{4}$|^[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}$|^[0-9]{4} ?[A-Z]{2}$"
+    r"|^[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]$|^[0-9]{2,3}-[0-9]{3,4}$"
+)
 
 HEADERS = {
     "first_name": "first name|firstname|fname|given name|forename|vorname|prenom|prénom|nombre|voornaam|nome",
-    "last_name": "last name|lastname|lname|surname|family name|nachname|familienname|nom de famille|apellido|apellidos|cognome|achternaam|maiden name",
-    "name": "name|full name|fullname|person name|customer name|client name|patient name|employee name|contact name|contact|cardholder|cardholder name|account holder|holder name|student name|passenger name|nom|naam|nom complet|nombre completo",
+    "last_name": "last name|lastname|lname|surname|family name|nachname|familienname|nom|nom de famille|apellido|apellidos|cognome|achternaam|maiden name",
+    "name": "name|full name|fullname|person name|customer name|client name|patient name|employee name|contact name|contact|cardholder|cardholder name|account holder|holder name|student name|passenger name|doctor|physician|doctor name|naam|nom complet|nombre completo",
     "username": "username|user name|login|login name|screen name|nickname|handle",
     "email": "email|e mail|mail|email address|e mail address|correo|correo electronico|courriel|emailaddress",
     "phone": "phone|telephone|phone number|telephone number|mobile|mobile number|mobile phone|cell|cell phone|cellphone|home phone|work phone|fax|telefon|telefono|teléfono|téléphone|tel|handy|phone no|msisdn|contact number",
@@ -93,14 +106,9 @@ def header_says(header: str) -> str | None:
 
 @cache
 def first_names() -> frozenset[str]:
-    """First names of several languages, in lower case, as Faker knows them."""
-    from importlib import import_module
-
-    names: set[str] = set()
-    for locale in ("en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL", "pt_BR", "sv_SE", "en_IN"):
-        provider = import_module(f"faker.providers.person.{locale}").Provider
-        names.update(name.lower() for name in provider.first_names if len(name) > 2)
-    return frozenset(names)
+    """First names of several languages, in lower case."""
+    lines = (Path(__file__).parent / "first_names.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(name for line in lines if not line.startswith("#") for name in line.split())
 
 
 def pii_of(header: str, texts: pa.Array, kind: str) -> str | None:
@@ -109,40 +117,55 @@ def pii_of(header: str, texts: pa.Array, kind: str) -> str | None:
     if not len(sample):
         return None
     said = header_says(header)
+    return (said and _confirmed(said, sample, kind)) or _shown(sample, kind)
 
-    def looks(pattern: str, share: float = 0.8) -> bool:
-        return _share(sample, pattern) >= share
 
-    if kind in ("text", "category"):
-        if looks(EMAIL):
-            return "email"
-        if looks(SSN) and len(sample) > 1:
-            return "ssn"
-        if looks(IBAN) and _share_of(sample, is_iban) > 0.8:
-            return "iban"
-        if looks(IP) and said == "ip":
-            return "ip"
-    if kind in ("text", "category", "integer") and looks(CARD) and _share_of(sample, has_luhn_digit) > 0.9:
-        return "card"
-    if said is None:
-        return "name" if kind == "text" and _are_names(sample, 0.7) else None
-    if said in ("email", "username", "card", "iban", "ip"):
-        return said if kind in ("text", "category", "integer") and said in ("username",) else None
-    checks = {
-        "phone": lambda: kind in ("text", "category", "integer") and looks(PHONE, 0.6) and len(sample) > 1,
-        "ssn": lambda: kind in ("text", "category", "integer") and looks(r"[0-9]", 0.8) and looks(r"^.{6,20}$"),
-        "first_name": lambda: kind in ("text", "category") and looks(r"^[^\d]+$"),
-        "last_name": lambda: kind in ("text", "category") and looks(r"^[^\d]+$"),
-        "name": lambda: kind in ("text", "category") and _are_names(sample, 0.3),
-        "address": lambda: kind in ("text", "category") and looks(STREET, 0.5),
-        "street": lambda: kind in ("text", "category") and looks(STREET, 0.5),
-        "city": lambda: kind in ("text", "category") and looks(r"^[^\d]+$"),
-        "zip": lambda: kind in ("text", "category", "integer") and looks(ZIP),
-        "company": lambda: kind in ("text", "category"),
-        "url": lambda: kind in ("text", "category") and looks(URL),
-        "date_of_birth": lambda: kind == "datetime",
+def _confirmed(said: str, sample: pa.Array, kind: str) -> str | None:
+    """The personal data that a header names, if the values may be that."""
+    is_text = kind in ("text", "category")
+    is_code = is_text or kind == "integer"
+    may_be = {
+        "name": is_text and (_are_names(sample, 0.3) or _share(sample, TITLE) > 0.5),
+        "first_name": is_text and _share(sample, r"^[^\d]+$") >= 0.8,
+        "last_name": is_text and _share(sample, r"^[^\d]+$") >= 0.8,
+        "username": is_text and _share(sample, r"^[^\s]{2,40}$") >= 0.8,
+        "email": is_text and _share(sample, EMAIL) >= 0.5,
+        "phone": is_code and len(sample) > 1 and _share(sample, PHONE) >= 0.6,
+        "address": is_text and _share(sample, STREET) >= 0.4,
+        "street": is_text and _share(sample, STREET) >= 0.4,
+        "city": is_text and _share(sample, r"^[^\d]+$") >= 0.8,
+        "zip": is_code and _share(sample, ZIP) >= 0.8,
+        "company": is_text,
+        "card": is_code and _share(sample, CARD) >= 0.8,
+        "ssn": is_code and _share(sample, r"^[A-Z0-9][A-Z0-9 ./-]{5,18}$") >= 0.8 and _share(sample, "[0-9]{3}") >= 0.8,
+        "iban": is_text and _share(sample, IBAN) >= 0.8,
+        "ip": is_text and _share(sample, IP) >= 0.5,
+        "url": is_text and _share(sample, URL) >= 0.5,
+        "date_of_birth": kind == "datetime",
     }
-    return said if said in checks and checks[said]() else None
+    return said if may_be[said] else None
+
+
+def _shown(sample: pa.Array, kind: str) -> str | None:
+    """The personal data that values alone show, whatever the header says."""
+    if kind not in ("text", "category", "integer") or len(sample) < 2:
+        return None
+    if _share(sample, CARD) >= 0.8 and _share_of(sample, has_luhn_digit) > 0.9:
+        return "card"
+    if kind == "integer":
+        return None
+    for found, pattern in (("email", EMAIL), ("ssn", SSN), ("ip", IP)):
+        if _share(sample, pattern) >= 0.8:
+            return found
+    if _share(sample, IBAN) >= 0.8 and _share_of(sample, is_iban) > 0.8:
+        return "iban"
+    if _share(sample, PHONE) >= 0.9 and _share(sample, PLAIN_PHONE) >= 0.5:
+        return "phone"
+    if len(sample) >= 10 and _share(sample, PLAIN_STREET) >= 0.6:
+        return "address"
+    if (kind == "text" or len(sample) >= 15) and _are_names(sample, 0.7):
+        return "name"
+    return "first_name" if len(sample) >= 15 and _are_first_names(sample) else None
 
 
 def _share(texts: pa.Array, pattern: str) -> float:
@@ -160,6 +183,11 @@ def _are_names(texts: pa.Array, share: float) -> bool:
         return False
     known = first_names()
     return _share_of(texts, lambda text: any(w in known for w in re.findall(r"[^\W\d_]+", text.lower()))) >= share
+
+
+def _are_first_names(texts: pa.Array) -> bool:
+    known = first_names()
+    return _share(texts, r"^\p{Lu}\p{Ll}+$") > 0.9 and _share_of(texts, lambda text: text.lower() in known) > 0.9
 
 
 def has_luhn_digit(text: str) -> bool:

@@ -51,7 +51,7 @@ class Column(BaseModel):
     timezone: str | None = Field(None, description="Time zone of a datetime, when the file names one.")
     labels: tuple[str, str] | None = Field(None, description="How a boolean is written: (false, true).")
     missing: str = Field("", description="What stands in the file where a value is missing.")
-    pii: str | None = Field(None, description="Which personal data it holds: name, email, phone, ...")
+    pii: str | None = Field(None, description="Which personal data it holds, of `synth.pii.PII`: name, email, ...")
     text: Literal["fake", "empty"] = Field(
         "fake", description="What a synthetic table has in place of free text: words without meaning, or nothing."
     )
@@ -316,7 +316,10 @@ class ColumnProfile(BaseModel):
 
 # Detection ---------------------------------------------------------------------------------------------------------
 
-ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "key", "identifier", "no", "nr", "number", "code", "index", "pk"})
+ID_WORDS = frozenset(
+    {"id", "ids", "uuid", "guid", "key", "identifier", "no", "nr", "num", "number", "code", "index", "pk", "mrn", "ref"}
+    | {"reference", "serial", "account", "acct", "imei", "vin", "isbn", "ean", "upc", "sku", "barcode", "hash", "token"}
+)
 TARGET_NAMES = frozenset({"target", "label", "class", "y", "outcome", "churn", "income", "survived", "diagnosis"})
 
 

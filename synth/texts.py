@@ -245,12 +245,16 @@ def _may_be_dates(texts: pa.Array) -> bool:
 
 
 def _is_text(levels: Levels) -> bool:
-    """Whether the texts are sentences or all differ, so that a model could only repeat them."""
+    """Whether the texts are sentences, or all differ: a model could only repeat them."""
     distinct, filled = len(levels.texts), levels.filled
-    lengths = pc.utf8_length(levels.texts).to_numpy(zero_copy_only=False)
-    words = float(np.mean(pc.count_substring(levels.texts.slice(0, 2000), " ").to_numpy(zero_copy_only=False))) + 1
+    length = float(np.mean(pc.utf8_length(levels.texts).to_numpy(zero_copy_only=False)))
     if distinct < 20:
-        return bool(lengths.mean() > 60)
-    if distinct > 0.9 * filled:
-        return True
-    return (distinct > 0.5 * filled and words >= 4) or bool(lengths.mean() > 100)
+        return length > 60
+    spaces = pc.count_substring(levels.texts.slice(0, 2000), " ").to_numpy(zero_copy_only=False)
+    sentences = float(np.mean(spaces)) >= 3
+    return (
+        distinct == filled
+        or length > 100
+        or (distinct > 0.5 * filled and sentences)
+        or (distinct > 0.9 * filled and length > 30)
+    )

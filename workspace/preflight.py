@@ -2,29 +2,272 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
 
+import pyarrow as pa
+from pydantic import BaseModel, Field
+
+from synth.dates import read_dates
+from synth.pii import words_of
 from synth.schema import Column, ColumnProfile, Schema
+from synth.texts import NUMBER
+
+MANY_LEVELS = 1_000
+NEARLY_EMPTY = 0.95
+MOSTLY = 0.8
+"""Share of the frequent values that must be dates or numbers for the others to stand out."""
+STAND_INS = frozenset({"?", "na", "n/a", "#n/a", "n.a.", "nan", "null", "<na>", "(null)", "-", "--", "."})
+"""Texts among categories that rather stand for a missing value; "none" and "unknown" may well be answers."""
+SAID = {
+    "name": "names of people",
+    "first_name": "first names",
+    "last_name": "last names",
+    "username": "user names",
+    "email": "e-mail addresses",
+    "phone": "telephone numbers",
+    "address": "postal addresses",
+    "street": "streets",
+    "city": "cities beside other personal data",
+    "zip": "postal codes beside other personal data",
+    "company": "companies beside other personal data",
+    "card": "payment card numbers",
+    "ssn": "social-security or identity numbers",
+    "iban": "bank account numbers",
+    "ip": "network addresses",
+    "url": "web addresses beside other personal data",
+    "date_of_birth": "dates of birth",
+}
+"""Every kind of personal data in words."""
 
 
 class Finding(BaseModel):
     """Something about a column that will hurt, and how to mend it."""
 
     column: str
-    code: str
-    text: str
-    fix: Column | None = None
-    fix_label: str = ""
+    code: str = Field(description="Which finding it is, in a word.")
+    text: str = Field(description="What was found and what it does, for the analyst.")
+    fix: Column | None = Field(None, description="The column that would mend it.")
+    fix_label: str = Field("", description="The fix in a few words, for a button.")
+
+
+Check = Callable[[ColumnProfile, Column], Iterator[Finding]]
 
 
 def preflight(profiles: list[ColumnProfile], schema: Schema) -> list[Finding]:
-    """The findings about a table, in the order of its columns."""
+    """The findings about a table, in the order of its columns; columns left out have none."""
     findings = []
     for profile in profiles:
         column = schema[profile.name]
-        if column.role in ("feature", "target") and profile.distinct <= 1:
-            what = "is empty" if not profile.distinct else "holds one value only"
-            fix = column.model_copy(update={"role": "drop"})
-            text = f"{column.name} {what}: there is nothing to learn from it."
-            findings.append(Finding(column=column.name, code="constant", text=text, fix=fix, fix_label="Leave it out"))
+        if column.role != "drop":
+            for check in CHECKS:
+                findings += check(profile, column)
     return findings
+
+
+def _finding(column: Column, code: str, text: str, label: str = "", **changes: Any) -> Finding:
+    fix = Column.model_validate(column.model_dump() | changes) if changes else None
+    return Finding(column=column.name, code=code, text=text, fix=fix, fix_label=label)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+# Nothing to learn --------------------------------------------------------------------------------------------------
+
+
+def _empty(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    if not profile.distinct:
+        yield _finding(column, "empty", "Every cell is empty: there is nothing to learn.", "Leave it out", role="drop")
+    elif profile.distinct == 1 and not profile.missing:
+        value = profile.top[0].value
+        text = f"Every row says {_shown(value)}: there is nothing to learn."
+        yield _finding(column, "constant", text, "Leave it out", role="drop")
+    elif profile.missing_share > NEARLY_EMPTY:
+        filled = profile.rows - profile.missing
+        text = f"Only {_rows(filled)} of {profile.rows:,} hold a value: too few to learn from."
+        yield _finding(column, "nearly_empty", text, "Leave it out", role="drop")
+
+
+# Who or what a row is about ----------------------------------------------------------------------------------------
+
+
+def _identifier(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    filled = profile.rows - profile.missing
+    if column.role == "id":
+        text = (
+            f"It names the rows, {profile.distinct:,} different values: none is learned, new ones of the same pattern "
+            f"take their place."
+        )
+        yield _finding(column, "id", text, "Leave it out", role="drop")
+        return
+    tokens = words_of(column.name).split()
+    named = bool(tokens) and tokens[-1] in ("id", "ids", "uuid", "guid", "identifier")
+    learned = column.role == "feature" and column.kind in ("integer", "category", "text")
+    if learned and named and filled > profile.distinct > 20:
+        text = (
+            f"It looks like the key of something that occurs again and again: {profile.distinct:,} different values in "
+            f"{_rows(filled)}. What is learned would be real keys."
+        )
+        yield _finding(column, "repeated_id", text, "Make new ids", role="id")
+    elif learned and column.kind == "category" and filled == profile.distinct > 20:
+        text = "Every value is different: a model could only repeat them."
+        yield _finding(column, "all_different", text, "Make new ids", role="id")
+
+
+def _personal(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    if not column.pii:
+        return
+    said = SAID.get(column.pii, column.pii)
+    if column.role == "pii":
+        text = f"It holds {said}: none is learned, invented ones take their place."
+        yield _finding(column, "personal", text, "Leave it out", role="drop")
+    elif column.role != "id":
+        text = f"It seems to hold {said}. A model would learn real ones and could give them away."
+        yield _finding(column, "personal_learned", text, "Invent new ones", role="pii")
+
+
+# Kinds that are not what they seem ---------------------------------------------------------------------------------
+
+
+def _date_in_digits(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    """Days as 19990131 and moments counted since 1970, which look like numbers."""
+    if column.kind != "integer" or column.role not in ("feature", "target") or column.decimals:
+        return
+    low, high, seen = profile.minimum or 0, profile.maximum or 0, _seen(profile)
+    if low >= 18_000_101 and high <= 22_001_231 and all(_is_day(text) for text in seen):
+        text = f"The numbers are days, such as {seen[0]}. As numbers, most between two of them are no day at all."
+        yield _finding(column, "date_as_number", text, "Read as dates", kind="datetime", format="%Y%m%d")
+        return
+    for code, unit, scale in (("%s", "seconds", 1), ("%s%3f", "milliseconds", 1_000)):
+        is_recent = 631_152_000 * scale <= low and high <= 2_051_222_400 * scale  # 1990 to 2035
+        named = re.search(r"\b(time|timestamp|ts|date|at|epoch|unix|created|updated|when)\b", words_of(column.name))
+        if is_recent and high > low and (named or scale > 1) and profile.distinct > 0.2 * profile.rows:
+            text = f"The numbers seem to be moments, counted in {unit} since 1970."
+            yield _finding(column, "date_as_number", text, "Read as dates", kind="datetime", format=code)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        datetime.strptime(text, "%Y%m%d")
+    except ValueError:
+        return False
+    return len(text) == 8
+
+
+def _almost_typed(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    """Dates or numbers, if a few other texts did not stand between them."""
+    if column.kind not in ("category", "text") or column.role not in ("feature", "target") or profile.distinct < 5:
+        return
+    seen = _seen(profile)
+    for what, is_one in (("numbers", _is_number), ("dates", _is_date)):
+        others = [text for text in seen if not is_one(text)]
+        if not others or len(others) > (1 - MOSTLY) * len(seen) + 1 or len(seen) - len(others) < 4:
+            continue
+        text = f"Most values are {what}, but some are not, such as {_shown(others[0])}: all are learned as texts."
+        regular = [text for text in seen if is_one(text)]
+        if len(others) == 1:
+            label = f"Read as {what}, {_shown(others[0])} as missing"
+            yield _finding(column, f"{what}_as_text", text, label, missing=others[0], **_typed(what, regular))
+        else:
+            yield _finding(column, f"{what}_as_text", text)
+        return
+
+
+def _typed(what: str, texts: list[str]) -> dict[str, Any]:
+    if what == "dates":
+        found = read_dates(pa.array(texts))
+        return {"kind": "datetime", "format": found.format, "timezone": found.timezone} if found else {}
+    whole = all(re.fullmatch("-?[0-9]+", text) for text in texts)
+    return {"kind": "integer" if whole else "number"}
+
+
+def _is_number(text: str) -> bool:
+    return re.match(NUMBER, text.strip()) is not None and not re.match("0[0-9]", text)
+
+
+def _is_date(text: str) -> bool:
+    return read_dates(pa.array([text])) is not None
+
+
+def _doubtful(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    """What the texts left open, with the other reading as the fix."""
+    if not profile.note:
+        return
+    turned = {"%d": "%m", "%-d": "%-m", "%m": "%d", "%-m": "%-d"}
+    if column.kind == "datetime" and column.format:
+        other = re.sub("%-?[dm]", lambda match: turned[match[0]], column.format)
+        label = "Read the day first" if other.lstrip("%-").startswith("d") else "Read the month first"
+        yield _finding(column, "day_or_month", profile.note, label, format=other)
+    elif column.thousands == ",":
+        changes = {"thousands": "", "decimal_mark": ",", "kind": "number", "decimals": 3}
+        yield _finding(column, "decimal_comma", profile.note, "Read it as a decimal comma", **changes)
+
+
+# Values that hurt --------------------------------------------------------------------------------------------------
+
+
+def _stand_in(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    """A text that rather says that there is no value."""
+    if column.kind != "category" or column.role not in ("feature", "target") or profile.distinct < 2:
+        return
+    codes = sum(re.fullmatch("[A-Z]{1,3}", top.value) is not None for top in profile.top)
+    for top in profile.top:
+        word = top.value.strip().lower()
+        if word not in STAND_INS or top.value == column.missing or (word.isalpha() and codes > 1):
+            continue
+        text = f"{_shown(top.value)} in {_rows(top.rows)} seems to stand for a missing value; it is learned as one."
+        yield _finding(column, "stand_in", text, f"Take {_shown(top.value)} as missing", missing=top.value)
+        return
+
+
+def _read_as_missing(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    if column.missing and column.kind in ("number", "integer", "datetime") and profile.missing:
+        text = f"{_rows(profile.missing)} without a value: {_shown(column.missing)} is read as missing."
+        yield _finding(column, "read_as_missing", text, "Learn it as a text instead", kind="category", missing="")
+
+
+def _many_levels(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    filled = profile.rows - profile.missing
+    if column.kind != "category" or column.role not in ("feature", "target") or filled == profile.distinct:
+        return
+    if profile.distinct > MANY_LEVELS or profile.distinct > max(50, 0.5 * filled):
+        text = (
+            f"It has {profile.distinct:,} different values in {_rows(filled)}: most are too rare to learn, and the "
+            f"neural generators become slow with it."
+        )
+        yield _finding(column, "many_levels", text, "Treat as free text", kind="text")
+
+
+def _free_text(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    if column.kind == "text" and column.role in ("feature", "target") and profile.distinct:
+        text = "Free text may name people, so it is not learned: words without meaning take its place."
+        yield _finding(column, "free_text", text, "Leave it out", role="drop")
+
+
+def _shown(text: str) -> str:
+    """A value as it is quoted in a sentence."""
+    return f"“{text if len(text) <= 40 else text[:39] + '…'}”"
+
+
+def _seen(profile: ColumnProfile) -> list[str]:
+    """The values that a profile shows, each once."""
+    return list(dict.fromkeys([*(top.value for top in profile.top), *profile.samples]))
+
+
+CHECKS: list[Check] = [
+    _empty,
+    _identifier,
+    _personal,
+    _date_in_digits,
+    _almost_typed,
+    _doubtful,
+    _stand_in,
+    _read_as_missing,
+    _many_levels,
+    _free_text,
+]
+"""Every check, in the order in which a column's findings are shown."""
