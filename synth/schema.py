@@ -337,7 +337,7 @@ def _column_of(name: str, values: pd.Series) -> Column:
         return Column(name=name, kind="boolean", labels=("False", "True"))
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         zone = str(values.dt.tz) if values.dt.tz is not None else None
-        present = values.dropna()
+        present = values.dropna().dt.tz_localize(None)
         code = "%Y-%m-%d %H:%M:%S"
         if (present == present.dt.floor("D")).all():
             code = "%Y-%m-%d"

@@ -42,11 +42,13 @@ def is_json(beginning: str, name: str) -> bool:
     lowered = name.lower().removesuffix(".gz")
     if lowered.endswith((".json", ".jsonl", ".ndjson")):
         return True
+    line = text.partition("\n")[0].strip()
     try:
-        _DECODER.raw_decode(text.partition("\n")[0])
-    except (ValueError, RecursionError):
-        return text.startswith(('[{"', "[\n", "{\n", '{"')) and text[:1] == text.strip()[:1]
-    return True
+        return _DECODER.raw_decode(line)[1] == len(line)
+    except RecursionError:
+        return True
+    except ValueError:  # perhaps one value over several lines
+        return line in ("[", "{") or line.startswith(('[{"', '{"'))
 
 
 def read_json(

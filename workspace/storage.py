@@ -21,6 +21,8 @@ import pyarrow as pa
 from synth.schema import Column, Schema, conform, parsed
 
 BATCH_ROWS = 100_000
+READ_BY = ("kind", "format", "timezone", "labels", "missing", "decimal_mark", "thousands", "prefix", "suffix")
+"""What decides how a column's texts are read; when any of it was edited, they are read anew."""
 KEPT_TYPES = {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "datetime": "TIMESTAMP"}
 
 
@@ -164,34 +166,42 @@ def read(
     return pd.DataFrame(columns, index=pd.RangeIndex(length))
 
 
-def _column(connection, column: Column, said: About, only: np.ndarray | None) -> pd.Series:
+def _column(connection: duckdb.DuckDBPyConnection, column: Column, said: About, only: np.ndarray | None) -> pd.Series:
     if column.name not in said.schema.names:
         raise ValueError(f"The table lacks the column {column.name!r} that its schema names.")
-    kept = said.schema[column.name]
-    as_text = column.name in said.as_text
-    typed = not as_text and kept.kind == column.kind
-    plain = column.kind in ("category", "text")
-    expr = quoted(column.name) if typed or (as_text and plain) else text_of(kept, as_text)
+    kept, as_text = said.schema[column.name], column.name in said.as_text
+    as_kept = not as_text and all(getattr(kept, field) == getattr(column, field) for field in READ_BY)
+    are_texts = column.kind in ("category", "text") and (as_text or as_kept)
+    expr = quoted(column.name) if as_kept or are_texts else text_of(kept, as_text)
     values = connection.sql(f"SELECT {expr} AS v FROM data").to_arrow_table()["v"]
     if only is not None:
         values = values.take(pa.array(np.asarray(only)))
-    if (typed and column.kind == "category") or (as_text and column.kind == "category"):
-        values = values.combine_chunks()
-        if not pa.types.is_dictionary(values.type):
-            values = pa.chunked_array([values]) if isinstance(values, pa.Array) else values
-            values = values.dictionary_encode().combine_chunks()
-        series = values.to_pandas().cat.remove_unused_categories()
-        gone = [c for c in ("", column.missing) if c in series.cat.categories]
-        return series.cat.remove_categories(gone)
-    if typed and column.kind != "text":
-        series = values.to_pandas(types_mapper=_nullable)
-        if column.kind == "datetime" and column.timezone:
-            return series.astype("datetime64[us]").dt.tz_localize(column.timezone)
-        return series.astype("datetime64[us]") if column.kind == "datetime" else series
+    if are_texts and column.kind == "category":
+        return _category(values, column)
+    if as_kept and column.kind != "text":
+        return _values(values, column)
     texts = values.to_pandas(types_mapper=lambda _: pd.StringDtype())
-    if column.kind == "text" and typed:
-        return texts
-    return parsed(texts, column)
+    return texts if as_kept else parsed(texts, column)
+
+
+def _category(values: pa.ChunkedArray, column: Column) -> pd.Series:
+    if not pa.types.is_dictionary(values.type):
+        values = values.dictionary_encode()
+    series = values.unify_dictionaries().combine_chunks().to_pandas().cat.remove_unused_categories()
+    absent = {"", column.missing}
+    return series.cat.remove_categories([category for category in series.cat.categories if category in absent])
+
+
+def _values(values: pa.ChunkedArray, column: Column) -> pd.Series:
+    series = values.to_pandas(types_mapper=_nullable)
+    if column.kind != "datetime":
+        return series
+    moments = series.astype("datetime64[us]")
+    if not column.timezone:
+        return moments
+    # When clocks are set back an hour comes twice: the file does not say which one is meant.
+    second = np.zeros(len(moments), bool)
+    return moments.dt.tz_localize(column.timezone, ambiguous=second, nonexistent="shift_forward")
 
 
 def _nullable(type_: pa.DataType):

@@ -29,6 +29,8 @@ def texts_of(path: Path, name: str, options: ReadOptions | None = None, *, head_
         return read_parquet(path, options, head_only)
     encoding, mark = _encoding(head, whole, options)
     beginning = _decoded_head(head[mark:], encoding, whole)
+    if whole and not beginning.strip():
+        return Texts([], Columns([], 0), options, "nothing")
     if is_json(beginning, name):
         return read_json(path, encoding, mark, beginning, options, head_only)
     if head_only:

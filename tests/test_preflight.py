@@ -1,0 +1,111 @@
+"""What will hurt is said in words, and each fix can be applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from synth.pii import PII
+from synth.schema import Schema
+from workspace.preflight import SAID, preflight
+from workspace.tables import examine, ingest, read, retype
+
+ROWS = 400
+COLUMNS = {
+    "row_id": [1000 + 3 * i for i in range(ROWS)],
+    "customer_id": [7000 + i % 90 for i in range(ROWS)],
+    "constant": ["x"] * ROWS,
+    "empty": [""] * ROWS,
+    "sparse": [""] * (ROWS - 3) + ["1", "2", "3"],
+    "day": [f"{2000 + i % 20}{1 + i % 12:02}{1 + i % 28:02}" for i in range(ROWS)],
+    "created_at": [1_500_000_000 + 7_777 * i for i in range(ROWS)],
+    "due": ["soon" if i % 50 == 0 else f"2020-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(ROWS)],
+    "amount": ["about 5" if i % 90 == 0 else str(i % 37) for i in range(ROWS)],
+    "slashed": [f"{1 + i % 12:02}/{1 + 5 * i % 12:02}/2020" for i in range(ROWS)],
+    "grade": ["AB?"[i % 3] for i in range(ROWS)],
+    "score": ["?" if i % 10 == 0 else str(i % 7) for i in range(ROWS)],
+    "ticket": [f"T{2 * i // 3}" for i in range(ROWS)],
+    "e-mail": [f"a{i}@example.org" for i in range(ROWS)],
+    "remark": [f"On day {i} nothing happened that would have been worth a word." for i in range(ROWS)],
+}
+EXPECTED = {
+    "row_id": "id",
+    "customer_id": "repeated_id",
+    "constant": "constant",
+    "empty": "empty",
+    "sparse": "nearly_empty",
+    "day": "date_as_number",
+    "created_at": "date_as_number",
+    "due": "dates_as_text",
+    "amount": "numbers_as_text",
+    "slashed": "day_or_month",
+    "grade": "stand_in",
+    "score": "read_as_missing",
+    "ticket": [f"T{2 * i // 3}" for i in range(ROWS)],
+    "e-mail": "personal",
+    "remark": "free_text",
+}
+
+
+@pytest.fixture
+def hurting(tmp_path) -> Path:
+    path = tmp_path / "hurting.csv"
+    pd.DataFrame(COLUMNS).to_csv(path, index=False)
+    return path
+
+
+def test_each_trouble_is_found_once(hurting):
+    schema, profiles = examine(hurting, hurting.name)
+    assert [(finding.column, finding.code) for finding in preflight(profiles, schema)] == list(EXPECTED.items())
+
+
+def test_every_fix_can_be_applied_and_ends_the_finding(hurting, tmp_path):
+    kept = tmp_path / "table.duckdb"
+    found = ingest(hurting, hurting.name, kept)
+    for finding in preflight(found.profiles, found.schema):
+        assert finding.fix_label
+        fixed = Schema(columns=[finding.fix])
+        assert retype(kept, fixed) == [], finding.code
+        assert len(read(kept, fixed)) == ROWS
+
+
+@pytest.mark.parametrize(
+    "name, first",
+    [
+        ("day", pd.Timestamp("2000-01-01")),
+        ("created_at", pd.Timestamp("2017-07-14 02:40:00")),
+        ("due", pd.NaT),
+        ("slashed", pd.Timestamp("2020-01-01")),
+    ],
+)
+def test_dates_are_read_as_the_fix_says(hurting, tmp_path, name, first):
+    kept = tmp_path / "table.duckdb"
+    found = ingest(hurting, hurting.name, kept)
+    [fix] = [finding.fix for finding in preflight(found.profiles, found.schema) if finding.column == name]
+    value = read(kept, Schema(columns=[fix]))[name].iloc[0]
+    assert value == first or (pd.isna(value) and pd.isna(first))
+
+
+def test_ordinary_columns_raise_no_alarm():
+    penguins = Path(__file__).parent / "data" / "penguins.csv"
+    schema, profiles = examine(penguins, penguins.name)
+    assert preflight(profiles, schema) == []
+
+
+def test_columns_left_out_have_no_findings(hurting):
+    schema, profiles = examine(hurting, hurting.name)
+    dropped = Schema(columns=[column.model_copy(update={"role": "drop"}) for column in schema])
+    assert preflight(profiles, dropped) == []
+
+
+def test_personal_data_that_would_be_learned_is_pointed_out(hurting):
+    schema, profiles = examine(hurting, hurting.name)
+    learned = Schema(columns=[column.model_copy(update={"role": "feature"}) for column in schema])
+    [finding] = [finding for finding in preflight(profiles, learned) if finding.code == "personal_learned"]
+    assert (finding.column, finding.fix.role) == ("e-mail", "pii")
+
+
+def test_every_kind_of_personal_data_has_words():
+    assert set(SAID) == set(PII)
