@@ -1,14 +1,17 @@
 """Home: what Understudy does, a sample to try it with, and what to go on with."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.frame import asked_job, default_generator, get_workspace, heading
 from pages.progress import follow
-from pages.results import figures_in_words, run_title
+from pages.results import figures_in_words, model_title
 from pages.words import ago, plain
 
 SAMPLE = "adult"
 RECENT = 6
+EXAMPLE = str(Path(__file__).parent / "assets" / "example.svg")
 STEPS = [
     (
         ":material/upload_file:",
@@ -49,22 +52,24 @@ def try_a_sample() -> None:
 
 
 heading("Tables you can share, from tables you can't")
-st.markdown(
-    "Understudy learns a table and writes new rows that stand in for it: the same columns, the same patterns, other "
-    "rows. Then it measures how close they come to the real ones, and whether they give anybody away. Everything "
-    "happens on this machine.",
-    width=860,
-)
-
-with st.container(horizontal=True):
-    if st.button("Try it with a sample", icon=":material/play_arrow:", type="primary"):
-        try_a_sample()
-    if st.button("Bring my own table", icon=":material/upload_file:"):
-        st.switch_page("data.py", query_params={"view": "add"})
-st.caption(
-    "The sample is the 1994 census extract “Adult” (UCI, CC BY 4.0): 32,561 people, 15 columns. One click trains a "
-    "generator on it and opens the comparison."
-)
+left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
+with left:
+    st.markdown(
+        "Understudy learns a table and writes new rows that stand in for it: the same columns, the same patterns, other "
+        "rows. Then it measures how close they come to the real ones, and whether they give anybody away. Everything "
+        "happens on this machine."
+    )
+    with st.container(horizontal=True):
+        if st.button("Try it with a sample", icon=":material/play_arrow:", type="primary"):
+            try_a_sample()
+        if st.button("Bring my own table", icon=":material/upload_file:"):
+            st.switch_page("data.py", query_params={"view": "add"})
+    st.caption(
+        "The sample is the 1994 census extract “Adult” (UCI, CC BY 4.0): 32,561 people, 15 columns. One click trains a "
+        "generator on it and opens the comparison."
+    )
+with right:
+    st.image(EXAMPLE, width="stretch", alt="Ages of the sample's people, and of the rows written in their place: alike")
 
 if job_id := asked_job(workspace):
     follow(
@@ -84,7 +89,7 @@ with st.grid(4, min_column_width=270):
 
 if datasets or runs:
     names = {dataset.id: dataset.name for dataset in datasets}
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([2, 3], gap="large")
     with left:
         st.markdown("#### Your tables")
         for dataset in datasets[:RECENT]:
@@ -102,7 +107,8 @@ if datasets or runs:
         for run in runs[:RECENT]:
             st.page_link(
                 "compare.py",
-                label=f"**{plain(names[run.dataset_id])}** by {plain(run_title(run))}  ·  :gray[{figures_in_words(run)}]",
+                label=f"**{plain(names[run.dataset_id])}** by {plain(model_title(run))}  ·  {ago(run.created)}"
+                f"  ·  :gray[{figures_in_words(run)}]",
                 icon=":material/compare:",
                 query_params={"dataset": run.dataset_id, "run": run.id},
                 help="Compare it with the real table",

@@ -89,8 +89,10 @@ with right:
         estimate = workspace.estimate(dataset.id, model, params.model_dump(mode="json"), rows)
     with st.container(border=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-            st.metric("Time, judging included", duration(estimate.seconds), width="content")
-            st.metric("Memory", f"{size(estimate.memory_mb * 1e6)} of {size(estimate.free_mb * 1e6)}", width="content")
+            known = estimate.stages.get("fit", 0) > 0
+            memory = f"{size(estimate.memory_mb * 1e6)} of {size(estimate.free_mb * 1e6)}"
+            st.metric("Time, judging included", duration(estimate.seconds if known else None), width="content")
+            st.metric("Memory", memory if known else "unknown", width="content")
             label = "Search and train" if tuning else "Train"
             if st.button(label, type="primary", icon=":material/play_arrow:"):
                 start(params.model_dump(mode="json"))
