@@ -65,6 +65,15 @@ class Trees(Generator):
         rare_below: int = knob(
             5, "Levels of a category that fewer rows have are never drawn; they become one level, (rare).", ge=1, le=100
         )
+        chance: float = knob(
+            0.5,
+            "Branches that chance would grow with this probability are cut off. 1 keeps them all, which follows the "
+            "training rows more closely.",
+            gt=0,
+            le=1,
+            tune=[0.05, 0.2, 0.5, 1.0],
+            advanced=True,
+        )
         order: Literal["few values first", "many values first", "as in the table"] = knob(
             "few values first", "In which order the columns are drawn.", advanced=True
         )
@@ -215,7 +224,14 @@ class Trees(Generator):
             for predictor in predictors
         ]
         matrix = _matrix(predictors, scales, codes, rows)
-        cart = Cart.grow(matrix, outcome, classes=classes, min_leaf=self.params.min_leaf, seed=self.seed)
+        cart = Cart.grow(
+            matrix,
+            outcome,
+            classes=classes,
+            min_leaf=self.params.min_leaf,
+            seed=self.seed,
+            chance=self.params.chance,
+        )
         if len(there) > len(rows):
             matrix = _matrix(predictors, scales, codes, there)
         leaf = cart.find(matrix) if len(there) else np.empty(0, np.int32)
