@@ -656,13 +656,13 @@ def ks_complement(one: np.ndarray, other: np.ndarray) -> float:
     points = np.union1d(one, other)
     gap = np.searchsorted(np.sort(one), points, "right") / len(one)
     gap = gap - np.searchsorted(np.sort(other), points, "right") / len(other)
-    return float(1 - np.abs(gap).max())
+    return max(0.0, float(1 - np.abs(gap).max()))
 
 
 def tv_complement(one: Counter, other: Counter) -> float:
     """1 minus half the summed differences of two sets of shares."""
     here, there = _shares(one), _shares(other)
-    return 1 - 0.5 * sum(abs(here.get(key, 0) - there.get(key, 0)) for key in here.keys() | there.keys())
+    return max(0.0, 1 - 0.5 * sum(abs(here.get(key, 0) - there.get(key, 0)) for key in here.keys() | there.keys()))
 
 
 def js_complement(one: Counter, other: Counter) -> float:
@@ -675,7 +675,7 @@ def js_complement(one: Counter, other: Counter) -> float:
     middle = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         halves = [np.where(side > 0, side * np.log2(side / middle), 0).sum() / 2 for side in (p, q)]
-    return float(1 - np.sqrt(max(0.0, sum(halves))))
+    return max(0.0, float(1 - np.sqrt(max(0.0, sum(halves)))))
 
 
 def _vectorizer():
