@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from metrics import METRICS, Figure, Score, charts, summary, verdict, views
+from metrics import METRICS, Figure, Score, charts, gate, summary, verdict, views
 from pages.frame import get_workspace, remembered
 from pages.pictures import draw
 from pages.signin import link_token
@@ -150,6 +150,7 @@ def scores(run: Run) -> None:
     with st.grid(3, min_column_width=280):
         for figure in figures:
             _figure_card(run, figure)
+    _release(run)
     found = {name: run.scores[name] for name in METRICS if name in run.scores}
     draw(charts.scorecard_figure([METRICS[name].card for name in found], found), f"scorecard_{run.id}")
     st.caption(
@@ -157,8 +158,12 @@ def scores(run: Run) -> None:
         "table's place: the most that can be asked for. A difference counts when it is larger than chance. Where the "
         "number of rows matters, the sentence compares as many synthetic rows as were locked away."
     )
-    _score_table(found)
     _closer(run, found)
+    for family, question in FAMILIES.items():
+        members = {name: score for name, score in found.items() if METRICS[name].card.family == family}
+        if members:
+            st.markdown(f"##### {label(family)}: {question}")
+            _score_table(members)
 
 
 def _closer(run: Run, found: dict[str, Score]) -> None:
@@ -176,6 +181,21 @@ def _closer(run: Run, found: dict[str, Score]) -> None:
             draw(figure, f"{run.id}_{name}_{place}")
         if not pictures:
             st.caption("It found nothing that could be drawn.")
+
+
+def _release(run: Run) -> None:
+    """Whether a careful owner would hand it on, and why (not)."""
+    checked = gate(run.scores)
+    failed = [reason for reason in checked.reasons if not reason.passed]
+    title = (
+        "It meets the thresholds of a careful owner"
+        if checked.passed
+        else (f"It misses {len(failed)} of the {len(checked.reasons)} thresholds of a careful owner")
+    )
+    with st.expander(title, icon=":material/verified_user:" if checked.passed else ":material/gpp_maybe:"):
+        for reason in checked.reasons:
+            mark = ":green-badge[:material/check:]" if reason.passed else ":orange-badge[:material/close:]"
+            st.markdown(f"{mark} {plain(reason.text)}")
 
 
 def _figure_card(run: Run, figure: Figure) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -221,7 +222,7 @@ def test_training_starts_from_the_page_with_the_chosen_parameters(visit, workspa
 
 def test_compare_shows_every_measured_score_in_a_sentence(visit, run):
     page = visit("compare")
-    table = page.table[0].value
+    table = pd.concat([table.value for table in page.table])
     assert list(table["Measure"]) == [f"**{METRICS[name].card.title}**" for name in METRICS if name in run.scores]
     assert table["How the synthetic table fares"].str.contains("-badge").all()
 
