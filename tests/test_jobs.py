@@ -24,7 +24,7 @@ LONG = {"epochs": 1000, "nap_s": 0.05}
 SHORT = {"epochs": 10, "nap_s": 0.05}
 
 
-def until(happened: Callable[[], object], within_s: float = 20) -> float:
+def until(happened: Callable[[], object], within_s: float = 90) -> float:
     """Wait until something has happened; how long that took."""
     begun = time.monotonic()
     while not happened():
