@@ -44,7 +44,7 @@ def heading(title: str, lead: str = "") -> None:
             st.caption(lead)
     workspace = get_workspace()
     busy = bool(active_jobs(workspace))
-    with right, st.container(horizontal=True, horizontal_alignment="right"):
+    with right:
         st.fragment(at_work, run_every="3s" if busy else None)(workspace)
 
 
@@ -59,13 +59,14 @@ def at_work(workspace: Workspace) -> None:
         return
     running = [job for job in jobs if job.state == "running"]
     words = f"{running[0].progress:.0%} · {running[0].stage}" if len(running) == 1 else count(len(jobs), "job")
-    st.page_link(
-        "jobs.py",
-        label=f"At work: {plain(words)}",
-        icon="spinner",
-        query_params={"job": jobs[0].id},
-        help=f"{count(len(running), 'job')} running, {len(jobs) - len(running)} waiting",
-    )
+    with st.container(horizontal_alignment="right"):
+        st.page_link(
+            "jobs.py",
+            label=f"At work: {plain(words)}",
+            icon="spinner",
+            query_params={"job": jobs[0].id},
+            help=f"{count(len(running), 'job')} running, {len(jobs) - len(running)} waiting",
+        )
 
 
 def empty(title: str, text: str, page: str, label: str, icon: str = ":material/inbox:") -> None:
@@ -122,7 +123,7 @@ def dataset_picker(workspace: Workspace, label: str = "Table") -> Dataset | None
             format_func=lambda id: f"{datasets[id].name}  ·  {datasets[id].rows:,} × {datasets[id].columns}",
             key=key,
             on_change=chosen,
-            width=300,
+            width=270,
         )
 
     picked = remembered("dataset", list(datasets), draw)

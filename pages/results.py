@@ -60,7 +60,7 @@ def run_picker(runs: dict[str, Run]) -> str:
             format_func=lambda id: run_title(runs[id]),
             key=key,
             on_change=chosen,
-            width=400,
+            width=330,
         )
 
     return remembered("run", list(runs), draw)
