@@ -21,7 +21,11 @@ QUICK = {
 
 OURS = [name for name, generator in GENERATORS.items() if not generator.licence]
 
-every_generator = pytest.mark.parametrize("name", GENERATORS)
+TRAINS_FOR_MINUTES = {"great", "ganeraid"}
+"""Their files test them on small tables; the whole suite over them belongs to the long trainings."""
+every_generator = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in TRAINS_FOR_MINUTES else name for name in GENERATORS]
+)
 
 
 def quick(name: str, seed: int = 0):
