@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,30 @@ def test_the_quick_and_the_careful_way_agree(tmp_path):
     _, quick = rows_of(path)
     careful = read_lines(lines_of(text), layout_of(text))
     assert [list(row) for row in quick] == careful.rows == table
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_both_ways_agree_on_ragged_rows_and_account_for_every_line(tmp_path, seed):
+    draw = random.Random(seed)
+    lines = ["day,code,region,price"]
+    lines += [f"2020-01-{1 + i % 28:02},{i},{'north' if i % 3 else 'south'},{i % 17}.50" for i in range(300)]
+    spoil = [
+        lambda line: line.replace(",", "", 1),
+        lambda line: line.replace(",", ",,", 1),
+        lambda line: line.replace(",", ";"),
+        lambda line: line.rsplit(",", 2)[0],
+        lambda line: line + ",x,y",
+        lambda line: "Section",
+    ]
+    for _ in range(draw.randrange(6)):
+        i = draw.randrange(2, 290)
+        lines[i] = draw.choice(spoil)(lines[i])
+    lines = draw.choice([[], ["Report", ""]]) + lines + draw.choice([[], ["Total,,"]])
+    text = draw.choice(["\n", "\r\n"]).join(lines)
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode())
+    texts = texts_of(path, path.name)
+    careful = read_lines(lines_of(text), layout_of(text))
+    assert [list(row) for row in rows_of(path)[1]] == careful.rows
+    assert (texts.columns.rejected, texts.columns.mended) == (careful.rejected, careful.mended)
+    assert texts.lines == careful.lines == len(lines)

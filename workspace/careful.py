@@ -14,6 +14,7 @@ from workspace.records import Record, records
 from workspace.sniff import is_typed
 
 LONGEST_LINE = 16 << 20
+BEFORE, BELOW = "stands before the table", "stands below the table"
 MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blank", ", ": "comma and blank"}
 
 
@@ -99,7 +100,7 @@ class _Reading:
         careful, layout = self.careful, self.layout
         if record.line <= layout.skip:
             if record.text.strip():
-                self._reject(record, "stands before the table")
+                self._reject(record, BEFORE)
             else:
                 careful.blank_lines += record.lines
             return
@@ -110,7 +111,7 @@ class _Reading:
             self.headers_left -= 1
             careful.header_lines += record.lines
             return
-        if self._opens_table(record):
+        if self.found and opens_table(record, layout):
             if self.table == 0 or (self.table is None and record.cells == layout.names):
                 careful.header_lines += record.lines
                 self.careful.repeated_headers.append(record.line)
@@ -132,17 +133,6 @@ class _Reading:
         else:
             self.waiting.append(_Place(record, len(self.found)))
 
-    def _opens_table(self, record: Record) -> bool:
-        """Whether the record is the header of a further table: it repeats names of the first one."""
-        names = [name.strip() for name in self.layout.names]
-        if not record.cells or len(names) < 2 or len(self.found) < 1:
-            return False
-        cells = [cell.strip() for cell in record.cells]
-        if any(map(is_typed, cells)):
-            return False
-        shared = sum(a == b != "" for a, b in zip(cells, names, strict=False))
-        return shared >= 2 and shared >= 0.75 * max(min(len(names), len(cells)), 2)
-
     def _reject(self, record: Record, reason: str) -> None:
         self.careful.rejected.extend(Line(record.line + i, reason) for i in range(record.lines))
 
@@ -160,56 +150,26 @@ class _Reading:
         """Set right the rows that can be; the others are rejected."""
         if not self.waiting:
             return
-        mender = Mender([cells for cells, _, _ in self.found])
+        repair = Repair(self.layout, [cells for cells, _, _ in self.found])
+        while self.waiting and self.waiting[-1].row == len(self.found) and repair.is_short(self.waiting[-1].record):
+            self._reject(self.waiting.pop().record, BELOW)
         merged, after = [], 0
-        while self.waiting and self.waiting[-1].row == len(self.found) and self._is_short(self.waiting[-1].record):
-            self._reject(self.waiting.pop().record, "stands below the table")
         for place in self.waiting:
             merged.extend(self.found[after : place.row])
             after = place.row
-            cells, how = self._mended(place.record, mender)
+            cells, said = repair.judge(place.record)
             if cells is None:
-                self._reject(place.record, self._why(place.record))
+                self._reject(place.record, said)
             else:
                 merged.append((cells, place.record.line, place.record.lines))
-                self.careful.mended.append(Line(place.record.line, how))
+                self.careful.mended.append(Line(place.record.line, said))
         self.found = merged + self.found[after:]
-
-    def _is_short(self, record: Record) -> bool:
-        return record.cells is not None and len(record.cells) < self.layout.width
-
-    def _mended(self, record: Record, mender: Mender) -> tuple[list[str] | None, str]:
-        width, own = self.layout.width, self.layout.dialect.delimiter
-        if record.cells is not None:
-            cells = record.cells
-            _, quoted = split_quoted(record.text, own) if own else ([], [])
-            laid = mender.mend(cells, own, quoted if len(quoted) == len(cells) else None)
-            if laid is not None:
-                return laid, f"{_cells(len(record.cells))} where {width} were expected"
-            if width > len(cells) >= max(2, width / 2) and mender.fits(cells):
-                return cells + [""] * (width - len(cells)), f"{_cells(len(cells))} where {width} were expected"
-        for other in OTHER_DELIMITERS:
-            if other != own and record.text.count(other) >= width - 1:
-                cells, quoted = split_quoted(record.text, other)
-                laid = (
-                    cells
-                    if len(cells) == width and mender.mend(cells, other, quoted)
-                    else mender.mend(cells, other, quoted)
-                )
-                if laid is not None:
-                    return laid, f"parted by {MARKS[other]} instead of {MARKS.get(own, own)}"
-        return None, ""
-
-    def _why(self, record: Record) -> str:
-        if record.cells is None:
-            return record.flaw
-        return f"{_cells(len(record.cells))} where {self.layout.width} were expected"
 
     def _cut_footer(self) -> None:
         """Reject what stands below the table: lines almost empty where rows are well filled, at the very end."""
         if self.skip_footer is not None:
             for _, line, lines in self.found[len(self.found) - self.skip_footer :]:
-                self._reject(Record(line, "", None, lines), "stands below the table")
+                self._reject(Record(line, "", None, lines), BELOW)
             del self.found[len(self.found) - self.skip_footer :]
             return
         filled = sorted(sum(bool(c.strip()) for c in cells) for cells, _, _ in self.found)
@@ -220,7 +180,52 @@ class _Reading:
             if sum(bool(c.strip()) for c in cells) > 1:
                 return
             self.found.pop()
-            self._reject(Record(line, "", None, lines), "stands below the table")
+            self._reject(Record(line, "", None, lines), BELOW)
+
+
+# Records that are no rows as they stand ----------------------------------------------------------------------------
+
+
+def opens_table(record: Record, layout: Layout) -> bool:
+    """Whether a record below the first row is the header of a further table: it repeats names of the first one."""
+    names = [name.strip() for name in layout.names]
+    if not record.cells or len(names) < 2:
+        return False
+    cells = [cell.strip() for cell in record.cells]
+    if any(map(is_typed, cells)):
+        return False
+    shared = sum(a == b != "" for a, b in zip(cells, names, strict=False))
+    return shared >= 2 and shared >= 0.75 * max(min(len(names), len(cells)), 2)
+
+
+class Repair:
+    """Sets right what the rows in order leave no doubt about, and says why not of the rest."""
+
+    def __init__(self, layout: Layout, rows: list[list[str]]):
+        self.width, self.own = layout.width, layout.dialect.delimiter
+        self.mender = Mender(rows)
+
+    def judge(self, record: Record) -> tuple[list[str] | None, str]:
+        """The row, and what was wrong with it; or None, and why it is none."""
+        counted = f"{_cells(len(record.cells or []))} where {self.width} were expected"
+        if record.cells is not None:
+            cells = record.cells
+            _, quoted = split_quoted(record.text, self.own) if self.own else ([], [])
+            laid = self.mender.mend(cells, self.own, quoted if len(quoted) == len(cells) else None)
+            if laid is None and self.width > len(cells) >= max(2, self.width / 2) and self.mender.fits(cells):
+                laid = cells + [""] * (self.width - len(cells))
+            if laid is not None:
+                return laid, counted
+        for other in OTHER_DELIMITERS:
+            if other != self.own and record.text.count(other) >= self.width - 1:
+                cells, quoted = split_quoted(record.text, other)
+                laid = self.mender.mend(cells, other, quoted)
+                if laid is not None:
+                    return laid, f"parted by {MARKS[other]} instead of {MARKS.get(self.own, self.own)}"
+        return None, record.flaw if record.cells is None else counted
+
+    def is_short(self, record: Record) -> bool:
+        return record.cells is not None and len(record.cells) < self.width
 
 
 def _cells(count: int) -> str:

@@ -8,15 +8,18 @@ is not in order, the text is read again by `workspace.careful`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from workspace.careful import Careful, Line, read_lines
+from workspace.careful import BEFORE, BELOW, LONGEST_LINE, Careful, Line, Repair, opens_table, read_lines
 from workspace.layout import Layout
-from workspace.records import Dialect
+from workspace.mend import LEARNED_ROWS
+from workspace.records import Dialect, Record
 from workspace.unpack import PlainText
 
 BLOCK = 4 << 20
@@ -25,6 +28,8 @@ THREADS_FROM = 64 << 20
 """Smaller texts are read by one thread: on a busy machine a second one doubles the processor time (0.2 s to 0.4 s)."""
 NO_DELIMITER = "\x1f"
 """Stands for the delimiter where there is one column, since Arrow needs one."""
+MOST_RAGGED = 2_000
+"""With more ragged rows than this the text is read line by line."""
 CODED = pa.dictionary(pa.int32(), pa.string())
 LF, CR = 10, 13
 
@@ -63,18 +68,72 @@ def read_delimited(
 
 
 def _read_quickly(text: PlainText, layout: Layout, order: Order) -> Columns | None:
-    """The rows of a text that is in order; None when it is not."""
+    """The rows of a text that is in order but for a few ragged ones; None when it is not."""
     in_order = order.well_formed and not text.undecodable and not text.has_nuls and text.returns == text.pairs
-    rows = order.records - order.blank - layout.header
-    if not in_order or rows <= 0 or layout.skip or layout.header_lines != layout.header:
+    before = _lines_before(text.path, layout.skip)
+    blank_after = order.blank - before.count("")
+    rows = order.records - layout.skip - layout.header - blank_after
+    if not in_order or rows <= 0 or layout.header_lines != layout.header or any('"' in line for line in before):
         return None
-    if order.blank and layout.width == 1:
+    if blank_after and layout.width == 1:
         return None
-    table = _by_arrow(text.path, layout, order)
-    if table is None or table.num_rows != rows or _has_surprise(table, layout):
+    ragged: list[Record] = []
+    table = _by_arrow(text.path, layout, order, ragged)
+    if table is None or table.num_rows + len(ragged) != rows or not table.num_rows or _has_surprise(table, layout):
         return None
-    taken = order.lines - order.blank - layout.header_lines
-    return Columns(table.columns, rows, layout.header_lines, order.blank, taken)
+    if ragged and (blank_after or order.breaks_in_cells or any(opens_table(record, layout) for record in ragged)):
+        return None
+    taken = order.lines - order.blank - layout.header_lines - (len(before) - before.count(""))
+    columns = Columns(table.columns, rows, layout.header_lines, order.blank, taken)
+    columns.rejected = [Line(i, BEFORE) for i, line in enumerate(before, 1) if line]
+    if ragged:
+        _mend(columns, ragged, layout)
+    return columns
+
+
+def _lines_before(path: Path, count: int) -> list[str]:
+    """The lines before the table, blank ones empty."""
+    with path.open(encoding="utf-8", newline="\n", errors="replace") as file:
+        return [line.strip("\r\n") for line in islice(file, count)]
+
+
+def _mend(columns: Columns, ragged: list[Record], layout: Layout) -> None:
+    """Put the ragged rows that can be set right where they belong; the others are rejected."""
+    rows = columns.rows - len(ragged)
+    step = max(1, rows // LEARNED_ROWS)
+    learned = zip(*(column.take(np.arange(0, rows, step)).to_pylist() for column in columns.columns), strict=True)
+    repair = Repair(layout, list(map(list, learned)))
+    first = layout.skip + layout.header_lines + 1
+    end = first + columns.rows - 1
+    while ragged and ragged[-1].line == end and repair.is_short(ragged[-1]):
+        columns.rejected.append(Line(ragged.pop().line, BELOW))
+        end -= 1
+    places, mended = [], []
+    for before, record in enumerate(ragged):
+        cells, said = repair.judge(record)
+        (columns.rejected if cells is None else columns.mended).append(Line(record.line, said))
+        if cells is not None:
+            places.append(record.line - first - before)
+            mended.append(cells)
+    columns.rejected.sort(key=lambda line: line.number)
+    columns.rows = rows + len(mended)
+    columns.row_lines = columns.rows
+    if mended:
+        columns.columns = [
+            _inserted(column, places, cells)
+            for column, cells in zip(columns.columns, zip(*mended, strict=True), strict=True)
+        ]
+
+
+def _inserted(column: pa.ChunkedArray, places: list[int], cells: tuple[str, ...]) -> pa.ChunkedArray:
+    """The column with cells put in before the rows at `places`."""
+    texts = column.chunk(0).dictionary
+    codes = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
+    fresh = pa.array(sorted(set(cells) - set(texts.filter(pc.is_in(texts, pa.array(cells))).to_pylist())), pa.string())
+    texts = pa.concat_arrays([texts, fresh])
+    new = pc.index_in(pa.array(cells, pa.string()), texts).to_numpy()
+    codes = np.insert(codes, places, new).astype(np.int32)
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, texts)])
 
 
 class Order:
@@ -144,7 +203,16 @@ class Order:
             self.records += 1
 
 
-def _by_arrow(path: Path, layout: Layout, order: Order) -> pa.Table | None:
+def _by_arrow(path: Path, layout: Layout, order: Order, ragged: list[Record]) -> pa.Table | None:
+    """The rows as Arrow reads them; those with too many or too few cells are added to `ragged`, None if too many."""
+
+    def set_aside(row: arrow_csv.InvalidRow) -> str:
+        line = row.text.removesuffix("\r")
+        if row.number is None or len(ragged) == MOST_RAGGED or len(line) > LONGEST_LINE:
+            return "error"
+        ragged.append(Record(row.number, line, layout.dialect.split(line)))
+        return "skip"
+
     names = [str(i) for i in range(layout.width)]
     quote = layout.dialect.quote
     try:
@@ -152,7 +220,7 @@ def _by_arrow(path: Path, layout: Layout, order: Order) -> pa.Table | None:
             pa.memory_map(str(path)),
             read_options=arrow_csv.ReadOptions(
                 column_names=names,
-                skip_rows=layout.header_lines,
+                skip_rows=layout.skip + layout.header_lines,
                 block_size=BLOCK,
                 use_threads=path.stat().st_size >= THREADS_FROM,
             ),
@@ -161,13 +229,14 @@ def _by_arrow(path: Path, layout: Layout, order: Order) -> pa.Table | None:
                 quote_char=quote or False,
                 double_quote=bool(quote),
                 newlines_in_values=order.breaks_in_cells,
+                invalid_row_handler=set_aside,
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, CODED), strings_can_be_null=False, check_utf8=False
             ),
         )
     except pa.ArrowInvalid:
-        return None  # a row has too many or too few cells
+        return None
     return table.unify_dictionaries()
 
 

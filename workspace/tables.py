@@ -113,8 +113,20 @@ def ingest(path: Path, name: str, target: Path, options: ReadOptions | None = No
         rejected=_rejected(texts),
         mended=[Rejected(line=line.number, reason=line.reason) for line in texts.columns.mended],
         lines=texts.lines,
-        notes=texts.notes,
+        notes=texts.notes + _notes(kept),
     )
+
+
+def _notes(kept: list[Kept]) -> list[str]:
+    """What was decided about single columns that the analyst may see otherwise."""
+    notes = []
+    for one in kept:
+        if one.column.missing:
+            rows = f"{one.profile.missing:,} of {one.profile.rows:,} rows"
+            notes.append(f"{one.column.name}: “{one.column.missing}” is read as missing, in {rows}.")
+        if one.profile.note:
+            notes.append(f"{one.column.name}: {one.profile.note}")
+    return notes
 
 
 def examine(path: Path, name: str, options: ReadOptions | None = None) -> tuple[Schema, list[ColumnProfile]]:

@@ -83,6 +83,10 @@ def _delimited_head(beginning: str, encoding: str, whole: bool, options: ReadOpt
     layout = _layout(beginning, options)
     lines = lines_of(beginning)[: layout.skip + layout.header_lines + 4 * PREVIEW_ROWS]
     careful = read_lines(lines, layout, skip_footer=0)
+    last = len(lines)
+    while not whole and careful.rejected and careful.rejected[-1].number == last:
+        careful.rejected.pop()  # perhaps only cut short here
+        last -= 1
     del careful.rows[PREVIEW_ROWS:]
     return _told(layout, coded(careful, layout.width), encoding, options)
 
