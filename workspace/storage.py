@@ -8,7 +8,7 @@ the texts of the upload, all of them; else it keeps the texts (VARCHAR), and the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ import pyarrow as pa
 
 from synth.schema import Column, Schema, conform, parsed
 
-BATCH_ROWS = 100_000
+COLUMNS_AT_ONCE = 64
+"""Columns read by one query: few enough to fit in memory twice, many enough for tables of thousands."""
 READ_BY = ("kind", "format", "timezone", "labels", "missing", "decimal_mark", "thousands", "prefix", "suffix")
 """What decides how a column's texts are read; when any of it was edited, they are read anew."""
 KEPT_TYPES = {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "datetime": "TIMESTAMP"}
@@ -161,27 +162,43 @@ def read(
             if sample < total:
                 chosen = np.sort(np.random.default_rng(seed).choice(total, sample, replace=False))
                 only = chosen if only is None else np.asarray(only)[chosen]
-        columns = {c.name: _column(connection, c, said, only) for c in schema}
+        columns: dict[str, pd.Series] = {}
+        for start in range(0, len(schema), COLUMNS_AT_ONCE):
+            columns |= _columns(connection, schema.columns[start : start + COLUMNS_AT_ONCE], said, only)
         length = _count(connection) if only is None else len(only)
     return pd.DataFrame(columns, index=pd.RangeIndex(length))
 
 
-def _column(connection: duckdb.DuckDBPyConnection, column: Column, said: About, only: np.ndarray | None) -> pd.Series:
-    if column.name not in said.schema.names:
-        raise ValueError(f"The table lacks the column {column.name!r} that its schema names.")
+def _columns(
+    connection: duckdb.DuckDBPyConnection, columns: list[Column], said: About, only: np.ndarray | None
+) -> dict[str, pd.Series]:
+    absent = [column.name for column in columns if column.name not in said.schema.names]
+    if absent:
+        raise ValueError(f"The table lacks the column(s) {', '.join(map(repr, absent))} that its schema names.")
+    exprs = [f'{_stored(column, said)[0]} AS "{i}"' for i, column in enumerate(columns)]
+    table = connection.sql(f"SELECT {', '.join(exprs)} FROM data").to_arrow_table()
+    if only is not None:
+        table = table.take(pa.array(np.asarray(only)))
+    found = {}
+    for i, column in enumerate(columns):
+        values, make = table.column(i), _stored(column, said)[1]
+        found[column.name] = make(values, column)
+    return found
+
+
+def _stored(column: Column, said: About) -> tuple[str, Callable[[pa.ChunkedArray, Column], pd.Series]]:
+    """SQL for what the file keeps of a column, and what makes pandas' values of it."""
     kept, as_text = said.schema[column.name], column.name in said.as_text
     as_kept = not as_text and all(getattr(kept, field) == getattr(column, field) for field in READ_BY)
-    are_texts = column.kind in ("category", "text") and (as_text or as_kept)
-    expr = quoted(column.name) if as_kept or are_texts else text_of(kept, as_text)
-    values = connection.sql(f"SELECT {expr} AS v FROM data").to_arrow_table()["v"]
-    if only is not None:
-        values = values.take(pa.array(np.asarray(only)))
-    if are_texts and column.kind == "category":
-        return _category(values, column)
-    if as_kept and column.kind != "text":
-        return _values(values, column)
-    texts = values.to_pandas(types_mapper=lambda _: pd.StringDtype())
-    return texts if as_kept else parsed(texts, column)
+    if column.kind == "category" and (as_text or as_kept):
+        return quoted(column.name), _category
+    if as_kept:
+        return quoted(column.name), _values
+    return text_of(kept, as_text), _parsed
+
+
+def _parsed(texts: pa.ChunkedArray, column: Column) -> pd.Series:
+    return parsed(texts.to_pandas(types_mapper=lambda _: pd.StringDtype()), column)
 
 
 def _category(values: pa.ChunkedArray, column: Column) -> pd.Series:
@@ -193,6 +210,8 @@ def _category(values: pa.ChunkedArray, column: Column) -> pd.Series:
 
 
 def _values(values: pa.ChunkedArray, column: Column) -> pd.Series:
+    if column.kind == "text":
+        return values.to_pandas(types_mapper=lambda _: pd.StringDtype())
     series = values.to_pandas(types_mapper=_nullable)
     if column.kind != "datetime":
         return series
