@@ -5,6 +5,7 @@ What a step computes is what `ctgan.CTGAN.fit` computes, but for these, none of 
 - the discriminator's step does not send gradients back into the generator (as shipped they are computed twice over
   and thrown away), nor the generator's step into the discriminator's weights;
 - the gradient penalty is written out (all layers are piecewise linear), so one backward pass serves a step;
+- conditions are looked up in the generator's weights instead of being multiplied with, mostly zero by zero;
 - activations and the conditional loss run over all columns at once (`synth.blocks`);
 - conditions and the rows that satisfy them are drawn as arrays, not row by row;
 - Adam is torch's fused one.
@@ -202,10 +203,23 @@ class Network(ctgan.CTGAN):
 
     # Both ------------------------------------------------------------------------------------------------------
 
-    def _raw(self, generator: torch.nn.Module, wanted: Conditions | None) -> Tensor:
-        """The generator's output before its activations."""
-        noise = torch.randn(self._batch_size, self._embedding_dim, device=self._device)
-        return generator(self._with_conditions(noise, wanted))
+    def _raw(self, generator: shipped.Generator, wanted: Conditions | None) -> Tensor:
+        """The generator's output before its activations, as `generator` itself computes it from noise and conditions.
+
+        Conditions are one-hot, so a layer's share of them is looked up in its weights, not multiplied out.
+        """
+        rows = torch.randn(self._batch_size, self._embedding_dim, device=self._device)
+        if wanted is None:
+            return generator(rows)
+
+        def through(linear: Linear, rows: Tensor) -> Tensor:
+            dense, conditional = linear.weight.split([rows.shape[1], self.conditions.width], 1)
+            return functional.linear(rows, dense, linear.bias) + functional.embedding(wanted.place, conditional.t())
+
+        *residuals, last = generator.seq
+        for residual in residuals:
+            rows = torch.cat([residual.relu(residual.bn(through(residual.fc, rows))), rows], 1)
+        return through(last, rows)
 
     def _activated(self, raw: Tensor) -> Tensor:
         values, scores = raw.split([self.numbers, self.blocks.width], 1)

@@ -32,6 +32,8 @@ MOST_VALIDATION_ROWS = 3_000
 FEWEST_PROBED, MOST_PROBED = 1_000, 5_000
 PROBE_STEPS = 25
 """Training steps, at least, from one probe to the next: on a small table an epoch is a step or two."""
+RISE = 0.001
+"""What counts as a rise in quality; less is the chance of the draw."""
 CHECKPOINT_S = 30.0
 REPORT_S = 0.25
 
@@ -45,7 +47,7 @@ class TrainingParams(Params):
         128, "Random numbers that a row is made from.", ge=1, le=2_048, tune=[64, 128, 256], advanced=True
     )
     patience: int = knob(
-        50,
+        25,
         "Stop when the quality has not risen for this many epochs, and keep the best; 0: train all epochs.",
         ge=0,
         le=10_000,
@@ -157,7 +159,9 @@ class Training:
         self.steps_unseen = 0
         """Steps since the last probe."""
         self.curve: list[dict[str, float]] = []
-        self.best_quality, self.best_epoch = -1.0, 0
+        self.best_quality = -1.0
+        self.risen_quality, self.risen_epoch = -1.0, 0
+        """The last quality that stood out from those before it, and when; patience counts from there."""
         self.best_weights: dict[str, Any] = {}
         self.fingerprint = _fingerprint(params, seed, code)
         training, validation = _split(code, seed)
@@ -203,7 +207,7 @@ class Training:
 
     @property
     def _patience_over(self) -> bool:
-        return 0 < self.params.patience <= self.epoch - self.best_epoch
+        return 0 < self.params.patience <= self.epoch - self.risen_epoch
 
     @property
     def _asked_to_stop(self) -> bool:
@@ -221,8 +225,10 @@ class Training:
         with seeded(self.seed):  # the same noise each time: what changes is the network
             drawn = self.network.draw(self.probe_rows, self.pulse)
         quality = self.probe.quality(drawn) if np.isfinite(drawn.values).all() else -1.0
+        if quality > self.risen_quality + RISE:
+            self.risen_quality, self.risen_epoch = quality, self.epoch
         if quality > self.best_quality:
-            self.best_quality, self.best_epoch = quality, self.epoch
+            self.best_quality = quality
             self.best_weights = {name: value.detach().clone() for name, value in self.network.weights.items()}
         return quality
 
@@ -235,7 +241,8 @@ class Training:
             "epoch": self.epoch,
             "steps_unseen": self.steps_unseen,
             "curve": self.curve,
-            "best": [self.best_quality, self.best_epoch],
+            "best_quality": self.best_quality,
+            "risen": [self.risen_quality, self.risen_epoch],
             "best_weights": self.best_weights,
             "network": self.network.state,
             "random": torch.get_rng_state(),
@@ -254,7 +261,8 @@ class Training:
         if state["fingerprint"] != self.fingerprint:
             return
         self.epoch, self.steps_unseen, self.curve = state["epoch"], state["steps_unseen"], state["curve"]
-        self.best_quality, self.best_epoch = state["best"]
+        self.best_quality = state["best_quality"]
+        self.risen_quality, self.risen_epoch = state["risen"]
         self.best_weights = state["best_weights"]
         self.network.state = state["network"]
         torch.set_rng_state(state["random"])

@@ -75,6 +75,16 @@ def network(table: pd.DataFrame, schema: Schema, **params) -> tuple[Network, Mod
     return net, modes
 
 
+def test_looking_conditions_up_is_multiplying_with_them():
+    net, _ = network(*small_world(600))
+    wanted = net._draw_conditions(500)
+    torch.manual_seed(1)
+    looked_up = net._raw(net._generator, wanted)
+    torch.manual_seed(1)
+    noise = torch.randn(500, 128)
+    assert torch.allclose(looked_up, net._generator(net._with_conditions(noise, wanted)), atol=1e-4)
+
+
 def test_rows_drawn_for_a_condition_satisfy_it():
     table = pd.DataFrame({"a": list("xxxxyyz") * 50, "b": list("pq") * 175}).astype("category")
     net, _ = network(table, Schema(columns=[Column(name=name, kind="category") for name in "ab"]))

@@ -109,7 +109,6 @@ def test_patience_ends_a_training_that_no_longer_gets_better_and_keeps_the_best(
     assert len(generator.curve) < 2_000
     marks = {point["epoch"]: point["quality"] for point in generator.curve if "quality" in point}
     best = max(marks, key=marks.get)
-    assert len(generator.curve) - best >= 20
     again = quick(epochs=best, patience=0).fit(*small_world(600))
     pd.testing.assert_frame_equal(generator.sample(30), again.sample(30))
 
