@@ -118,6 +118,8 @@ def _top(profile: ColumnProfile, rows: int) -> str:
 
 
 def _counts(profile: ColumnProfile) -> list[int]:
+    if not profile.histogram and profile.top and profile.top[0].rows == 1:
+        return []
     return profile.histogram.counts if profile.histogram else [top.rows for top in profile.top]
 
 
@@ -200,7 +202,9 @@ def _distribution(profile: ColumnProfile) -> None:
         kind = "temporal" if profile.kind == "datetime" else "quantitative"
         x = {"x": {"field": "from", "type": kind, "title": None}, "x2": {"field": "to"}}
     else:
-        bars = pd.DataFrame({"value": [_short(top.value) for top in profile.top], "rows": _counts(profile)})
+        bars = pd.DataFrame(
+            {"value": [_short(top.value) for top in profile.top], "rows": [t.rows for t in profile.top]}
+        )
         x = {"x": {"field": "value", "type": "nominal", "title": None, "sort": None}}
     spec = {"mark": {"type": "bar", "color": REAL, "tooltip": True}, "encoding": x | {"y": rows, "y2": {"datum": 0}}}
     st.vega_lite_chart(bars, spec, height=220, alt=f"Distribution of {profile.name}")

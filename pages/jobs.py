@@ -14,36 +14,50 @@ if not workspace.jobs(limit=1):
     empty("Nothing has been trained yet", "Trainings and other long work appear here.", "train.py", "Train")
     st.stop()
 
+
+def show_log(job_id: str) -> None:
+    st.code(workspace.log_tail(job_id) or "The log is empty.", language=None, wrap_lines=True)
+
+
 if chosen := asked_job(workspace):
     follow(workspace, chosen)
     with st.expander("Log", icon=":material/article:"):
-        st.code(workspace.log_tail(chosen) or "The log is empty.", language=None, wrap_lines=True)
+        live = "3s" if workspace.job(chosen).state in ACTIVE else None
+        st.fragment(show_log, run_every=live)(chosen)
+
+
+def choose() -> None:
+    """Show the selected job above the list."""
+    if rows := st.session_state.jobs.selection.rows:
+        st.query_params["job"] = st.session_state.jobs_shown[rows[0]]
 
 
 @st.fragment(run_every="2s" if any(workspace.jobs(state=state) for state in ACTIVE) else None)
 def history() -> None:
     jobs = workspace.jobs(limit=200)
+    names = {dataset.id: dataset.name for dataset in workspace.datasets()}
     table = pd.DataFrame(
         {
-            "What": [job_title(workspace, job) for job in jobs],
+            "What": [job_title(job, names.get(job.dataset_id)) for job in jobs],
             "State": [STATES[job.state][2] for job in jobs],
             "Progress": [100 * job.progress for job in jobs],
             "Started": [ago(job.started or job.created) for job in jobs],
             "Took": [duration(job.seconds) if job.seconds else "" for job in jobs],
         }
     )
-    picked = st.dataframe(
+    st.dataframe(
         table,
         hide_index=True,
-        on_select="rerun",
+        on_select=choose,
         selection_mode="single-row",
         key="jobs",
         column_config={"Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%")},
         alt="Jobs, newest first",
-    ).selection.rows
+    )
+    # A job may come in while a row is selected: the selection is read against the list it was made in.
+    st.session_state.jobs_shown = [job.id for job in jobs]
     st.caption(f"{count(len(jobs), 'job')}, newest first. Select one to see its log, cancel it or run it again.")
-    if picked and jobs[picked[0]].id != chosen:
-        st.query_params["job"] = jobs[picked[0]].id
+    if st.query_params.get("job") != chosen:
         st.rerun()
 
 

@@ -20,17 +20,22 @@ STATES = {
     "cancelled": (":material/cancel:", "gray", "cancelled"),
     "interrupted": (":material/power_off:", "orange", "interrupted"),
 }
+KINDS = {
+    "sample": "Write more rows",
+    "evaluate": "Judge again",
+    "tune": "Search settings of",
+    "converse": "Write conversations",
+}
+"""What jobs do, where the kind's own name does not say it."""
+CURVES = ["#009E73", "#CC79A7", "#7A6FD8", "#56B4E9", "#E69F00"]
+"""Colours of curves: none of those that mean real or synthetic."""
 
 
-def job_title(workspace: Workspace, job: Job) -> str:
+def job_title(job: Job, table: str | None) -> str:
     """What the job does, in words: Train CTGAN on adult.csv."""
     model = job.arguments.get("model")
     what = f" {GENERATORS[model].title}" if model in GENERATORS else ""
-    try:
-        on = f" on {workspace.dataset(job.dataset_id).name}" if job.dataset_id else ""
-    except NotFound:
-        on = ""
-    return f"{job.kind.capitalize()}{what}{on}"
+    return f"{KINDS.get(job.kind, job.kind.capitalize())}{what}{f' on {table}' if table else ''}"
 
 
 def follow(workspace: Workspace, job_id: str, when_ended: Callable[[Job], None] | None = None) -> None:
@@ -56,8 +61,9 @@ def job_card(workspace: Workspace, job: Job) -> None:
     """One job: its state, progress, curves, and what can be done about it."""
     icon, color, word = STATES[job.state]
     with st.container(border=True):
+        table = workspace.dataset(job.dataset_id).name if job.dataset_id else None
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.markdown(f"**{plain(job_title(workspace, job))}**")
+            st.markdown(f"**{plain(job_title(job, table))}**")
             st.badge(word, icon=icon, color=color)
         if job.state in ACTIVE:
             st.progress(min(max(job.progress, 0.0), 1.0), text=_how_far(job))
@@ -65,7 +71,10 @@ def job_card(workspace: Workspace, job: Job) -> None:
             st.caption(f"Took {_took(job)}, ended {ago(job.finished)}.")
         else:
             _why_ended(job)
-        curves(workspace.events(job.id))
+        # What was read before is kept: a long training reports thousands of times.
+        events = st.session_state.setdefault(f"events_{job.id}", [])
+        events += workspace.events(job.id, after=events[-1].seq if events else 0)
+        curves(events)
         _actions(workspace, job)
 
 
@@ -149,4 +158,10 @@ def curves(events: list[Event]) -> None:
         with column:
             st.caption(title)
             lines = points[names].dropna(how="all").rename(columns=label)
-            st.line_chart(lines, height=180, x_label=label(x) if x else "", alt=f"{title} while training")
+            st.line_chart(
+                lines,
+                height=180,
+                x_label=label(x) if x else "",
+                color=CURVES[: len(names)],
+                alt=f"{title} while training",
+            )

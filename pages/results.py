@@ -41,8 +41,8 @@ def model_title(run: Run) -> str:
 
 
 def run_title(run: Run) -> str:
-    """A run in a few words: CTGAN, 26,049 rows, 5 minutes ago."""
-    return f"{model_title(run)}  ·  {run.rows:,} rows  ·  seed {run.seed}  ·  {ago(run.created)}"
+    """A run in a few words: CTGAN, 5 minutes ago, 26,049 rows, seed 0."""
+    return f"{model_title(run)}  ·  {ago(run.created)}  ·  {run.rows:,} rows  ·  seed {run.seed}"
 
 
 def figures_in_words(run: Run) -> str:

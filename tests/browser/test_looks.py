@@ -18,6 +18,7 @@ DATA = Path(__file__).parent.parent / "data"
 PAGES = {
     "home": "/",
     "data": "/data",
+    "data-checks": "/data#Checks",
     "data-rows": "/data#Rows",
     "data-holdout": "/data#Holdout",
     "data-add": "/data?view=add",
