@@ -162,6 +162,6 @@ def curves(events: list[Event]) -> None:
                 lines,
                 height=180,
                 x_label=label(x) if x else "",
-                color=CURVES[: len(names)],
+                color=[CURVES[place % len(CURVES)] for place in range(len(names))],
                 alt=f"{title} while training",
             )

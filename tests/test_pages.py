@@ -260,3 +260,56 @@ def test_a_deleted_dataset_is_gone_from_the_pages(visit, workspace, dataset):
     page.run()
     assert not page.exception
     assert "Or start from a sample" in texts(page)
+
+
+AWKWARD = {
+    "one row": "a,b\n1,x\n",
+    "one column": "a\n" + "1\n2\n" * 20,
+    "all missing": "a,b\n" + ",\n" * 20,
+    "names": "select,<script>alert(1)</script>,![](http://x.y),=cmd|'A0,🎭,:material/home:,$x$\n"
+    + "1,2,3,4,5,6,7\n" * 20,
+    "twice and blank": "a,a,,\n" + "1,2,3,4\n" * 20,
+}
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_awkward_tables_can_be_looked_at_and_trained_on(visit, workspace, tmp_path, name):
+    file = tmp_path / "awkward.csv"
+    file.write_text(AWKWARD[name], encoding="utf-8")
+    workspace.add_dataset(file, "](http://x.y) *awkward*.csv")
+    for tab in ("Columns", "Rows", "Holdout"):
+        page = visit("data")
+        page.session_state["data_view"] = tab
+        page.run()
+        assert not page.exception
+        assert not page.error
+    assert not visit("home").exception
+    assert not visit("train").exception
+
+
+def test_a_tiny_table_can_be_compared(visit, workspace, tmp_path):
+    file = tmp_path / "tiny.csv"
+    file.write_text("a,b\n1,\n2,\n3,\n", encoding="utf-8")
+    dataset = workspace.add_dataset(file, "tiny.csv")
+    job = workspace.wait(workspace.train(dataset.id, "bootstrap", metrics=QUICK).id)
+    assert job.state == "done", job.error
+    for tab in ("Scores", *list(CHARTS)[:-1]):
+        page = visit("compare")
+        page.session_state["compare_view"] = tab
+        page.run()
+        assert not page.exception
+        assert not page.error
+
+
+def many_curves():
+    from pages.progress import curves
+    from workspace.catalog import Event
+
+    names = [f"loss_{n}" for n in range(7)]
+    curves([Event(seq=n, curve={"epoch": n, "quality": n / 10} | dict.fromkeys(names, 1.0)) for n in range(3)])
+
+
+def test_curves_are_drawn_however_many_there_are():
+    page = AppTest.from_function(many_curves, default_timeout=30).run()
+    assert not page.exception
+    assert [caption.value for caption in page.caption] == ["Loss", "Quality"]
