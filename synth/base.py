@@ -134,6 +134,23 @@ class Generator(ABC):
         """Whether the packages this generator needs are installed."""
         return all(find_spec(package) is not None for package in cls.needs)
 
+    # What a fit costs, for those who estimate it ---------------------------------------------------------------
+
+    @classmethod
+    def passes(cls, params: Params, rows: int) -> float:
+        """How often a fit goes over a table of `rows` rows, at most: what its time grows with."""
+        return float(getattr(params, "epochs", 1))
+
+    @classmethod
+    def lasting(cls, passes: int, rows: int) -> Params:
+        """The parameters of a fit that goes over the table `passes` times, if it can, and is otherwise usual."""
+        return cls.Params.model_validate({"epochs": passes} if "epochs" in cls.Params.model_fields else {})
+
+    @classmethod
+    def variant(cls, params: Params) -> str:
+        """Which of several models the parameters choose, where these cost very differently; empty: there is one."""
+        return ""
+
     # What subclasses write -------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -41,7 +41,12 @@ def database_url() -> Iterator[str | None]:
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str | None) -> Settings:
     return Settings(
-        workspace=tmp_path / "workspace", database_url=database_url, plugins=[PLUGIN], slots=2, threads_per_job=1
+        workspace=tmp_path / "workspace",
+        database_url=database_url,
+        plugins=[PLUGIN],
+        slots=2,
+        threads_per_job=1,
+        calibrate=False,
     )
 
 

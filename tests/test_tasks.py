@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from synth import GENERATORS
+from synth import GENERATORS, Schema
 from tests.conftest import ROWS
 from workspace.catalog import Dataset, Job
 from workspace.workspace import Workspace
@@ -55,6 +55,25 @@ def test_sampling_again_gives_a_run_of_its_own_that_outlives_the_first(workspace
     workspace.delete_run(trained.run_id)
     assert len(workspace.synthetic_table(run.id)) == 7
     assert GENERATORS["bootstrap"].load(run.folder / "model").rows_seen == 80
+
+
+def test_rows_are_drawn_under_conditions_and_keep_rules_and_the_run_tells_of_both(workspace, dataset):
+    rule = {"kind": "range", "column": "age", "low": 25}
+    workspace.set_schema(dataset.id, Schema.model_validate({**dataset.schema.model_dump(), "rules": [rule]}))
+    workspace.start()
+    job = workspace.wait(workspace.train(dataset.id, "bootstrap", rows=30, conditions={"city": "Oslo"}, metrics=[]).id)
+    run = workspace.run(job.run_id)
+    table = workspace.synthetic_table(run.id)
+    assert len(table) == 30 and set(table["city"]) == {"Oslo"} and table["age"].min() >= 25
+    assert run.conditions["cases"][0]["where"] == {"city": "Oslo"}
+    assert run.rules[0].rows > 0
+
+
+def test_choices_for_metrics_are_kept_with_the_run(workspace, trained):
+    job = workspace.wait(workspace.evaluate(trained.run_id, QUICK, options={"sensitive": ["age"]}).id)
+    assert job.state == "done" and workspace.run(trained.run_id).options == {"sensitive": ["age"]}
+    with pytest.raises(ValueError, match="no option colour"):
+        workspace.evaluate(trained.run_id, options={"colour": "red"})
 
 
 def test_judging_again_adds_scores_and_keeps_those_there_are(workspace, trained):

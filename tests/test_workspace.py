@@ -166,8 +166,8 @@ def test_a_training_that_cannot_work_is_refused_at_once(workspace, dataset, mode
 
 def test_a_training_that_memory_would_not_hold_is_refused_with_reasons(workspace, dataset):
     # 80 rows of 3 modelled columns once took a terabyte.
-    workspace.keep_measured([Measured("fit:slow", {"once": 1, "cells": 240}, seconds=1, memory_mb=1e6)])
-    with pytest.raises(ValueError, match=r"expected to take 1000\.0 GB of memory, and \S+ GB are free"):
+    workspace.keep_measured([Measured("fit:slow", {"once": 1, "cells": 240}, seconds=1, taken_mb=1e6, kept_mb=0)])
+    with pytest.raises(ValueError, match=r"expected to take 1000\.\d GB of memory, and \S+ GB are free"):
         workspace.train(dataset.id, "slow")
     assert not workspace.jobs()
 

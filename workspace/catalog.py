@@ -37,6 +37,7 @@ from sqlalchemy.types import TypeDecorator
 
 from metrics import Score
 from synth import Schema
+from synth.keeping import RuleReport
 from workspace.orders import Order
 from workspace.tables import Rejected
 
@@ -88,7 +89,7 @@ class _Utc(TypeDecorator[datetime]):
 class _Typed(TypeDecorator[Any]):
     """A pydantic type, stored as JSON."""
 
-    impl = JSON
+    impl = JSON(none_as_null=True)
     cache_ok = True
 
     def __init__(self, kind: Any):
@@ -97,10 +98,10 @@ class _Typed(TypeDecorator[Any]):
         self._adapter = TypeAdapter(kind)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return self._adapter.dump_python(value, mode="json")
+        return None if value is None else self._adapter.dump_python(value, mode="json")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return self._adapter.validate_python(value)
+        return None if value is None else self._adapter.validate_python(value)
 
 
 class Row(DeclarativeBase):
@@ -110,6 +111,7 @@ class Row(DeclarativeBase):
         Split: _Typed(Split),
         Order: _Typed(Order),
         list[Rejected]: _Typed(list[Rejected]),
+        list[RuleReport]: _Typed(list[RuleReport]),
         list[str]: JSON,
         dict[str, Any]: JSON(none_as_null=True),
         dict[str, float]: JSON,
@@ -247,6 +249,10 @@ class Run(Row):
     """The rows held out from its training: it must be judged against these."""
     conditions: Mapped[dict[str, Any] | None]
     """What its rows had to fulfil, when they were drawn under conditions."""
+    options: Mapped[dict[str, Any] | None]
+    """What the analyst chose for single metrics, as `metrics.OPTIONS` lists it."""
+    rules: Mapped[list[RuleReport] | None]
+    """How often the model by itself would have broken each rule; in the table none is broken."""
     parent_id: Mapped[str | None] = mapped_column(String(32))
     """The run whose model it shares, when it was drawn again without training."""
     fit_seconds: Mapped[float | None]
@@ -316,7 +322,10 @@ class Measurement(Row):
     """`start`, `judge`, or `fit:` and `draw:` with the generator's name."""
     quantities: Mapped[dict[str, float]]
     seconds: Mapped[float]
-    memory_mb: Mapped[float]
+    taken_mb: Mapped[float]
+    """The most memory held at once, beyond what was held before."""
+    kept_mb: Mapped[float]
+    """Memory held afterwards, beyond what was held before."""
 
 
 class Catalog:

@@ -13,7 +13,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -29,6 +29,8 @@ CODED_NUMBER = 11
 """Width of a number in a coded table: a value and which of ten modes it belongs to."""
 MOST_LEVELS = 500
 """Levels of one category beyond which generators group them."""
+MOST_JUDGED = 20_000
+"""Rows beyond which most metrics look at a sample."""
 STAGES = ("start", "fit", "draw", "judge")
 
 
@@ -66,13 +68,22 @@ class Measured:
     stage: str
     quantities: dict[str, float]
     seconds: float
-    memory_mb: float
+    taken_mb: float
+    """The most memory held at once, beyond what was held before."""
+    kept_mb: float
+    """Memory held afterwards, beyond what was held before."""
     here: bool = True
 
+    @property
+    def costs(self) -> tuple[float, float, float]:
+        return self.seconds, self.taken_mb, self.kept_mb
 
-def stage_name(stage: str, model: str) -> str:
-    """Fits and draws are priced by generator, the rest together."""
-    return f"{stage}:{model}" if stage in ("fit", "draw") else stage
+
+def stage_name(stage: str, kind: type[Generator], params: Params) -> str:
+    """Fits and draws are priced by generator, and by its variant if it has several; the rest together."""
+    if stage not in ("fit", "draw"):
+        return stage
+    return ":".join(filter(None, (stage, kind.name, kind.variant(params))))
 
 
 def quantities(stage: str, shape: Shape, passes: float, drawn: int) -> dict[str, float]:
@@ -82,8 +93,13 @@ def quantities(stage: str, shape: Shape, passes: float, drawn: int) -> dict[str,
     if stage == "draw":
         return {"once": 1, "cells": drawn * shape.columns, "coded": drawn * shape.width}
     if stage == "judge":
-        rows = shape.rows + drawn
-        return {"once": 1, "cells": rows * shape.columns, "pairs": rows * shape.columns**2}
+        looked_at = min(shape.rows, MOST_JUDGED) + min(drawn, MOST_JUDGED)
+        return {
+            "once": 1,
+            "cells": (shape.rows + drawn) * shape.columns,
+            "looked_at": looked_at * shape.columns,
+            "pairs": looked_at * shape.columns**2,
+        }
     return {
         "once": 1,
         "cells": shape.rows * shape.columns,
@@ -93,32 +109,32 @@ def quantities(stage: str, shape: Shape, passes: float, drawn: int) -> dict[str,
     }
 
 
-def passes(params: Params) -> float:
-    """How often a fit with these parameters goes over the table."""
-    return float(getattr(params, "epochs", 1))
-
-
 class Prices:
     """What quantities cost, learned from measurements."""
 
-    def __init__(self, measurements: Sequence[Measured], speed: float):
-        self.measurements = [*measurements, *_reference(speed)]
+    def __init__(self, measurements: Sequence[Measured]):
+        self.measurements = measurements
 
     def knows(self, stage: str) -> bool:
         """Whether this stage was measured on this machine."""
         return any(measured.stage == stage and measured.here for measured in self.measurements)
 
-    def cost(self, stage: str, amounts: dict[str, float]) -> tuple[float, float] | None:
-        """Expected seconds and megabytes; None when nothing like it was ever measured."""
+    def cost(self, stage: str, amounts: dict[str, float]) -> tuple[float, float, float] | None:
+        """Expected seconds, memory taken and memory kept; None when nothing like it was ever measured."""
         known = [measured for measured in self.measurements if measured.stage == stage]
         if not known:
             return None
         names = list(amounts)
         table = np.array([[measured.quantities.get(name, 0.0) for name in names] for measured in known])
         wanted = np.array([amounts[name] for name in names])
-        weights = np.array([(1.0 if measured.here else 0.1) for measured in known]) / (1 + _distance(table, wanted))
-        seconds = _priced(table, np.array([measured.seconds for measured in known]), weights, wanted)
-        return seconds, _priced(table, np.array([measured.memory_mb for measured in known]), weights, wanted)
+        weights = np.array([1.0 if measured.here else 0.1 for measured in known]) / (1 + _distance(table, wanted))
+        seconds, taken, kept = np.array([measured.costs for measured in known]).T
+        # Differences of a thousandth of a second and of a megabyte are noise.
+        return (
+            _priced(table, np.maximum(seconds, 1e-3), weights, wanted),
+            _priced(table, np.maximum(taken, 1.0), weights, wanted),
+            _priced(table, np.maximum(kept, 1.0), weights, wanted),
+        )
 
 
 def _distance(table: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -130,7 +146,6 @@ def _priced(table: np.ndarray, costs: np.ndarray, weights: np.ndarray, wanted: n
     """The cost of `wanted` at the prices (none below zero) that come nearest to `costs`, in relative terms."""
     from scipy.optimize import nnls
 
-    costs = np.maximum(costs, 1e-3)
     scale = np.maximum(table.max(axis=0), 1.0)
     prices, _ = nnls(table / scale * (weights / costs)[:, None], weights)
     return float(prices @ (wanted / scale))
@@ -138,19 +153,22 @@ def _priced(table: np.ndarray, costs: np.ndarray, weights: np.ndarray, wanted: n
 
 def estimate(prices: Prices, kind: type[Generator], params: Params, shape: Shape, drawn: int) -> Estimate:
     """What training `kind` on a table of this shape, drawing `drawn` rows and judging them will cost."""
-    stages, memory = {}, 0.0
+    stages, memory, held = {}, 0.0, 0.0
+    passes = kind.passes(params, shape.rows)
     for stage in STAGES:
-        cost = prices.cost(stage_name(stage, kind.name), quantities(stage, shape, passes(params), drawn))
-        stages[stage], needed = cost or (0.0, 0.0)
-        memory = max(memory, needed)
-    fit = stage_name("fit", kind.name)
+        name, amounts = stage_name(stage, kind, params), quantities(stage, shape, passes, drawn)
+        seconds, taken, kept = prices.cost(name, amounts) or (0.0, 0.0, 0.0)
+        if stage == "fit" and (limit := getattr(params, "time_limit_s", 0)):
+            before, _, _ = prices.cost(name, quantities(stage, shape, 0.0, drawn)) or (0.0, 0.0, 0.0)
+            seconds = min(seconds, before + limit)
+        stages[stage], memory, held = seconds, max(memory, held + taken), held + kept
     return Estimate(
         seconds=sum(stages.values()),
         memory_mb=memory,
         free_mb=free_mb(),
-        basis=_basis(prices, kind, fit),
+        basis=_basis(prices, kind, stage_name("fit", kind, params)),
         stages=stages,
-        measured_here=prices.knows(fit),
+        measured_here=prices.knows(stage_name("fit", kind, params)),
     )
 
 
@@ -164,18 +182,11 @@ def _basis(prices: Prices, kind: type[Generator], fit: str) -> str:
 
 
 @cache
-def _shipped() -> dict:
-    return json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.is_file() else {"speed": 1.0, "measured": []}
-
-
-def _reference(speed: float) -> list[Measured]:
-    """The shipped measurements, as if this machine had made them."""
-    shipped = _shipped()
-    slower = speed / shipped["speed"]
-    return [
-        Measured(row["stage"], row["quantities"], row["seconds"] * slower, row["memory_mb"], here=False)
-        for row in shipped["measured"]
-    ]
+def shipped() -> tuple[Measured, ...]:
+    """What another machine measured, as if this one had, by how fast it is."""
+    told = json.loads(REFERENCE.read_text(encoding="utf-8"))
+    slower = speed() / told["speed"]
+    return tuple(replace(Measured(**row, here=False), seconds=row["seconds"] * slower) for row in told["measured"])
 
 
 @cache

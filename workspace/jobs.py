@@ -84,6 +84,20 @@ class Process:
         return None
 
 
+def job_environment(settings: Settings) -> dict[str, str]:
+    """The variables a job's process starts with: the settings, and its share of the threads."""
+    return {
+        **os.environ,
+        **settings.environment(),
+        **dict.fromkeys(THREAD_LIMITS, str(settings.threads_per_job)),
+        # Waiting threads sleep: spinning ones slow two trainings on two cores eightfold.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
 class Processes:
     """Runs jobs as worker processes of this machine."""
 
@@ -102,7 +116,7 @@ class Processes:
             worker = subprocess.Popen(
                 [sys.executable, "-m", "workspace.worker", job.id],
                 cwd=ROOT,
-                env=self._environment(),
+                env=job_environment(self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -110,18 +124,6 @@ class Processes:
             )
         self._children[worker.pid] = worker
         return Process.of(worker.pid)
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            **self.settings.environment(),
-            **dict.fromkeys(THREAD_LIMITS, str(self.settings.threads_per_job)),
-            # Waiting threads sleep: spinning ones slow two trainings on two cores eightfold.
-            "OMP_WAIT_POLICY": "PASSIVE",
-            "TOKENIZERS_PARALLELISM": "false",
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-            "PYTHONUNBUFFERED": "1",
-        }
 
     def reap(self) -> dict[int, int]:
         """Collect workers that ended, and end what they started and left; their exit codes by process id."""
@@ -141,6 +143,13 @@ class Queue:
         self.settings = settings
         self.changed = threading.Event()
         """Set when there may be something for a dispatcher of this process to do at once."""
+        self.to_measure: dict[str, bool] = {}
+        """Generators whose price on this machine somebody asked for, and whether it was measured already."""
+
+    def measure(self, model: str) -> None:
+        """Have a dispatcher of this process measure a generator, once."""
+        if self.settings.calibrate:
+            self.to_measure.setdefault(model, False)
 
     def submit(
         self,
@@ -304,6 +313,7 @@ class Dispatcher(threading.Thread):
         super().__init__(name="dispatcher", daemon=True)
         self.queue = queue
         self.processes = Processes(queue.settings)
+        self._calibration: subprocess.Popen[bytes] | None = None
         self._closing = threading.Event()
 
     def run(self) -> None:
@@ -322,6 +332,7 @@ class Dispatcher(threading.Thread):
             self._watch(job, codes)
         while job := self.queue.claim():
             self.queue.attach(job.id, self.processes.start(job))
+        self._calibrate()
 
     def close(self) -> None:
         """Stop dispatching. Workers go on; the next dispatcher adopts them."""
@@ -329,6 +340,25 @@ class Dispatcher(threading.Thread):
         self.queue.changed.set()
         if self.is_alive():
             self.join()
+        if self._calibration is not None:
+            self._calibration.kill()
+            self._calibration.wait()
+
+    def _calibrate(self) -> None:
+        """Measure one generator at a time, behind everything else this machine does."""
+        if self._calibration is not None and self._calibration.poll() is None:
+            return
+        model = next((model for model, measured in self.queue.to_measure.items() if not measured), None)
+        if model is not None:
+            self.queue.to_measure[model] = True
+            self._calibration = subprocess.Popen(
+                [sys.executable, "-m", "workspace.calibrate", "--here", model],
+                cwd=ROOT,
+                env=job_environment(self.queue.settings),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
 
     def _watch(self, job: Job, codes: dict[int, int]) -> None:
         process = process_of(job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from sqlalchemy import delete, update
@@ -52,15 +52,16 @@ class Runs(Datasets):
         run = self.run(run_id)
         return self.real_part(run.dataset_id, run.split, run.schema, part, rows, seed)
 
-    def keep_scores(self, run: Run, scores: dict[str, Score]) -> None:
-        """Store how a run was judged, beside what was measured of it before."""
+    def keep_scores(self, run: Run, scores: dict[str, Score], options: dict[str, Any] | None = None) -> None:
+        """Store how a run was judged, beside what was measured of it before, and by which new options."""
         kept = {name: score.model_dump(mode="json") for name, score in {**run.scores, **scores}.items()}
         with self.incoming() as folder:
             file = folder / "scores.json"
             file.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
             file.replace(run.folder / "scores.json")
         with self.catalog.session() as session:
-            session.execute(update(Run).where(Run.id == run.id).values(note=""))
+            chosen = {} if options is None else {"options": options}
+            session.execute(update(Run).where(Run.id == run.id).values(note="", **chosen))
 
     def export(self, run_id: str, format: str = "csv", *, spreadsheet_safe: bool = False) -> Path:
         """A synthetic table as a file, written once and kept beside the run."""

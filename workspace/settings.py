@@ -56,7 +56,12 @@ class Settings(BaseSettings):
         description="Jobs that run at once; unset: the cores divided by `threads_per_job`, at least one.",
     )
     memory_share: float = Field(
-        0.9, gt=0, le=1, description="Share of the free memory a job may be expected to take before it is refused."
+        0.9,
+        gt=0,
+        description="Share of the free memory a job may be expected to take before it is refused; above 1 to dare more.",
+    )
+    calibrate: bool = Field(
+        True, description="Measure in the background, once, what a generator costs on this machine."
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where neural generators compute.")
     cancel_grace_s: float = Field(

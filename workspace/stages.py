@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from synth import GENERATORS
 from workspace.catalog import Job, Run
-from workspace.estimate import Measured, Prices, estimate, passes, quantities, speed, stage_name
-from workspace.meter import Meter, cpu_seconds, peak_mb
+from workspace.estimate import Measured, estimate, quantities, stage_name
+from workspace.meter import Meter, cpu_seconds, held_mb, peak_mb
 from workspace.progress import Progress, Stage
 
 if TYPE_CHECKING:
@@ -49,29 +49,31 @@ class Stages:
         self.kind = GENERATORS[run.model]
         self.params = self.kind.Params.model_validate(run.params)
         self.shape = work.workspace.shape(work.workspace.dataset(run.dataset_id))
-        prices = Prices(work.workspace.measured(), speed())
-        expected = estimate(prices, self.kind, self.params, self.shape, run.rows).stages
+        self._passes = self.kind.passes(self.params, self.shape.rows)
+        expected = estimate(work.workspace.prices(), self.kind, self.params, self.shape, run.rows).stages
         self._shares = {name: max(expected[name], 0.02 * sum(expected.values()), 1e-3) for name in names}
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Stage]:
-        """Do the work of one stage; yields its report."""
+    def stage(self, name: str, *, typical: bool = True) -> Iterator[Stage]:
+        """Do the work of one stage; yields its report. What is not `typical` leaves no measurement."""
         before = sum(self._shares[earlier] for earlier in self.names[: self.names.index(name)])
         report = self.work.progress.stage(TITLES[name], self._place(before), self._place(before + self._shares[name]))
         meter = Meter()
         report(0.0)
         yield report
         self.work.progress.flush()
-        if self.work.job.attempts == 1:
-            self._keep(name, meter.busy_seconds, report.reached.get("epoch", passes(self.params)))
+        if typical and self.work.job.attempts == 1:
+            self._keep(name, meter, report.reached.get("epoch", self._passes))
 
     def _place(self, seconds: float) -> float:
         """Where in the job's progress this is, of the seconds the stages should take."""
         return self.begin + (1 - self.begin) * seconds / sum(self._shares.values())
 
-    def _keep(self, name: str, seconds: float, passed: float) -> None:
+    def _keep(self, name: str, meter: Meter, passed: float) -> None:
+        seconds, taken, kept = meter.busy_seconds, meter.taken_mb, meter.kept_mb
         if name == "start":
-            seconds = cpu_seconds()  # with what the interpreter and its imports took
+            # With what the interpreter and its imports took.
+            seconds, taken, kept = cpu_seconds(), peak_mb(), held_mb()
+        stage = stage_name(name, self.kind, self.params)
         amounts = quantities(name, self.shape, passed, self.run.rows)
-        measured = Measured(stage_name(name, self.run.model), amounts, round(seconds, 4), round(peak_mb(), 1))
-        self.work.workspace.keep_measured([measured])
+        self.work.workspace.keep_measured([Measured(stage, amounts, seconds, taken, kept)])

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import select
 
 from workspace.catalog import Catalog, Dataset, Job, Measurement, Run, Talk, new_id
-from workspace.estimate import Measured, machine
+from workspace.estimate import Measured, Prices, machine, shipped
 from workspace.jobs import Process, Queue, process_of
 from workspace.settings import HOST, Settings
 
@@ -66,15 +66,19 @@ class Store:
         query = select(Measurement).where(Measurement.machine == here).order_by(Measurement.id.desc())
         with self.catalog.session() as session:
             rows = session.scalars(query.limit(MEASUREMENTS_READ)).all()
-        return [Measured(row.stage, row.quantities, row.seconds, row.memory_mb) for row in rows]
+        return [Measured(row.stage, row.quantities, row.seconds, row.taken_mb, row.kept_mb) for row in rows]
+
+    def prices(self) -> Prices:
+        """What work costs here, as far as is known."""
+        return Prices([*self.measured(), *shipped()])
 
     def keep_measured(self, measured: Sequence[Measured]) -> None:
         """Store what stages took, for the estimates to come."""
         here = machine(self.settings.threads_per_job)
         with self.catalog.session() as session:
             for one in measured:
-                row = Measurement(stage=one.stage, quantities=one.quantities)
-                row.machine, row.seconds, row.memory_mb = here, one.seconds, one.memory_mb
+                row = Measurement(machine=here, stage=one.stage, quantities=one.quantities)
+                row.seconds, row.taken_mb, row.kept_mb = one.seconds, one.taken_mb, one.kept_mb
                 session.add(row)
 
     @contextmanager

@@ -17,7 +17,14 @@ from workspace.catalog import Run, new_id
 from workspace.stages import Arguments, Stages, Work
 
 
-class Training(Arguments):
+class Judging(Arguments):
+    metrics: list[str] | None = None
+    """Names of the metrics to judge by; None: all."""
+    options: dict[str, Any] | None = None
+    """Choices for single metrics, as `metrics.OPTIONS` lists them; None: those of the run."""
+
+
+class Training(Judging):
     model: str
     params: dict[str, Any]
     rows: int | None = None
@@ -25,20 +32,13 @@ class Training(Arguments):
     seed: int = 0
     conditions: dict[str, Any] | None = None
     """What the rows to draw must fulfil, as `synth.conditions.Conditions` has it."""
-    metrics: list[str] | None = None
-    """Names of the metrics to judge by; None: all."""
 
 
-class Drawing(Arguments):
+class Drawing(Judging):
+    parent: str
     rows: int
     seed: int
-    parent: str
     conditions: dict[str, Any] | None = None
-    metrics: list[str] | None = None
-
-
-class Judging(Arguments):
-    metrics: list[str] | None = None
 
 
 def train(work: Work) -> None:
@@ -49,7 +49,7 @@ def train(work: Work) -> None:
     """
     asked = Training.model_validate(work.job.arguments)
     if work.job.run_id is not None:
-        judge_again(work, asked.metrics)
+        judge_again(work, asked)
         return
     dataset = work.workspace.dataset(work.job.dataset_id)
     run = new_run(
@@ -62,19 +62,20 @@ def train(work: Work) -> None:
         schema=dataset.schema.released,
         split=dataset.split,
         conditions=asked.conditions,
+        options=asked.options,
     )
     stages = Stages(work, run, ("start", "fit", "draw", "judge"))
     with stages.stage("start"):
         table = work.workspace.real_part(dataset.id, run.split, run.schema, "train")
     make(work, run, table, stages)
-    judge(work, asked.metrics, stages)
+    judge(work, asked, stages)
 
 
 def sample(work: Work) -> None:
     """Draw another table from a run's model and publish it as a run of its own, then judge it."""
     asked = Drawing.model_validate(work.job.arguments)
     if work.job.run_id is not None:
-        judge_again(work, asked.metrics)
+        judge_again(work, asked)
         return
     parent = work.workspace.run(asked.parent)
     run = new_run(
@@ -87,6 +88,7 @@ def sample(work: Work) -> None:
         schema=parent.schema,
         split=parent.split,
         conditions=asked.conditions,
+        options=asked.options,
         parent_id=parent.id,
         fit_seconds=parent.fit_seconds,
     )
@@ -95,13 +97,13 @@ def sample(work: Work) -> None:
     shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=_link)
     _draw(work, stages.kind.load(work.folder / "model"), run, stages)
     work.publish(run)
-    judge(work, asked.metrics, stages)
+    judge(work, asked, stages)
 
 
 def evaluate(work: Work) -> None:
     """Judge a run again, for example by metrics that were not asked for at first."""
     asked = Judging.model_validate(work.job.arguments)
-    judge_again(work, asked.metrics)
+    judge_again(work, asked)
 
 
 def new_run(work: Work, **about: Any) -> Run:
@@ -120,23 +122,24 @@ def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
     work.publish(run)
 
 
-def judge_again(work: Work, names: list[str] | None) -> None:
+def judge_again(work: Work, asked: Judging) -> None:
     """Judge the run that the job made or was asked to judge."""
-    judge(work, names, Stages(work, work.workspace.run(work.job.run_id), ("judge",)))
+    judge(work, asked, Stages(work, work.workspace.run(work.job.run_id), ("judge",)))
 
 
 def _draw(work: Work, generator: Generator, run: Run, stages: Stages) -> None:
-    with stages.stage("draw") as report:
+    with stages.stage("draw", typical=not run.conditions) as report:
         begun = time.monotonic()
         chunks = generator.chunks(run.rows, conditions=run.conditions, report=report, seed=run.seed)
         tables.write(work.folder / "synthetic.duckdb", chunks, run.schema)
+        run.rules = generator.rule_report
         run.sample_seconds = time.monotonic() - begun
 
 
-def judge(work: Work, names: list[str] | None, stages: Stages) -> None:
+def judge(work: Work, asked: Judging, stages: Stages) -> None:
     """Judge the published run against the rows it was trained on and those held out from it."""
     workspace, run = work.workspace, work.workspace.run(work.job.run_id)
-    with stages.stage("judge") as report:
+    with stages.stage("judge", typical=asked.metrics is None) as report:
         judged = Tables(
             train=workspace.real_table(run.id, "train"),
             holdout=workspace.real_table(run.id, "holdout"),
@@ -144,9 +147,10 @@ def judge(work: Work, names: list[str] | None, stages: Stages) -> None:
             schema=run.schema,
             target=run.schema.target,
             seed=run.seed,
+            options=(run.options if asked.options is None else asked.options) or {},
         )
-        scores = metrics.evaluate(judged, names, report)
-    workspace.keep_scores(run, scores)
+        scores = metrics.evaluate(judged, asked.metrics, report)
+    workspace.keep_scores(run, scores, asked.options)
 
 
 def _link(source: str, target: str) -> None:

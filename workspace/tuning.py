@@ -20,8 +20,8 @@ from metrics import METRICS, Score, Tables
 from metrics.verdict import FIGURES, figure
 from synth import GENERATORS, Generator, Report
 from workspace.catalog import Job
-from workspace.stages import Arguments, Stages, Work
-from workspace.training import judge, judge_again, make, new_run
+from workspace.stages import Stages, Work
+from workspace.training import Judging, judge, judge_again, make, new_run
 
 if TYPE_CHECKING:
     import optuna
@@ -38,7 +38,7 @@ STARTUP_TRIALS = 3
 """Trials that are never cut short, for the later ones to be compared with."""
 
 
-class Tuning(Arguments):
+class Tuning(Judging):
     model: str
     params: dict[str, Any]
     """Where the search begins; what is not searched stays so."""
@@ -49,7 +49,6 @@ class Tuning(Arguments):
     objective: str = "fidelity"
     rows: int | None = None
     seed: int = 0
-    metrics: list[str] | None = None
 
 
 class Knob(BaseModel):
@@ -126,7 +125,7 @@ def tune(work: Work) -> None:
     """Search for the best parameters, train them on all training rows, and publish and judge that run."""
     asked = Tuning.model_validate(work.job.arguments)
     if work.job.run_id is not None:
-        judge_again(work, asked.metrics)
+        judge_again(work, asked)
         return
     dataset = work.workspace.dataset(work.job.dataset_id)
     schema = dataset.schema.released
@@ -145,11 +144,12 @@ def tune(work: Work) -> None:
         rows=asked.rows or dataset.train_rows,
         schema=schema,
         split=dataset.split,
+        options=asked.options,
     )
     stages = Stages(work, run, ("fit", "draw", "judge"), begin=share)
     (work.folder / "trials.json").write_text(json.dumps(search.told()), encoding="utf-8")
     make(work, run, table, stages)
-    judge(work, asked.metrics, stages)
+    judge(work, asked, stages)
 
 
 class _Search:
@@ -271,6 +271,7 @@ class _Search:
             schema=self.schema,
             target=self.schema.target,
             seed=self.asked.seed,
+            options=self.asked.options or {},
         )
         scores = metrics.evaluate(judged, metrics_of(self.asked.objective))
         return merit(self.asked.objective, scores)

@@ -17,7 +17,7 @@ from types import FrameType, TracebackType
 from synth import Stopped
 from workspace.catalog import Job, Run, now
 from workspace.jobs import ROOT, Process, changed
-from workspace.meter import cpu_seconds, peak_mb
+from workspace.meter import cpu_seconds, highest_mb
 from workspace.progress import Progress
 from workspace.settings import Settings
 from workspace.stages import Work
@@ -77,12 +77,12 @@ class Attempt:
             error,
             Job.pid == self.process.pid,
             cpu_seconds=cpu_seconds(),
-            peak_mb=peak_mb(),
+            peak_mb=highest_mb(),
             **values,
         )
 
     def _publish(self, run: Run) -> None:
-        run.cpu_seconds, run.peak_mb = cpu_seconds(), peak_mb()
+        run.cpu_seconds, run.peak_mb = cpu_seconds(), highest_mb()
         run.size_bytes = size_of(self.scratch)
         self.progress.flush()
         self._publishing = True

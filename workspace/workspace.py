@@ -9,11 +9,11 @@ from typing import Any, Self
 
 from sqlalchemy import delete, select, tuple_
 
-from metrics import METRICS
+from metrics import METRICS, OPTIONS
 from synth import GENERATORS, Generator, Params
 from synth.conditions import Conditions
 from workspace.catalog import Dataset, Event, Job, NotFound, Run
-from workspace.estimate import Estimate, Prices, Shape, estimate, speed
+from workspace.estimate import Estimate, Shape, estimate
 from workspace.jobs import Dispatcher
 from workspace.keys import Keys
 from workspace.store import LOCAL
@@ -55,8 +55,11 @@ class Workspace(Talks, Keys):
     ) -> Estimate:
         """What training a generator would take, told before it starts. Raises ValueError as `train` does."""
         dataset = self.dataset(dataset_id)
-        kind, chosen = _chosen(model, params or {})
-        return estimate(Prices(self.measured(), speed()), kind, chosen, self.shape(dataset), rows or dataset.train_rows)
+        kind, chosen = self._chosen(model, params or {})
+        expected = estimate(self.prices(), kind, chosen, self.shape(dataset), rows or dataset.train_rows)
+        if not expected.measured_here:
+            self.queue.measure(model)
+        return expected
 
     def shape(self, dataset: Dataset) -> Shape:
         """The size of a dataset as a generator meets it."""
@@ -73,25 +76,26 @@ class Workspace(Talks, Keys):
         metrics: list[str] | None = None,
         *,
         conditions: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
         owner: str = LOCAL,
     ) -> Job:
         """Train a generator, draw `rows` rows (default: as many as it learns from), and judge them.
 
-        Raises ValueError, in words, when the model, a parameter or the table does not fit, or when memory would
-        run out.
+        `conditions` is what the rows must fulfil (`synth.conditions.Conditions`), `metrics` names what they are
+        judged by (default: all), `options` are choices for single metrics (`metrics.OPTIONS`). Raises ValueError, in
+        words, when any of it does not fit, or when memory would run out.
         """
-        _, chosen = _chosen(model, params or {})
-        _known_metrics(metrics)
+        _, chosen = self._chosen(model, params or {})
         _check_rows(rows)
-        self._check_memory(self.estimate(dataset_id, model, params, rows))
         training = Training(
             model=model,
             params=chosen.model_dump(mode="json"),
             rows=rows,
             seed=seed,
             conditions=_checked(conditions),
-            metrics=metrics,
+            **_judging(metrics, options),
         )
+        self._check_memory(self.estimate(dataset_id, model, params, rows))
         return self.queue.submit("train", training.model_dump(), dataset_id=dataset_id, owner=owner)
 
     def tune(
@@ -107,6 +111,7 @@ class Workspace(Talks, Keys):
         rows: int | None = None,
         seed: int = 0,
         metrics: list[str] | None = None,
+        options: dict[str, Any] | None = None,
         owner: str = LOCAL,
     ) -> Job:
         """Search for the parameters that score best, and train a run with them.
@@ -115,8 +120,8 @@ class Workspace(Talks, Keys):
         (default: all that the generator declares tunable). The search ends after `trials`, or before `budget_s`
         seconds are over. `objective` is `fidelity`, `utility`, `privacy`, or the name of a metric.
         """
-        kind, chosen = _chosen(model, params or {})
-        _known_metrics(metrics)
+        kind, chosen = self._chosen(model, params or {})
+        _check_rows(rows)
         tunable = knobs(kind)
         search = list(tunable) if search is None else search
         if not search or not set(search) <= set(tunable):
@@ -128,7 +133,6 @@ class Workspace(Talks, Keys):
             raise ValueError(f"There is nothing to tune for called {objective!r}. There are {', '.join(objectives())}.")
         if trials < 1 or (budget_s is not None and budget_s <= 0):
             raise ValueError("Tuning takes at least one trial and a budget of more than 0 seconds.")
-        self._check_memory(self.estimate(dataset_id, model, params, rows))
         tuning = Tuning(
             model=model,
             params=chosen.model_dump(mode="json"),
@@ -138,8 +142,9 @@ class Workspace(Talks, Keys):
             objective=objective,
             rows=rows,
             seed=seed,
-            metrics=metrics,
+            **_judging(metrics, options),
         )
+        self._check_memory(self.estimate(dataset_id, model, params, rows))
         return self.queue.submit("tune", tuning.model_dump(), dataset_id=dataset_id, owner=owner)
 
     def trials(self, run_id: str) -> list[Trial]:
@@ -155,20 +160,27 @@ class Workspace(Talks, Keys):
         metrics: list[str] | None = None,
         *,
         conditions: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
         owner: str = LOCAL,
     ) -> Job:
         """Draw another table from a run's model, under conditions or not: a run of its own, without training."""
         run = self.run(run_id)
-        _known_metrics(metrics)
         _check_rows(rows)
-        drawing = Drawing(parent=run.id, rows=rows, seed=seed, conditions=_checked(conditions), metrics=metrics)
+        judging = _judging(metrics, options)
+        drawing = Drawing(parent=run.id, rows=rows, seed=seed, conditions=_checked(conditions), **judging)
         return self.queue.submit("sample", drawing.model_dump(), dataset_id=run.dataset_id, owner=owner)
 
-    def evaluate(self, run_id: str, metrics: list[str] | None = None, *, owner: str = LOCAL) -> Job:
-        """Judge a run again, by `metrics` (default: all)."""
+    def evaluate(
+        self,
+        run_id: str,
+        metrics: list[str] | None = None,
+        *,
+        options: dict[str, Any] | None = None,
+        owner: str = LOCAL,
+    ) -> Job:
+        """Judge a run again, by `metrics` (default: all), with new `options` for them or those it was made with."""
         run = self.run(run_id)
-        _known_metrics(metrics)
-        judging = Judging(metrics=metrics)
+        judging = Judging(**_judging(metrics, options))
         return self.queue.submit(
             "evaluate", judging.model_dump(), dataset_id=run.dataset_id, run_id=run.id, owner=owner
         )
@@ -243,6 +255,17 @@ class Workspace(Talks, Keys):
             time.sleep(0.05)
         return job
 
+    def _chosen(self, model: str, params: dict[str, Any]) -> tuple[type[Generator], Params]:
+        """A generator and its parameters, the device that the settings name among them. Raises ValueError."""
+        if model not in GENERATORS:
+            raise ValueError(f"There is no generator {model!r}. There are {', '.join(GENERATORS)}.")
+        kind = GENERATORS[model]
+        if not kind.available():
+            needs = " ".join(kind.needs)
+            raise ValueError(f"{kind.title} needs packages that are absent. Install them: pip install {needs}")
+        usual = {"device": self.settings.device} if "device" in kind.Params.model_fields else {}
+        return kind, kind.Params.model_validate(usual | params)
+
     def _check_memory(self, expected: Estimate) -> None:
         if expected.memory_mb > self.settings.memory_share * expected.free_mb:
             raise ValueError(
@@ -252,19 +275,12 @@ class Workspace(Talks, Keys):
             )
 
 
-def _chosen(model: str, params: dict[str, Any]) -> tuple[type[Generator], Params]:
-    if model not in GENERATORS:
-        raise ValueError(f"There is no generator {model!r}. There are {', '.join(GENERATORS)}.")
-    kind = GENERATORS[model]
-    if not kind.available():
-        raise ValueError(f"{kind.title} needs {', '.join(kind.needs)}. Install: pip install {' '.join(kind.needs)}.")
-    return kind, kind.Params.model_validate(params)
-
-
-def _known_metrics(names: list[str] | None) -> None:
-    unknown = sorted(set(names or ()) - set(METRICS))
-    if unknown:
-        raise ValueError(f"There is no metric {', '.join(unknown)}. There are {', '.join(METRICS)}.")
+def _judging(metrics: list[str] | None, options: dict[str, Any] | None) -> dict[str, Any]:
+    """The fields of `Judging`. Raises ValueError when a name is unknown."""
+    for what, known, named in (("metric", METRICS, metrics), ("option", OPTIONS, options)):
+        if unknown := sorted(set(named or ()) - set(known)):
+            raise ValueError(f"There is no {what} {', '.join(unknown)}. There are {', '.join(known)}.")
+    return {"metrics": metrics, "options": options}
 
 
 def _check_rows(rows: int | None) -> None:
