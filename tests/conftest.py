@@ -17,6 +17,9 @@ from workspace.catalog import Dataset, new_id
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 
+# Nothing is measured behind the tests' backs, nor behind the servers they start.
+os.environ["UNDERSTUDY_CALIBRATE"] = "false"
+
 ROWS = 100
 PLUGIN = "tests.fakes"
 """Adds the generators and the metric that tests need to the lists."""
@@ -46,7 +49,6 @@ def settings(tmp_path: Path, database_url: str | None) -> Settings:
         plugins=[PLUGIN],
         slots=2,
         threads_per_job=1,
-        calibrate=False,
     )
 
 

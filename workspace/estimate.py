@@ -31,6 +31,8 @@ MOST_LEVELS = 500
 """Levels of one category beyond which generators group them."""
 MOST_JUDGED = 20_000
 """Rows beyond which most metrics look at a sample."""
+HOLDS = ("once", "columns", "width", "cells", "coded", "looked_at")
+"""The quantities that memory grows with; time grows with all."""
 STAGES = ("start", "fit", "draw", "judge")
 
 
@@ -91,7 +93,13 @@ def quantities(stage: str, shape: Shape, passes: float, drawn: int) -> dict[str,
     if stage == "start":
         return {"once": 1, "cells": shape.rows * shape.columns}
     if stage == "draw":
-        return {"once": 1, "cells": drawn * shape.columns, "coded": drawn * shape.width}
+        return {
+            "once": 1,
+            "columns": shape.columns,
+            "width": shape.width,
+            "cells": drawn * shape.columns,
+            "coded": drawn * shape.width,
+        }
     if stage == "judge":
         looked_at = min(shape.rows, MOST_JUDGED) + min(drawn, MOST_JUDGED)
         return {
@@ -102,7 +110,10 @@ def quantities(stage: str, shape: Shape, passes: float, drawn: int) -> dict[str,
         }
     return {
         "once": 1,
+        "columns": shape.columns,
+        "width": shape.width,
         "cells": shape.rows * shape.columns,
+        "coded": shape.rows * shape.width,
         "pairs": shape.rows * shape.columns**2,
         "passed": passes * shape.rows,
         "passed_coded": passes * shape.rows * shape.width,
@@ -124,16 +135,16 @@ class Prices:
         known = [measured for measured in self.measurements if measured.stage == stage]
         if not known:
             return None
-        names = list(amounts)
-        table = np.array([[measured.quantities.get(name, 0.0) for name in names] for measured in known])
-        wanted = np.array([amounts[name] for name in names])
+        table = np.array([[measured.quantities.get(name, 0.0) for name in amounts] for measured in known])
+        wanted = np.array(list(amounts.values()))
         weights = np.array([1.0 if measured.here else 0.1 for measured in known]) / (1 + _distance(table, wanted))
         seconds, taken, kept = np.array([measured.costs for measured in known]).T
+        holds = [name in HOLDS for name in amounts]
         # Differences of a thousandth of a second and of a megabyte are noise.
         return (
             _priced(table, np.maximum(seconds, 1e-3), weights, wanted),
-            _priced(table, np.maximum(taken, 1.0), weights, wanted),
-            _priced(table, np.maximum(kept, 1.0), weights, wanted),
+            _priced(table[:, holds], np.maximum(taken, 1.0), weights, wanted[holds]),
+            _priced(table[:, holds], np.maximum(kept, 1.0), weights, wanted[holds]),
         )
 
 
