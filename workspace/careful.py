@@ -15,6 +15,8 @@ from workspace.sniff import is_typed
 
 LONGEST_LINE = 16 << 20
 BEFORE, BELOW = "stands before the table", "stands below the table"
+MOST_MENDED = 500
+"""Ragged rows that are looked into; where there are more, a rule is missing that looking longer does not find."""
 MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blank", ", ": "comma and blank"}
 
 
@@ -204,25 +206,32 @@ class Repair:
     def __init__(self, layout: Layout, rows: list[list[str]]):
         self.width, self.own = layout.width, layout.dialect.delimiter
         self.mender = Mender(rows)
+        self.left = MOST_MENDED
 
     def judge(self, record: Record) -> tuple[list[str] | None, str]:
         """The row, and what was wrong with it; or None, and why it is none."""
         counted = f"{_cells(len(record.cells or []))} where {self.width} were expected"
         if record.cells is not None:
             cells = record.cells
-            _, quoted = split_quoted(record.text, self.own) if self.own else ([], [])
-            laid = self.mender.mend(cells, self.own, quoted if len(quoted) == len(cells) else None)
+            laid = self._laid(record, cells)
             if laid is None and self.width > len(cells) >= max(2, self.width / 2) and self.mender.fits(cells):
                 laid = cells + [""] * (self.width - len(cells))
             if laid is not None:
                 return laid, counted
-        for other in OTHER_DELIMITERS:
+        for other in OTHER_DELIMITERS if self.left else ():
             if other != self.own and record.text.count(other) >= self.width - 1:
                 cells, quoted = split_quoted(record.text, other)
                 laid = self.mender.mend(cells, other, quoted)
                 if laid is not None:
                     return laid, f"parted by {MARKS[other]} instead of {MARKS.get(self.own, self.own)}"
         return None, record.flaw if record.cells is None else counted
+
+    def _laid(self, record: Record, cells: list[str]) -> list[str] | None:
+        if not self.left:
+            return None
+        self.left -= 1
+        _, quoted = split_quoted(record.text, self.own) if self.own else ([], [])
+        return self.mender.mend(cells, self.own, quoted if len(quoted) == len(cells) else None)
 
     def is_short(self, record: Record) -> bool:
         return record.cells is not None and len(record.cells) < self.width

@@ -54,11 +54,17 @@ class Fit:
         lengths = [math.log(len(cell)) for cell in filled] or [0.0]
         self.length = sum(lengths) / len(lengths)
         self.spread = max(0.25, math.sqrt(sum((x - self.length) ** 2 for x in lengths) / len(lengths)))
+        self.known: dict[str, float] = {}
         self.is_typed = sum(map(is_typed, filled)) > 0.8 * len(filled) if filled else False
         self.limit = max((self.cost(cell) for cell in set(filled[:200])), default=0.0) + 3.0
 
     def cost(self, cell: str) -> float:
         """Minus the logarithm of how likely such a cell is in this column."""
+        if cell not in self.known:
+            self.known[cell] = self._cost(cell)
+        return self.known[cell]
+
+    def _cost(self, cell: str) -> float:
         if not cell:
             return -math.log((self.empty + 0.1) / (self.rows + 1))
         filled = self.rows - self.empty + 1

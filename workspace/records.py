@@ -183,16 +183,17 @@ def requoted(line: str, dialect: Dialect, width: int) -> list[str] | None:
     ends = [*borders, len(line)]
     pieces = len(starts)
     read = _Cells(line, dialect)
+    closing = [k + 1 for k, end in enumerate(ends) if line.endswith(quote, 0, end)]
     # best[k] after `cells` cells: the least cost of reading the pieces before k, and where the last cell began.
     best: list[dict[int, tuple[float, int]]] = [{0: (0.0, 0)}]
     for cells in range(1, width + 1):
         row: dict[int, tuple[float, int]] = {}
         for begin, (cost, _) in best[-1].items():
-            for end in range(begin + 1, pieces - (width - cells) + 1):
-                own = read.cost(starts[begin], ends[end - 1], end - begin - 1)
+            last = pieces - (width - cells)
+            opens = line.startswith(quote, starts[begin])
+            for end in (begin + 1, *(k for k in closing if begin + 1 < k <= last and opens)):
+                own = read.cost(starts[begin], ends[end - 1], end - begin - 1) if end <= last else None
                 if own is None:
-                    if not line.startswith(quote, starts[begin]):
-                        break
                     continue
                 if end not in row or cost + own < row[end][0]:
                     row[end] = (cost + own, begin)
@@ -212,11 +213,17 @@ class _Cells:
 
     def __init__(self, line: str, dialect: Dialect):
         self.line, self.dialect = line, dialect
+        self.costs: dict[tuple[int, int], float | None] = {}
         quote, delimiter = re.escape(dialect.quote), re.escape(dialect.delimiter)
         self.border = re.compile(f"(?<!{quote}){quote}{delimiter}{quote}(?!{quote})")
 
     def cost(self, start: int, end: int, delimiters: int) -> float | None:
         """What it costs to take this part as one cell; None: it cannot be one."""
+        if (start, end) not in self.costs:
+            self.costs[start, end] = self._cost(start, end, delimiters)
+        return self.costs[start, end]
+
+    def _cost(self, start: int, end: int, delimiters: int) -> float | None:
         cell, quote = self.line[start:end], self.dialect.quote
         quotes = cell.count(quote)
         if not quotes:

@@ -12,10 +12,12 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from workspace.records import Dialect, records
+from workspace.records import Dialect, records, requoted
 
 SAMPLE_LINES = 200
 SAMPLE_CHARS = 200_000
+RESCUED_LINES = 20
+"""Lines with misplaced quotes that are tried, of those there are."""
 COMMON = (",", ";", "\t", "|", ", ", "; ")
 RARE = (" ", ":", "^", "~", "§", "¬", "¦", "||", "::", "\x01", "\x1e", "\x1f", "#", "=", "*")
 """Delimiters that also occur within values: taken only where they part the first line too, and read much better."""
@@ -110,13 +112,13 @@ def _surrounds(quote: str, mark: str, sample: str) -> bool:
 
 def _tried(lines: list[str], dialect: Dialect, parts_first: bool = False) -> Found:
     """How well a dialect reads the lines; with `parts_first` it must part the first line as it does the others."""
-    rows, broken, filled = [], 0, 0
+    rows, broken, filled = [], [], 0
     for record in records(lines, dialect):
         if not record.text.strip():
             continue
         filled += 1
         if record.cells is None:
-            broken += 1
+            broken.append(record.text)
         else:
             rows.append(record.cells)
     if not rows:
@@ -125,6 +127,10 @@ def _tried(lines: list[str], dialect: Dialect, parts_first: bool = False) -> Fou
     width = max(widths, key=lambda w: (widths[w] * (w > 1), w))
     if width == 1:
         return Found(dialect, 1, 0.0)
+    if len(broken) > 0.1 * filled:  # quotes are often misplaced here: that alone is not against the dialect
+        some = broken[:RESCUED_LINES]
+        rescued = [cells for line in some if (cells := requoted(line, dialect, width))]
+        rows += [cells for cells in rescued for _ in range(len(broken) // len(some))]
     if parts_first and len(rows[0]) != width and not (width > 3 and len(rows[0]) == width - 1):
         return Found(dialect, 1, 0.0)
     regular = [row for row in rows if len(row) == width]
