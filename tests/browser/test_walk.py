@@ -33,7 +33,7 @@ def test_upload_train_compare_download(page: Page, address: str, tmp_path: Path)
     expect(page.get_by_role("heading", name="Compare")).to_be_visible()
     expect(page.get_by_text("judged against 400 rows it never saw")).to_be_visible()
     for family in ("Does it look like the real table?", "Is it of use in its place?", "Does it give anybody away?"):
-        expect(page.get_by_text(family)).to_be_visible()
+        expect(page.get_by_text(family, exact=True)).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download CSV").click()
     assert download.value.suggested_filename == "adult_2000-synthetic-ctgan.csv"
