@@ -74,13 +74,17 @@ def workspace(open_workspace: Callable[..., Workspace]) -> Workspace:
     return open_workspace()
 
 
-@pytest.fixture
-def people(tmp_path: Path) -> Path:
+def write_people(folder: Path) -> Path:
     """A file of 100 people: city, age, income, and a note with a name in it."""
-    file = tmp_path / "people.csv"
+    file = folder / "people.csv"
     lines = [f"{('Oslo', 'Bergen')[i % 2]},{20 + i % 50},{1000 + 10 * i}.50,Name{i} Surname{i}" for i in range(ROWS)]
     file.write_text("city,age,income,who\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return file
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    return write_people(tmp_path)
 
 
 @pytest.fixture
