@@ -14,7 +14,7 @@ from workspace.layout import Layout, layout_of, unique_names
 from workspace.nested import is_json, read_json, read_parquet
 from workspace.reading import PREVIEW_ROWS, ReadOptions, Texts
 from workspace.sniff import lines_of
-from workspace.unpack import NAMES, OLE, PARQUET, ZIP, ReadError, encoding_of, head_of, plain_text
+from workspace.unpack import NAMES, OLE, PARQUET, ZIP, ReadError, encoding_of, head_of, is_gzip, plain_text
 
 LONGEST_NAME = 10_000
 
@@ -23,6 +23,8 @@ def texts_of(path: Path, name: str, options: ReadOptions | None = None, *, head_
     """The texts of a file; with `head_only`, of its first rows. Raises ReadError when it cannot be read."""
     path, options = Path(path), options or ReadOptions()
     head, whole = head_of(path)
+    if head.startswith((ZIP, OLE, PARQUET)) and is_gzip(path):
+        raise ReadError("This .gz file holds an Excel or Parquet file. Unpack it and upload what is inside.")
     if head.startswith((ZIP, OLE)):
         return read_excel(path, options, head_only)
     if head.startswith(PARQUET):
