@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from scipy.special import chdtri
+
+CHANCE = 0.4
+"""A split stays when, were its two sides alike, chance would give as good a one in this share of nodes at most.
+
+Lenient for a test of significance. Measured on adult, california_housing and telco_churn: with 1 (no test) rows come
+out nearer to training rows than to others (DCR share 0.54), with 0.05 a detector finds what the trees no longer see
+(0.94 in place of 0.97)."""
 
 
 class Cart(NamedTuple):
-    """Nodes in the order of a depth-first walk, so that the leaves of every subtree lie side by side."""
+    """Nodes in the order of a depth-first walk, so that leaves are numbered from left to right."""
 
     feature: np.ndarray
     """The predictor a node splits on; -1 in a leaf."""
@@ -17,23 +25,13 @@ class Cart(NamedTuple):
     left: np.ndarray
     right: np.ndarray
     leaf: np.ndarray
-    """The leaves' numbers, from left to right."""
+    """The number of each node that is a leaf."""
 
     @classmethod
-    def grow(
-        cls,
-        predictors: np.ndarray,
-        outcome: np.ndarray,
-        *,
-        classes: bool,
-        min_leaf: int,
-        seed: int,
-        chance: float = 1.0,
-    ) -> Self:
-        """Split rows (rows x columns, float32) until the `outcome` is as alike as leaves of `min_leaf` rows allow.
+    def grow(cls, predictors: np.ndarray, outcome: np.ndarray, *, classes: bool, min_leaf: int, seed: int) -> Self:
+        """Split rows (rows x columns, float32) as long as it makes the `outcome` more alike than chance would.
 
-        `outcome` holds class numbers, or a number for each row. Branches without a split that chance would give
-        with a probability below `chance` (shared among the predictors) are cut off; 1 keeps them all.
+        `outcome` holds class numbers, or one or more numbers for each row. Leaves have at least `min_leaf` rows.
         """
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -41,24 +39,24 @@ class Cart(NamedTuple):
             return cls.stump()
         grower = DecisionTreeClassifier if classes else DecisionTreeRegressor
         grown = grower(min_samples_leaf=min_leaf, random_state=seed).fit(predictors, outcome).tree_
-        kept = _kept(grown, classes, chance / predictors.shape[1]) if chance < 1 else grown.children_left >= 0
-        return cls._of(grown, kept)
-
-    @classmethod
-    def _of(cls, grown, kept: np.ndarray) -> Self:
-        """The nodes that are reached when only the `kept` ones split."""
-        reached = np.zeros(len(kept), bool)
-        reached[0] = True
-        for node in np.flatnonzero(kept):
-            if reached[node]:
-                reached[[grown.children_left[node], grown.children_right[node]]] = True
-        place = (np.cumsum(reached) - 1).astype(np.int32)
-        is_leaf = ~kept[reached]
+        inner = np.flatnonzero(grown.children_left >= 0)
+        told = (_class_evidence if classes else _number_evidence)(grown, inner, CHANCE / predictors.shape[1])
+        kept = np.zeros(grown.node_count, bool)
+        kept[inner] = told
+        # From the bottom: a split is kept too for what is told below it.
+        for node in inner[::-1].tolist():
+            kept[node] = kept[node] or kept[grown.children_left[node]] or kept[grown.children_right[node]]
+        there = np.zeros(grown.node_count, bool)
+        there[0] = True
+        for node in np.flatnonzero(kept).tolist():
+            there[grown.children_left[node]] = there[grown.children_right[node]] = True
+        place = np.where(there, np.cumsum(there) - 1, -1)
+        is_leaf = ~kept[there]
         return cls(
-            np.where(is_leaf, -1, grown.feature[reached]).astype(np.int16),
-            grown.threshold[reached].astype(np.float32),
-            np.where(is_leaf, -1, place[grown.children_left[reached]]).astype(np.int32),
-            np.where(is_leaf, -1, place[grown.children_right[reached]]).astype(np.int32),
+            np.where(is_leaf, -1, grown.feature[there]).astype(np.int16),
+            grown.threshold[there].astype(np.float32),
+            np.where(is_leaf, -1, place[grown.children_left[there]]).astype(np.int32),
+            np.where(is_leaf, -1, place[grown.children_right[there]]).astype(np.int32),
             (np.cumsum(is_leaf) - 1).astype(np.int32),
         )
 
@@ -67,10 +65,6 @@ class Cart(NamedTuple):
         """The tree that has not learned anything: one leaf."""
         none = np.full(1, -1, np.int32)
         return cls(none.astype(np.int16), np.zeros(1, np.float32), none, none, np.zeros(1, np.int32))
-
-    @property
-    def leaves(self) -> int:
-        return int(self.leaf[-1]) + 1
 
     def find(self, predictors: np.ndarray) -> np.ndarray:
         """The leaf each row falls into."""
@@ -84,29 +78,51 @@ class Cart(NamedTuple):
         return self.leaf[node]
 
 
-def _kept(grown, classes: bool, chance: float) -> np.ndarray:
-    """Which nodes split: those whose split is significant, and those above one that is.
+class Leaves(NamedTuple):
+    """A tree whose leaves hold the values of the rows that fell into them, in order."""
 
-    The likelihood-ratio test for classes, the F test (in its limit for many rows) for numbers.
-    """
-    from scipy.stats import chi2
+    cart: Cart
+    starts: np.ndarray
+    """Where each leaf's donors begin, and where those of the last end."""
+    donors: np.ndarray
 
-    inner = np.flatnonzero(grown.children_left >= 0)
+    @classmethod
+    def fill(cls, cart: Cart, predictors: np.ndarray, values: np.ndarray) -> Self:
+        leaf = cart.find(predictors)
+        starts = np.searchsorted(np.sort(leaf), np.arange(cart.leaf[-1] + 2))
+        return cls(cart, starts.astype(np.int64), values[np.lexsort((values, leaf))])
+
+    def spread(self, leaf: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """For rows in `leaf`, places from 0 to 1 in it: at random, but together evenly over the whole leaf.
+
+        Drawn each by itself, some donors would give to several rows and others to none, and the rows that share a
+        donor tell a synthetic table from a real one: of 26,000 rows of adult drawn with replacement a detector finds
+        as much (AUC 0.52) as of good synthetic ones.
+        """
+        order = rng.permutation(len(leaf))
+        order = order[np.argsort(leaf[order], kind="stable")]
+        here = np.bincount(leaf, minlength=len(self.starts) - 1)
+        turn = np.empty(len(leaf))
+        turn[order] = np.arange(len(leaf)) - np.repeat(np.cumsum(here) - here, here)
+        return (turn + rng.random(len(here))[leaf]) / here[leaf]
+
+
+def _number_evidence(grown: Any, inner: np.ndarray, chance: float) -> np.ndarray:
+    """Which splits of a regression tree chance does not explain: variance between the sides against that within."""
+    rows, variance = grown.weighted_n_node_samples, grown.impurity
     left, right = grown.children_left[inner], grown.children_right[inner]
-    rows = grown.weighted_n_node_samples
-    if classes:
-        shares = grown.value[:, 0, :] / grown.value[:, 0, :].sum(axis=1, keepdims=True)
-        entropy = -(shares * np.log(np.maximum(shares, 1e-300))).sum(axis=1) * rows
-        statistic = 2 * (entropy[inner] - entropy[left] - entropy[right])
-        freedom = np.maximum((shares[inner] > 0).sum(axis=1) - 1, 1)
-    else:
-        within = rows[left] * grown.impurity[left] + rows[right] * grown.impurity[right]
-        between = rows[inner] * grown.impurity[inner] - within
-        statistic = between / np.maximum(within / np.maximum(rows[inner] - 2, 1), 1e-15)
-        freedom = np.ones(len(inner))
-    kept = np.zeros(len(rows), bool)
-    kept[inner] = statistic > chi2.ppf(1 - chance, freedom)
-    # Children stand behind their parents.
-    for node in inner[::-1]:
-        kept[node] |= kept[grown.children_left[node]] or kept[grown.children_right[node]]
-    return kept
+    within = rows[left] * variance[left] + rows[right] * variance[right]
+    between = rows[inner] * variance[inner] - within
+    outcomes = grown.value.shape[1]
+    evidence = outcomes * between * np.maximum(rows[inner] - 2, 1) / np.maximum(within, 1e-12 * rows[inner])
+    return evidence > chdtri(outcomes, chance)
+
+
+def _class_evidence(grown: Any, inner: np.ndarray, chance: float) -> np.ndarray:
+    """Which splits of a classification tree chance does not explain: the likelihood ratio of two sides against one."""
+    rows, shares = grown.weighted_n_node_samples, grown.value[:, 0, :]
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    surprise = -rows * (shares * np.log(np.maximum(shares, 1e-300))).sum(axis=1)
+    evidence = 2 * (surprise[inner] - surprise[grown.children_left[inner]] - surprise[grown.children_right[inner]])
+    present = (shares[inner] > 0).sum(axis=1)
+    return evidence > chdtri(np.maximum(present - 1, 1), chance)

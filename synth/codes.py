@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, ndtri
 
 from synth.amounts import as_floats, as_kind
 from synth.schema import Column
 
 RARE = "(rare)"
 """Stands in a synthetic table for all the levels that too few rows have."""
+COMMON_SHARE = 0.0005
+"""A value is common when so many of the rows share it, and drawn as it is."""
 
 
 class Levels:
@@ -30,12 +33,11 @@ class Levels:
     @classmethod
     def learn(cls, values: pd.Series, column: Column, rare_below: int) -> tuple[Levels, np.ndarray]:
         """What may come out of a column, and the codes of its rows."""
-        levels = cls._of(values, column, rare_below)
+        levels = cls._of(_words(values).value_counts(), column, rare_below)
         return levels, levels.encode(values)
 
     @classmethod
-    def _of(cls, values: pd.Series, column: Column, rare_below: int) -> Levels:
-        counts = _words(values).value_counts()
+    def _of(cls, counts: pd.Series, column: Column, rare_below: int) -> Levels:
         counts = counts[counts > 0].sort_index()
         kept = counts.index[counts >= rare_below].to_numpy(object)
         if len(kept) == len(counts):
@@ -52,8 +54,7 @@ class Levels:
         return len(self.names)
 
     def encode(self, values: pd.Series) -> np.ndarray:
-        words = _words(values)
-        index = pd.Index(self.names)
+        words, index = _words(values), pd.Index(self.names)
         if isinstance(words.dtype, pd.CategoricalDtype):
             of_category = index.get_indexer(words.cat.categories)
             of_category[of_category < 0] = self.rare
@@ -65,12 +66,8 @@ class Levels:
 
     def decode(self, codes: np.ndarray, column: Column) -> Any:
         if column.kind == "boolean":
-            truth = pd.array(self.names == "True", dtype="boolean")
-            return truth.take(codes, allow_fill=True)
+            return pd.array(self.names == "True", dtype="boolean").take(codes, allow_fill=True)
         return pd.Categorical.from_codes(codes, categories=self.names.astype(object))
-
-    def state(self) -> dict[str, Any]:
-        return {"names": self.names.tolist(), "rare": self.rare}
 
 
 def _words(values: pd.Series) -> pd.Series:
@@ -88,8 +85,9 @@ class Amounts:
 
     ordered = True
 
-    def __init__(self, values: np.ndarray, common: np.ndarray):
-        self.values, self.common = values, common
+    def __init__(self, values: np.ndarray, common: np.ndarray, ends: np.ndarray):
+        self.values, self.common, self.ends = values, common, ends
+        """`ends`: the share of rows up to and with each value."""
 
     @classmethod
     def learn(cls, values: pd.Series, rare_below: int) -> tuple[Amounts, np.ndarray]:
@@ -98,16 +96,16 @@ class Amounts:
         known = ~np.isnan(amounts)
         codes = np.full(len(amounts), -1, np.int32)
         if not known.any():
-            return cls(np.empty(0), np.empty(0, bool)), codes
-        ordered = np.sort(amounts[known])
-        back = min(rare_below, 1 + len(ordered) // 20)
-        low, high = ordered[back - 1], ordered[-back]
-        distinct, codes[known], counts = np.unique(
-            np.clip(amounts[known], low, high), return_inverse=True, return_counts=True
-        )
-        common = counts >= max(rare_below, COMMON_SHARE * len(ordered))
-        middle = (np.append(low, distinct[:-1]) + np.append(distinct[1:], high)) / 2
-        return cls(np.where(common, distinct, middle), common), codes
+            return cls(np.empty(0), np.empty(0, bool), np.empty(0)), codes
+        distinct, codes[known], counts = np.unique(amounts[known], return_inverse=True, return_counts=True)
+        up_to, rows = np.cumsum(counts), int(known.sum())
+        common = counts >= max(rare_below, COMMON_SHARE * rows)
+        middle = (np.append(distinct[:1], distinct[:-1]) + np.append(distinct[1:], distinct[-1:])) / 2
+        drawn = np.where(common, distinct, middle)
+        # The records at either end are nobody's business: the reach ends where a few rows have passed it.
+        back = min(rare_below, 1 + rows // 20)
+        low, high = drawn[np.searchsorted(up_to, back)], drawn[np.searchsorted(up_to, rows - back, "right")]
+        return cls(np.clip(drawn, low, high), common, up_to / rows), codes
 
     def __len__(self) -> int:
         return len(self.values)
@@ -119,18 +117,32 @@ class Amounts:
         """The code of the value nearest to each amount."""
         if not len(self.values):
             return np.full(len(amounts), -1, np.int32)
-        right = np.clip(np.searchsorted(self.values, amounts), 1, max(len(self.values) - 1, 1)).clip(
-            max=len(self.values) - 1
-        )
+        right = np.minimum(np.searchsorted(self.values, amounts), len(self.values) - 1)
         left = np.maximum(right - 1, 0)
-        nearer = np.where(amounts - self.values[left] < self.values[right] - amounts, left, right)
-        return np.where(np.isnan(amounts), -1, nearer).astype(np.int32)
+        nearest = np.where(amounts - self.values[left] < self.values[right] - amounts, left, right)
+        return np.where(np.isnan(amounts), -1, nearest).astype(np.int32)
 
     def between(self, codes: np.ndarray, beside: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Common values as they are, others at random between themselves and the middle to their neighbour."""
-        values, ends = self.values[codes], self.values[beside]
+        values, others = self.values[codes], self.values[beside]
         as_it_is = self.common[codes] | self.common[beside]
-        return np.where(as_it_is, values, values + (ends - values) * rng.random(len(codes)) / 2)
+        return np.where(as_it_is, values, values + (others - values) * rng.random(len(codes)) / 2)
+
+    def scores(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Normal scores: where a row's value lies among all, equal ones at random, on the scale of a normal curve."""
+        begin = np.append(0, self.ends[:-1])[codes]
+        place = begin + (self.ends[codes] - begin) * rng.random(len(codes))
+        return ndtri(np.clip(place, EDGE, 1 - EDGE))
+
+    def of_scores(self, scores: np.ndarray) -> np.ndarray:
+        """The amounts that normal scores stand for."""
+        place = ndtr(scores)
+        codes = np.minimum(np.searchsorted(self.ends, place), len(self.ends) - 1)
+        begin = np.append(0, self.ends[:-1])[codes]
+        off = np.clip((place - begin) / (self.ends[codes] - begin), 0, 1) - 0.5
+        beside = np.clip(codes + np.where(off > 0, 1, -1), 0, len(self.values) - 1)
+        values = self.values[codes]
+        return np.where(self.common[codes], values, values + (self.values[beside] - values) * np.abs(off))
 
     def amounts(self, codes: np.ndarray) -> np.ndarray:
         return np.append(self.values, np.nan)[codes]
@@ -141,5 +153,5 @@ class Amounts:
         return as_kind(amounts, column)
 
 
-COMMON_SHARE = 0.0005
-"""A value is common when so many of the rows share it, and drawn as it is."""
+EDGE = 1e-6
+"""Scores end where one row in a million lies."""

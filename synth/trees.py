@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from synth.base import Generator, Params, Report, knob
-from synth.cart import Cart
+from synth.boosted import ROUNDS, Boosted, Halves, fits_better
+from synth.cart import Cart, Leaves
 from synth.codes import Amounts, Levels
 from synth.schema import Schema
 
@@ -19,6 +20,8 @@ MOST_CLASSES = 64
 MOST_PREDICTORS = 30
 MOST_ROWS = 100_000
 """Trees are grown on so many rows, and filled with all."""
+FINE, ENOUGH = 100, 500
+"""A column of so many different numbers, in so many rows, may be drawn as a boosted prediction plus an error."""
 SMOOTHING = 10
 """Rows of the whole table that a level's own mean is mixed with."""
 CANDIDATES = 16
@@ -32,11 +35,8 @@ class Stage(NamedTuple):
     predictors: list[int]
     scales: list[np.ndarray | None]
     """Of each predictor that is a category: where its levels lie, the last entry for missing."""
-    cart: Cart
-    starts: np.ndarray
-    """Where each leaf's donors begin, and the end of the last."""
-    donors: np.ndarray
-    """Codes of the training rows, leaf after leaf, in order within each."""
+    drawn_from: Leaves | Boosted
+    """Leaves hold codes of training rows."""
 
 
 class Trees(Generator):
@@ -73,6 +73,11 @@ class Trees(Generator):
             le=1,
             tune=[0.05, 0.2, 0.5, 1.0],
             advanced=True,
+        )
+        refine: bool = knob(
+            True,
+            "Draw numbers that follow others closely as a boosted prediction plus an error: sharper, a few times slower.",
+            tune=[False, True],
         )
         order: Literal["few values first", "many values first", "as in the table"] = knob(
             "few values first", "In which order the columns are drawn.", advanced=True
@@ -114,15 +119,20 @@ class Trees(Generator):
         about: dict[str, Any] = {"codecs": [], "gap_of": self.gap_of, "stages": []}
         for place, codec in enumerate(self.codecs):
             if isinstance(codec, Amounts):
-                arrays |= {f"values {place}": codec.values, f"common {place}": codec.common}
+                arrays |= {f"{part} {place}": getattr(codec, part) for part in ("values", "common", "ends")}
                 about["codecs"].append(None)
             else:
-                about["codecs"].append(codec.state())
+                about["codecs"].append({"names": codec.names.tolist(), "rare": codec.rare})
         for place, stage in enumerate(self.stages):
             about["stages"].append({"variable": stage.variable, "predictors": stage.predictors})
-            arrays |= {f"{part} {place}": array for part, array in stage.cart._asdict().items()}
-            arrays |= {f"starts {place}": stage.starts, f"donors {place}": stage.donors}
             arrays |= {f"scale {place} {i}": scale for i, scale in enumerate(stage.scales) if scale is not None}
+            leaves = stage.drawn_from
+            if isinstance(leaves, Boosted):
+                for i, text in enumerate(leaves.texts()):
+                    arrays[f"model {place} {i}"] = np.frombuffer(text.encode(), np.uint8)
+                leaves = leaves.errors
+            arrays |= {f"{part} {place}": array for part, array in leaves.cart._asdict().items()}
+            arrays |= {f"starts {place}": leaves.starts, f"donors {place}": leaves.donors}
         about["columns"] = self.columns.model_dump(mode="json")
         (folder / "trees.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
         np.savez_compressed(folder / "trees.npz", **arrays)
@@ -132,22 +142,12 @@ class Trees(Generator):
         self.columns, self.gap_of = Schema.model_validate(about["columns"]), about["gap_of"]
         with np.load(folder / "trees.npz", allow_pickle=False) as arrays:
             self.codecs = [
-                Amounts(arrays[f"values {place}"], arrays[f"common {place}"])
+                Amounts(*(arrays[f"{part} {place}"] for part in ("values", "common", "ends")))
                 if state is None
                 else Levels(np.array(state["names"], str), state["rare"])
                 for place, state in enumerate(about["codecs"])
             ]
-            self.stages = [
-                Stage(
-                    stage["variable"],
-                    stage["predictors"],
-                    [arrays.get(f"scale {place} {i}") for i in range(len(stage["predictors"]))],
-                    Cart(*(arrays[f"{part} {place}"] for part in Cart._fields)),
-                    arrays[f"starts {place}"],
-                    arrays[f"donors {place}"],
-                )
-                for place, stage in enumerate(about["stages"])
-            ]
+            self.stages = [_loaded(place, stage, arrays) for place, stage in enumerate(about["stages"])]
 
     def _complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         """Rows with the values of `given`: columns are visited as ever, and what is given is taken as it is.
@@ -176,7 +176,7 @@ class Trees(Generator):
             left -= 1
             value = np.repeat(known[stage.variable], ways)
             if ways > 1:
-                weights = self._likelihood(stage, drawn, value).reshape(rows, ways)
+                weights = self._likelihood(stage, drawn, value, rng).reshape(rows, ways)
                 chosen = _resampled(weights, 1 if not left else ways, rng)
                 ways = chosen.shape[1]
                 chosen = (chosen + len(weights[0]) * np.arange(rows)[:, None]).ravel()
@@ -205,7 +205,6 @@ class Trees(Generator):
         return variable < len(self.codecs) and self.codecs[variable].ordered
 
     def _stage(self, variable: int, predictors: list[int], codes: list[np.ndarray], grown_on: np.ndarray) -> Stage:
-        there = np.flatnonzero(codes[variable] >= 0)
         rows = grown_on[codes[variable][grown_on] >= 0]
         outcome, levels = codes[variable][rows], self._levels_of(variable)
         classes = not self._is_ordered(variable) and levels <= MOST_CLASSES
@@ -224,20 +223,27 @@ class Trees(Generator):
             for predictor in predictors
         ]
         matrix = _matrix(predictors, scales, codes, rows)
-        cart = Cart.grow(
-            matrix,
-            outcome,
-            classes=classes,
-            min_leaf=self.params.min_leaf,
-            seed=self.seed,
-            chance=self.params.chance,
-        )
-        if len(there) > len(rows):
-            matrix = _matrix(predictors, scales, codes, there)
-        leaf = cart.find(matrix) if len(there) else np.empty(0, np.int32)
-        donors = codes[variable][there]
-        starts = np.searchsorted(np.sort(leaf), np.arange(cart.leaves + 1))
-        return Stage(variable, predictors, scales, cart, starts, donors[np.lexsort((donors, leaf))])
+        drawn_from = None
+        if self._is_ordered(variable) and predictors:
+            drawn_from = self._boosted(variable, matrix, codes[variable][rows])
+        if drawn_from is None:
+            cart = Cart.grow(matrix, outcome, classes=classes, min_leaf=self.params.min_leaf, seed=self.seed)
+            there = np.flatnonzero(codes[variable] >= 0)
+            drawn_from = Leaves.fill(cart, _matrix(predictors, scales, codes, there), codes[variable][there])
+        return Stage(variable, predictors, scales, drawn_from)
+
+    def _boosted(self, variable: int, matrix: np.ndarray, coded: np.ndarray) -> Boosted | None:
+        """The refined way of drawing a number, where the column is fine enough for it and it is the better one."""
+        codec = self.codecs[variable]
+        if not self.params.refine or len(codec) < FINE or len(coded) < ENOUGH:
+            return None
+        scores = codec.scores(coded, np.random.default_rng([self.seed, 2, variable]))
+        fine = sum(codec.ordered and len(codec) >= FINE for codec in self.codecs)
+        halves = Halves.fit(matrix, scores, min(ROUNDS, max(ROUNDS * 20 // fine, 10)), self.seed)
+        settings = {"min_leaf": self.params.min_leaf, "seed": self.seed}
+        if not fits_better(halves, matrix, scores, codec.ends, **settings):
+            return None
+        return Boosted.of(halves, matrix, scores, **settings)
 
     def _ordered_levels(
         self, outcome: np.ndarray, levels: int, predictors: list[int], codes: list[np.ndarray], rows: np.ndarray
@@ -261,39 +267,48 @@ class Trees(Generator):
         codes = np.full(rows, -1, np.int32)
         gap = self.gap_of[stage.variable] if stage.variable < len(self.codecs) else -1
         todo = np.arange(rows) if gap < 0 else np.flatnonzero(drawn[gap] == 0)
-        if not len(stage.donors):
-            todo = todo[:0]
-        leaf = stage.cart.find(_matrix(stage.predictors, stage.scales, drawn, todo))
-        start, end = stage.starts[leaf], stage.starts[leaf + 1]
-        donor = start + (rng.random(len(todo)) * (end - start)).astype(np.int64)
-        codes[todo] = stage.donors[donor]
-        if self._is_ordered(stage.variable):
-            codec = self.codecs[stage.variable]
-            beside = np.clip(donor + rng.choice([-1, 1], len(todo)), start, end - 1)
-            amounts = np.full(rows, np.nan)
-            amounts[todo] = codec.between(stage.donors[donor], stage.donors[beside], rng)
-            drawn[self._amounts_of(stage.variable)] = amounts
-            codes[todo] = codec.places(amounts[todo])
+        matrix = _matrix(stage.predictors, stage.scales, drawn, todo)
+        if isinstance(stage.drawn_from, Boosted):
+            amounts = self.codecs[stage.variable].of_scores(stage.drawn_from.draw(matrix, rng))
+        else:
+            amounts, codes[todo] = self._from_leaves(stage, matrix, rng)
+        if amounts is not None:
+            codes[todo] = self.codecs[stage.variable].places(amounts)
+            drawn[self._amounts_of(stage.variable)] = np.full(rows, np.nan)
+            drawn[self._amounts_of(stage.variable)][todo] = amounts
         drawn[stage.variable] = codes
 
-    def _likelihood(self, stage: Stage, drawn: dict[int, np.ndarray], codes: np.ndarray) -> np.ndarray:
+    def _from_leaves(
+        self, stage: Stage, matrix: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray | None, np.ndarray]:
+        """Numbers (of an ordered column) and codes, each row's from the leaf it falls into."""
+        leaves = stage.drawn_from
+        leaf = leaves.cart.find(matrix)
+        start, end = leaves.starts[leaf], leaves.starts[leaf + 1]
+        donor = start + (leaves.spread(leaf, rng) * (end - start)).astype(np.int64)
+        codes = leaves.donors[donor]
+        if not self._is_ordered(stage.variable):
+            return None, codes
+        beside = np.clip(donor + rng.choice([-1, 1], len(donor)), start, end - 1)
+        return self.codecs[stage.variable].between(codes, leaves.donors[beside], rng), codes
+
+    def _likelihood(self, stage: Stage, drawn: dict[int, np.ndarray], value: np.ndarray, rng) -> np.ndarray:
         """How likely each row's leaf is to hold its code, or for numbers one near it."""
-        leaf = stage.cart.find(_matrix(stage.predictors, stage.scales, drawn, np.arange(len(codes))))
-        size = stage.starts[leaf + 1] - stage.starts[leaf]
-        levels = max(self._levels_of(stage.variable), 1)
-        near = 0
+        matrix = _matrix(stage.predictors, stage.scales, drawn, np.arange(len(value)))
+        if isinstance(stage.drawn_from, Boosted):
+            return stage.drawn_from.likelihood(matrix, self.codecs[stage.variable].scores(value, rng))
+        leaves, levels = stage.drawn_from, self._levels_of(stage.variable)
+        low = high = value
         if self._is_ordered(stage.variable):
             # A sixteenth of the rows on either side counts as near.
-            rows = np.sort(stage.donors)
-            low, high = (np.searchsorted(rows, codes, side) for side in ("left", "right"))
-            near = len(rows) // 16
-            low, high = rows[np.maximum(low - near, 0)], rows[np.minimum(high + near, len(rows) - 1)]
-        else:
-            low = high = codes
-        key = np.repeat(np.arange(len(stage.starts) - 1), np.diff(stage.starts)) * (levels + 1) + stage.donors
-        at = leaf.astype(np.int64) * (levels + 1)
-        count = np.searchsorted(key, at + high, "right") - np.searchsorted(key, at + low, "left")
-        return (count + 0.1) / (size + 1)
+            ordered = np.sort(leaves.donors)
+            low = ordered[np.maximum(np.searchsorted(ordered, value) - len(ordered) // 16, 0)]
+            high = ordered[np.minimum(np.searchsorted(ordered, value) + len(ordered) // 16, len(ordered) - 1)]
+        leaf = leaves.cart.find(matrix).astype(np.int64)
+        size = np.diff(leaves.starts)
+        donors = np.repeat(np.arange(len(size)), size) * levels + leaves.donors
+        near = np.searchsorted(donors, leaf * levels + high, "right") - np.searchsorted(donors, leaf * levels + low)
+        return (near + 0.1) / (size[leaf] + 1)
 
     def _amounts_of(self, variable: int) -> int:
         """Where the numbers of an ordered column lie among what is drawn."""
@@ -308,6 +323,16 @@ class Trees(Generator):
             else:
                 columns[column.name] = codec.decode(drawn[place], column)
         return pd.DataFrame(columns)
+
+
+def _loaded(place: int, about: dict[str, Any], arrays: Any) -> Stage:
+    cart = Cart(*(arrays[f"{part} {place}"] for part in Cart._fields))
+    drawn_from = Leaves(cart, arrays[f"starts {place}"], arrays[f"donors {place}"])
+    if f"model {place} 0" in arrays:
+        texts = [arrays[f"model {place} {i}"].tobytes().decode() for i in (0, 1)]
+        drawn_from = Boosted.of_texts(texts, drawn_from)
+    scales = [arrays.get(f"scale {place} {i}") for i in range(len(about["predictors"]))]
+    return Stage(about["variable"], about["predictors"], scales, drawn_from)
 
 
 def _gap_patterns(codes: list[np.ndarray]) -> tuple[list[int], list[np.ndarray]]:
