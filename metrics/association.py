@@ -7,13 +7,15 @@ from itertools import combinations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, metric
-from metrics.compare import Stack, compare, plain
+from metrics.compare import compare, plain
 from metrics.encode import Encoded, Side, encoded
 from metrics.fidelity import correlations
-from metrics.marginals import quantile_bins
+from metrics.marginals import level_bins
 
 MEASURES = ("Pearson's correlation", "correlation ratio", "Cramér's V")
 """How the association of two columns is measured, by how many of them have levels."""
+BLOCK = 8192
+"""Rows whose levels are spread over columns at once, so that many levels need little memory."""
 
 
 @metric(
@@ -38,12 +40,14 @@ def correlation_difference(tables: Tables) -> Score:
     tables_encoded = encoded(tables)
     if len(tables_encoded.names) < 2:
         raise NotMeasurable("There is only one column to compare, and an association needs two.")
-    pairs = list(combinations(tables_encoded.names, 2))
-    real = associations(tables_encoded, [], pairs)[0]
-    compared = compare(
-        tables, lambda sides: np.abs(associations(tables_encoded, sides, pairs)[1:] - real), bounds=(0, 2)
-    )
-    synthetic = associations(tables_encoded, [tables_encoded.synthetic], pairs)[1]
+    upper = np.triu_indices(len(tables_encoded.names), 1)
+    real = associations(tables_encoded, tables_encoded.train)[upper]
+    synthetic = associations(tables_encoded, tables_encoded.synthetic)[upper]
+
+    def measure(sides: list[Side]) -> np.ndarray:
+        return np.array([np.abs(associations(tables_encoded, side)[upper] - real) for side in sides])
+
+    compared = compare(tables, measure, bounds=(0, 2))
     items = [
         {
             "columns": list(pair),
@@ -52,58 +56,76 @@ def correlation_difference(tables: Tables) -> Score:
             "real": plain(real[place]),
             "synthetic": plain(synthetic[place]),
         }
-        for place, pair in enumerate(pairs)
+        for place, pair in enumerate(combinations(tables_encoded.names, 2))
     ]
     score = compared.score
-    score.detail = {"pairs": sorted(items, key=lambda item: -1.0 if item["score"] is None else item["score"])[::-1]}
+    score.detail = {"pairs": sorted(items, key=lambda item: -1.0 if item["score"] is None else -item["score"])}
     return score
 
 
-def associations(tables_encoded: Encoded, sides: list[Side], pairs: list[tuple[str, str]]) -> np.ndarray:
-    """One row for train and one per side, one number per pair; NaN where a column of the pair is constant."""
-    everyone = [tables_encoded.train, *sides]
-    stack = quantile_bins(tables_encoded, sides)
-    place_of = {name: place for place, name in enumerate(tables_encoded.continuous)}
-    matrices = np.array([correlations(side, tables_encoded.continuous) for side in everyone])
-    numbers = {name: np.concatenate([side.numbers[name] for side in everyone]) for name in tables_encoded.continuous}
-    found = np.empty((len(everyone), len(pairs)))
-    for place, (left, right) in enumerate(pairs):
-        if left in numbers and right in numbers:
-            found[:, place] = matrices[:, place_of[left], place_of[right]]
-        elif left in numbers:
-            found[:, place] = correlation_ratios(stack, numbers[left], right)
-        elif right in numbers:
-            found[:, place] = correlation_ratios(stack, numbers[right], left)
-        else:
-            counts = stack.counts(left, right).reshape(stack.tables, stack.sizes[left], stack.sizes[right])
-            found[:, place] = cramers_vs(counts)
+def associations(tables_encoded: Encoded, side: Side) -> np.ndarray:
+    """The association of every two columns of a table (columns x columns); NaN where one of them is constant."""
+    place_of = {name: place for place, name in enumerate(tables_encoded.names)}
+    numeric = [place_of[name] for name in tables_encoded.continuous]
+    levelled = [place_of[name] for name in tables_encoded.discrete]
+    found = np.full((len(place_of), len(place_of)), np.nan)
+    if numeric:
+        found[np.ix_(numeric, numeric)] = correlations(side, tables_encoded.continuous)
+    if levelled:
+        ratios, cramers = level_associations(tables_encoded, side)
+        found[np.ix_(levelled, levelled)] = cramers
+        found[np.ix_(levelled, numeric)] = ratios
+        found[np.ix_(numeric, levelled)] = ratios.T
     return found
 
 
-def correlation_ratios(stack: Stack, numbers: np.ndarray, name: str) -> np.ndarray:
-    """Of each table: the part of the numbers' spread that lies between the levels of a column, 0 to 1 (its root)."""
+def level_associations(tables_encoded: Encoded, side: Side) -> tuple[np.ndarray, np.ndarray]:
+    """Correlation ratios (columns of levels x of numbers) and Cramér's V (columns of levels x the same).
+
+    All two-way tables at once: with a column of zeros and ones for every level, their products count how often two
+    levels meet, and their products with the numbers sum the numbers of each level.
+    """
+    codes, column_of = level_codes(tables_encoded, side)
+    numbers = np.column_stack([side.numbers[name] for name in tables_encoded.continuous] or [np.empty((side.rows, 0))])
     there = ~np.isnan(numbers)
-    owner, size = stack.owner[there], stack.sizes[name]
-    values = numbers[there]
-    counts = np.bincount(owner, minlength=stack.tables)
+    means = np.where(there, numbers, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    centred = np.where(there, numbers - means, 0)
+    filled = there.astype(np.float64)
+    width = len(column_of)
+    meetings, sums, counts = (
+        np.zeros((width, width)),
+        np.zeros((width, numbers.shape[1])),
+        np.zeros((width, numbers.shape[1])),
+    )
+    for start in range(0, side.rows, BLOCK):
+        block = slice(start, start + BLOCK)
+        spread = (codes[block, column_of] == np.arange(width) - first_of(column_of)).astype(np.float64)
+        meetings += spread.T @ spread
+        sums += spread.T @ centred[block]
+        counts += spread.T @ filled[block]
+    columns = np.eye(column_of.max() + 1)[column_of]
     with np.errstate(invalid="ignore", divide="ignore"):
-        centred = values - (np.bincount(owner, values, minlength=stack.tables) / counts)[owner]
-        keys = owner * size + stack.codes[name][there]
-        cells = np.bincount(keys, minlength=stack.tables * size).reshape(stack.tables, size)
-        sums = np.bincount(keys, centred, minlength=stack.tables * size).reshape(stack.tables, size)
-        between = np.where(cells > 0, sums**2 / cells, 0).sum(axis=1)
-        total = np.bincount(owner, centred**2, minlength=stack.tables)
+        between = columns.T @ np.where(counts > 0, sums**2 / counts, 0)
+        total = (centred**2).sum(axis=0)
         ratios = np.sqrt(np.clip(between / total, 0, 1))
-    constant = (np.count_nonzero(cells, axis=1) < 2) | ~(total > 0)
-    return np.where(constant, np.nan, ratios)
+        ratios[(columns.T @ (counts > 0) < 2) | ~(total > 0)] = np.nan
+        shares = meetings / side.rows
+        each = np.diag(shares)
+        phi2 = columns.T @ np.where(shares > 0, shares**2 / np.outer(each, each), 0) @ columns - 1
+        several = (columns.T @ (each > 0)).astype(float)
+        freedom = np.minimum.outer(several, several) - 1
+        cramers = np.sqrt(np.clip(phi2, 0, None) / freedom)
+    return ratios, np.where(freedom < 1, np.nan, cramers)
 
 
-def cramers_vs(counts: np.ndarray) -> np.ndarray:
-    """Cramér's V of each of several two-way tables (tables x rows x columns); NaN where a column is constant."""
-    rows, columns = counts.sum(axis=2), counts.sum(axis=1)
-    freedom = np.minimum(np.count_nonzero(rows, axis=1), np.count_nonzero(columns, axis=1)) - 1
-    expected = rows[:, :, None] * columns[:, None, :]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        phi2 = np.where(expected > 0, counts**2 / expected, 0).sum(axis=(1, 2)) - 1
-        values = np.sqrt(np.clip(phi2, 0, None) / freedom)
-    return np.where(freedom < 1, np.nan, values)
+def level_codes(tables_encoded: Encoded, side: Side) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of the common levels (rows x columns), and for every level of every column the column it belongs to."""
+    names = tables_encoded.discrete
+    bins = [level_bins(tables_encoded.levels[name], tables_encoded.train.codes[name]) for name in names]
+    codes = np.column_stack([bin_of[side.codes[name]] for name, bin_of in zip(names, bins, strict=True)])
+    return codes, np.repeat(np.arange(len(names)), [int(bin_of.max()) + 1 for bin_of in bins])
+
+
+def first_of(column_of: np.ndarray) -> np.ndarray:
+    """For every level the position of its column's first level."""
+    return np.searchsorted(column_of, column_of)

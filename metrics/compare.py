@@ -13,7 +13,9 @@ from metrics.encode import Encoded, Side, encoded
 from metrics.intervals import around
 from metrics.sampling import randomness, sample_rows
 
-DRAWS, DRAW_ROWS, SUBSETS = 20, 2000, 4
+DRAW_ROWS = 2000
+WIDE = 30
+"""Tables with more columns have so many pairs that fewer samples of them must do."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,15 @@ class Sides:
     names: list[str]
     """What the first of them are; the others are subsets of synthetic as large as the holdout, then draws."""
     subsets: int
+    draws_of_each: int
 
     def rows(self, which: int) -> int:
         return self.all[which].rows
 
     def draws(self, which: int) -> slice:
         """Where the draws from the first (0) or second (1) table are."""
-        start = len(self.names) + self.subsets + which * DRAWS
-        return slice(start, start + DRAWS)
+        start = len(self.names) + self.subsets + which * self.draws_of_each
+        return slice(start, start + self.draws_of_each)
 
 
 @once
@@ -39,19 +42,20 @@ def sides_of(tables: Tables) -> Sides:
     """The tables to compare with train, and the samples of them that tell how sure the result is."""
     tables_encoded = encoded(tables)
     synthetic, holdout = tables_encoded.synthetic, tables_encoded.holdout
+    subset_count, draw_count = (4, 20) if len(tables_encoded.names) <= WIDE else (2, 8)
     rng = randomness(tables.seed, "intervals")
     firsts = {"synthetic": synthetic} | ({"holdout": holdout} if holdout else {})
     subsets = [
-        synthetic.take(sample_rows(synthetic.rows, holdout.rows, tables.seed, f"subset {draw}"))
-        for draw in range(SUBSETS)
+        synthetic.take(sample_rows(synthetic.rows, holdout.rows, tables.seed, f"subset {place}"))
+        for place in range(subset_count)
         if holdout and holdout.rows < synthetic.rows
     ]
     draws = [
         side.take(rng.integers(0, side.rows, min(side.rows, DRAW_ROWS)))
         for side in firsts.values()
-        for _ in range(DRAWS)
+        for _ in range(draw_count)
     ]
-    return Sides([*firsts.values(), *subsets, *draws], list(firsts), len(subsets))
+    return Sides([*firsts.values(), *subsets, *draws], list(firsts), len(subsets), draw_count)
 
 
 @dataclass(frozen=True)

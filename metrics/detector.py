@@ -12,7 +12,8 @@ from metrics.sampling import randomness, sample_rows
 
 FOLDS = 5
 LEAST_ROWS = 50
-MOST_ROWS = 20_000
+MOST_ROWS, MOST_CELLS = 20_000, 300_000
+"""Rows of each table, and rows and columns multiplied."""
 
 
 @metric(
@@ -37,7 +38,8 @@ def detector(tables: Tables) -> Score:
     Source: SDMetrics' detection score, with LightGBM as the learner.
     """
     sides = encoded(tables)
-    size = min(sides.holdout.rows, sides.synthetic.rows, sides.train.rows, MOST_ROWS)
+    most = min(MOST_ROWS, max(MOST_CELLS // len(sides.names), 1000))
+    size = min(sides.holdout.rows, sides.synthetic.rows, sides.train.rows, most)
     if size < LEAST_ROWS:
         raise NotMeasurable(f"Only {size} rows can be compared and a detector needs at least {LEAST_ROWS} of each.")
     real = sides.holdout.take(sample_rows(sides.holdout.rows, size, tables.seed, "holdout"))

@@ -15,7 +15,9 @@ from metrics.sampling import randomness, sample_rows
 
 MOST_ROWS, MOST_TEST_ROWS = 30_000, 20_000
 LEAST_TEST_ROWS = 20
-MOST_SHUFFLED = 2000
+MOST_CELLS = 2_500_000
+"""Rows, columns and classes of what is learned, multiplied: boosted trees cost so much of each."""
+MOST_SHUFFLED, MOST_SHUFFLED_CELLS = 2000, 60_000
 GROUPS = 10
 BEST = "boosted trees"
 """The learner of the metrics that look at one model only."""
@@ -62,7 +64,8 @@ def task(tables: Tables) -> Task:
         )
     if len(np.unique(truth)) < 2:
         raise NotMeasurable(f"The target {name!r} has a single value in the holdout, so nothing can be tested.")
-    size = min(sides.train.rows, sides.synthetic.rows, MOST_ROWS)
+    learnable = max(MOST_CELLS // (len(features.names) * max(len(target.classes) - 1, 1)), 2000)
+    size = min(sides.train.rows, sides.synthetic.rows, MOST_ROWS, learnable)
     real = sides.train.take(sample_rows(sides.train.rows, size, tables.seed, "train"))
     synthetic = sides.synthetic.take(sample_rows(sides.synthetic.rows, size, tables.seed, "synthetic"))
     tested = sample_rows(len(rows), MOST_TEST_ROWS, tables.seed, "test")
@@ -165,7 +168,8 @@ def importance_agreement(tables: Tables) -> Score:
     the two models have in common. In [0, 1]. The reference is a model trained on the holdout itself.
     """
     given = task(tables)
-    rows = sample_rows(len(given.truth), MOST_SHUFFLED, tables.seed, "importance")
+    most = min(MOST_SHUFFLED, MOST_SHUFFLED_CELLS // len(given.features.names))
+    rows = sample_rows(len(given.truth), max(most, 200), tables.seed, "importance")
     test, truth = given.test[rows], given.truth[rows]
     losses = {
         source: shuffling_losses(given.target, learned(tables, BEST, source), test, truth, tables.seed)

@@ -1,0 +1,45 @@
+"""Intervals that hold what they promise."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
+
+from metrics.intervals import auc_interval, mean_interval, resampled, share_interval
+
+
+@given(st.integers(1, 500), st.data())
+def test_the_interval_of_a_share_is_wilsons(of, data):
+    hits = data.draw(st.integers(0, of))
+    assert share_interval(hits, of) == pytest.approx(proportion_confint(hits, of, method="wilson"), abs=1e-9)
+
+
+def test_no_trial_tells_nothing():
+    assert share_interval(0, 0) == (0, 1)
+
+
+def test_the_interval_of_a_mean():
+    # 0 and 1 alternating, 100 values: deviation 0.5025 / 10, times 1.96.
+    low, high = mean_interval(np.tile([0.0, 1.0], 50))
+    assert (low, high) == pytest.approx((0.5 - 0.0985, 0.5 + 0.0985), abs=1e-4)
+
+
+def test_the_interval_of_an_area_holds_95_of_100():
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(300):
+        scores, positive = rng.normal(size=200), np.repeat([True, False], 100)
+        scores[positive] += 0.5  # the area is 0.638
+        ranks = scores.argsort().argsort() + 1
+        auc = (ranks[positive].sum() - 100 * 101 / 2) / 10_000
+        low, high = auc_interval(auc, 100, 100)
+        held += low <= 0.6382 <= high
+    assert 0.91 <= held / 300 <= 0.985
+
+
+def test_resampling_gives_the_known_interval_of_a_mean():
+    values = np.random.default_rng(0).normal(10, 2, 5000)
+    low, high = resampled(lambda rows: values[rows].mean(), values.mean(), 5000, seed=0, draws=200, bounds=(None, None))
+    # 2 / sqrt(5000) * 1.96 = 0.0554
+    assert (high - low) / 2 == pytest.approx(0.0554, rel=0.2)
