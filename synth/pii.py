@@ -51,8 +51,8 @@ IP = rf"^({BYTE}\.){{3}}{BYTE}$|^([0-9a-fA-F]{{1,4}}:){{7}}[0-9a-fA-F]{{1,4}}$|^
 URL = r"^(https?://|www\.)[^\s]+$"
 STREET = r"(?i)^[0-9]+[a-z]?[ ,].*[a-z]{2,}|\p{L}{3,}[ .]+[0-9]+([ /-]?[0-9a-z]{1,4})?$"
 PLAIN_STREET = (
-    r"(?is)^[0-9]+ .*\b(st|street|ave|avenue|rd|road|blvd|lane|ln|drive|dr|court|ct|way|place|pl|square|terrace|apt|suite)\b"
-    r"|(straße|strasse|str\.|gasse|weg|platz|allee) [0-9]+"
+    r"(?is)^[0-9]+ .*\b(st|street|ave|avenue|rd|road|blvd|lane|ln|drive|dr|court|ct|way|place|pl|square|terrace|apt"
+    r"|suite)\b|(straße|strasse|str\.|gasse|weg|platz|allee) [0-9]+"
 )
 """Streets that need no header to be told."""
 TITLE = r"^(Dr|Mr|Mrs|Ms|Miss|Prof|Herr|Frau|Mme|M|Sra?)\.? \p{Lu}"
@@ -62,25 +62,54 @@ ZIP = (
 )
 
 HEADERS = {
-    "first_name": "first name|firstname|fname|given name|forename|vorname|prenom|prénom|nombre|voornaam|nome",
-    "last_name": "last name|lastname|lname|surname|family name|nachname|familienname|nom|nom de famille|apellido|apellidos|cognome|achternaam|maiden name",
-    "name": "name|full name|fullname|person name|customer name|client name|patient name|employee name|contact name|contact|cardholder|cardholder name|account holder|holder name|student name|passenger name|doctor|physician|doctor name|naam|nom complet|nombre completo",
-    "username": "username|user name|login|login name|screen name|nickname|handle",
-    "email": "email|e mail|mail|email address|e mail address|correo|correo electronico|courriel|emailaddress",
-    "phone": "phone|telephone|phone number|telephone number|mobile|mobile number|mobile phone|cell|cell phone|cellphone|home phone|work phone|fax|telefon|telefono|teléfono|téléphone|tel|handy|phone no|msisdn|contact number",
-    "address": "address|full address|mailing address|home address|billing address|shipping address|postal address|adresse|direccion|dirección|indirizzo|anschrift|residence address",
-    "street": "street|street address|street name|address line|address line 1|address 1|address1|addr|addr 1|strasse|straße|rue|calle|via",
-    "city": "city|town|stadt|ville|ciudad|città|ort|wohnort|municipality|home city",
-    "zip": "zip|zip code|zipcode|postal code|postcode|post code|postalcode|plz|code postal|codigo postal|cap",
-    "company": "company|company name|employer|firma|société|empresa|organisation|organization",
-    "card": "card|card number|credit card|credit card number|creditcard|cc number|ccnumber|card no|pan|debit card",
-    "ssn": "ssn|social security|social security number|social security no|national id|national insurance number|nino|nhs number|tax id|personnummer|cpf|sin|bsn|dni|nif|national identity number|passport|passport number|driver license|driving licence|sozialversicherungsnummer",
-    "iban": "iban|iban number|bank account|account iban",
-    "ip": "ip|ip address|ipaddress|client ip|remote ip|ip addr|ipv4|ipv6",
-    "url": "url|web|website|homepage|web site|profile url",
-    "date_of_birth": "birthdate|birth date|date of birth|dob|birthday|geburtsdatum|date de naissance|fecha de nacimiento|data di nascita|born",
+    "first_name": "first name, firstname, fname, given name, forename, vorname, prenom, prénom, nombre, voornaam, nome",
+    "last_name": (
+        "last name, lastname, lname, surname, family name, nachname, familienname, nom, nom de famille, "
+        "apellido, apellidos, cognome, achternaam, maiden name"
+    ),
+    "name": (
+        "name, full name, fullname, person name, customer name, client name, patient name, employee name, "
+        "contact name, contact, cardholder, cardholder name, account holder, holder name, student name, "
+        "passenger name, doctor, physician, doctor name, naam, nom complet, nombre completo"
+    ),
+    "username": "username, user name, login, login name, screen name, nickname",
+    "email": ("email, e mail, mail, email address, e mail address, correo, correo electronico, courriel, emailaddress"),
+    "phone": (
+        "phone, telephone, phone number, telephone number, mobile, mobile number, mobile phone, cell, cell "
+        "phone, cellphone, home phone, work phone, fax, telefon, telefono, teléfono, téléphone, tel, handy, "
+        "phone no, msisdn, contact number"
+    ),
+    "address": (
+        "address, full address, mailing address, home address, billing address, shipping address, postal "
+        "address, adresse, direccion, dirección, indirizzo, anschrift, residence address"
+    ),
+    "street": (
+        "street, street address, street name, address line, address line 1, address 1, address1, addr, addr "
+        "1, strasse, straße, rue, calle, via"
+    ),
+    "city": "city, town, stadt, ville, ciudad, città, ort, wohnort, municipality, home city",
+    "zip": (
+        "zip, zip code, zipcode, postal code, postcode, post code, postalcode, plz, code postal, codigo postal, cap"
+    ),
+    "company": "company, company name, employer, firma, société, empresa, organisation, organization",
+    "card": (
+        "card, card number, credit card, credit card number, creditcard, cc number, ccnumber, card no, pan, debit card"
+    ),
+    "ssn": (
+        "ssn, social security, social security number, social security no, national id, national insurance "
+        "number, nino, nhs number, tax id, personnummer, cpf, sin, bsn, dni, nif, national identity number, "
+        "passport, passport number, driver license, driving licence, sozialversicherungsnummer"
+    ),
+    "iban": "iban, iban number, bank account, account iban",
+    "ip": "ip, ip address, ipaddress, client ip, remote ip, ip addr, ipv4, ipv6",
+    "url": "url, web, website, homepage, web site, profile url",
+    "date_of_birth": (
+        "birthdate, birth date, date of birth, dob, birthday, geburtsdatum, date de naissance, fecha de "
+        "nacimiento, data di nascita, born"
+    ),
 }
-WORDS = {word: kind for kind, words in HEADERS.items() for word in words.split("|")}
+"""Headers that name personal data, as their words read in lower case."""
+WORDS = {word: kind for kind, words in HEADERS.items() for word in words.split(", ")}
 
 
 def words_of(header: str) -> str:

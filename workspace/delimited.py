@@ -23,9 +23,9 @@ from workspace.records import Dialect, Record
 from workspace.unpack import PlainText
 
 BLOCK = 4 << 20
-"""Bytes that Arrow reads at a time; in larger blocks it takes up to twice the time, in smaller ones joining costs more."""
+"""Bytes that Arrow reads at a time: larger blocks take up to twice the time, joining smaller ones costs more."""
 THREADS_FROM = 64 << 20
-"""Smaller texts are read by one thread: on a busy machine a second one doubles the processor time (0.2 s to 0.4 s)."""
+"""Smaller texts are read by one thread: on a busy machine a second one doubled the processor time (0.2 to 0.4 s)."""
 NO_DELIMITER = "\x1f"
 """Stands for the delimiter where there is one column, since Arrow needs one."""
 MOST_RAGGED = 2_000
@@ -70,15 +70,14 @@ def read_delimited(
 def _read_quickly(text: PlainText, layout: Layout, order: Order) -> Columns | None:
     """The rows of a text that is in order but for a few ragged ones; None when it is not."""
     in_order = order.well_formed and not text.undecodable and not text.has_nuls and text.returns == text.pairs
-    before = _lines_before(text.path, layout.skip)
+    before, quote = _lines_before(text.path, layout.skip), layout.dialect.quote or '"'
     blank_after = order.blank - before.count("")
     rows = order.records - layout.skip - layout.header - blank_after
-    if not in_order or rows <= 0 or layout.header_lines != layout.header or any('"' in line for line in before):
+    if not in_order or rows <= 0 or layout.header_lines != layout.header or any(quote in line for line in before):
         return None
     if blank_after and layout.width == 1:
         return None
-    ragged: list[Record] = []
-    table = _by_arrow(text.path, layout, order, ragged)
+    table, ragged = _by_arrow(text.path, layout, order) or (None, [])
     if table is None or table.num_rows + len(ragged) != rows or not table.num_rows or _has_surprise(table, layout):
         return None
     if ragged and (blank_after or order.breaks_in_cells or any(opens_table(record, layout) for record in ragged)):
@@ -137,7 +136,7 @@ def _inserted(column: pa.ChunkedArray, places: list[int], cells: tuple[str, ...]
 
 
 class Order:
-    """Looks at every byte of a UTF-8 text, in chunks: are its quotes well-formed by RFC 4180, how many records has it?"""
+    """Looks at every byte of a UTF-8 text, chunk by chunk: are the quotes well-formed, how many records are there?"""
 
     def __init__(self, dialect: Dialect):
         self.delimiter = dialect.delimiter or NO_DELIMITER
@@ -203,8 +202,9 @@ class Order:
             self.records += 1
 
 
-def _by_arrow(path: Path, layout: Layout, order: Order, ragged: list[Record]) -> pa.Table | None:
-    """The rows as Arrow reads them; those with too many or too few cells are added to `ragged`, None if too many."""
+def _by_arrow(path: Path, layout: Layout, order: Order) -> tuple[pa.Table, list[Record]] | None:
+    """The rows as Arrow reads them, and those with too many or too few cells; None if there are too many of these."""
+    ragged: list[Record] = []
 
     def set_aside(row: arrow_csv.InvalidRow) -> str:
         line = row.text.removesuffix("\r")
@@ -215,29 +215,33 @@ def _by_arrow(path: Path, layout: Layout, order: Order, ragged: list[Record]) ->
 
     names = [str(i) for i in range(layout.width)]
     quote = layout.dialect.quote
-    try:
-        table = arrow_csv.read_csv(
-            pa.memory_map(str(path)),
-            read_options=arrow_csv.ReadOptions(
-                column_names=names,
-                skip_rows=layout.skip + layout.header_lines,
-                block_size=BLOCK,
-                use_threads=path.stat().st_size >= THREADS_FROM,
-            ),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=order.delimiter,
-                quote_char=quote or False,
-                double_quote=bool(quote),
-                newlines_in_values=order.breaks_in_cells,
-                invalid_row_handler=set_aside,
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, CODED), strings_can_be_null=False, check_utf8=False
-            ),
-        )
-    except pa.ArrowInvalid:
-        return None
-    return table.unify_dictionaries()
+    # With several threads Arrow does not say on which line a ragged row stands.
+    for threads in (True, False) if path.stat().st_size >= THREADS_FROM else (False,):
+        ragged.clear()
+        try:
+            table = arrow_csv.read_csv(
+                pa.memory_map(str(path)),
+                read_options=arrow_csv.ReadOptions(
+                    column_names=names,
+                    skip_rows=layout.skip + layout.header_lines,
+                    block_size=BLOCK,
+                    use_threads=threads,
+                ),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=order.delimiter,
+                    quote_char=quote or False,
+                    double_quote=bool(quote),
+                    newlines_in_values=order.breaks_in_cells,
+                    invalid_row_handler=set_aside,
+                ),
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, CODED), strings_can_be_null=False, check_utf8=False
+                ),
+            )
+        except pa.ArrowInvalid:
+            continue
+        return table.unify_dictionaries(), ragged
+    return None
 
 
 def _has_surprise(table: pa.Table, layout: Layout) -> bool:

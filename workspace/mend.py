@@ -107,7 +107,7 @@ class Mender:
         """The cheapest way to lay the cells over the columns."""
         count, width = len(cells), len(self.columns)
         slack = abs(count - width) + 2
-        # best[i]: cells before i are laid over the columns so far; a half (i + 0.5) has used the front of cell i.
+        # best[i, rest]: the cells before i are laid over the columns so far; of cell i, parted, `rest` is left.
         best: dict[tuple[int, str | None], tuple[float, list[str]]] = {(0, None): (0.0, [])}
         for column, fit in enumerate(self.columns):
             best = self._with_drops(best, cells)

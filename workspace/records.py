@@ -32,7 +32,7 @@ class Dialect:
     """Stands before a quote within a cell; empty: the quote is doubled."""
 
     def split(self, record: str) -> list[str] | None:
-        """The cells of a well-formed record, None when it is not well-formed. Raises Unfinished when a quote is open."""
+        """The cells of a well-formed record; None when it is not. Raises Unfinished when a quote is open."""
         if (not self.quote or self.quote not in record) and (not self.escape or self.escape not in record):
             return record.split(self.delimiter) if self.delimiter else [record]
         if self.escape or len(self.delimiter) != 1:
@@ -110,7 +110,10 @@ class Record:
 
 
 def records(lines: Iterable[str], dialect: Dialect, width: int | None = None, first: int = 1) -> Iterator[Record]:
-    """The records of a text, from its lines without line feeds. With `width`, lines whose quotes are misplaced are read if that gives so many cells."""
+    """The records of a text, from its lines without line feeds.
+
+    With `width`, lines whose quotes are misplaced are read if that gives so many cells.
+    """
     waiting: list[str] = []
     source = iter(lines)
     number = first - 1

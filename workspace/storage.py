@@ -264,7 +264,8 @@ def _text_of_value(name: str, column: Column) -> str:
     if column.suffix:
         text = f"{text} || {literal(column.suffix)}"
     if column.prefix:
-        text = f"CASE WHEN {name} < 0 THEN '-' || {literal(column.prefix)} || substr({text}, 2) ELSE {literal(column.prefix)} || {text} END"
+        prefix = literal(column.prefix)
+        text = f"CASE WHEN {name} < 0 THEN '-' || {prefix} || substr({text}, 2) ELSE {prefix} || {text} END"
     return text
 
 
