@@ -1,4 +1,4 @@
-"""Real fakes: generators that sleep, fail or do not listen, and a metric that fails. A plugin of test workspaces."""
+"""Real fakes: generators that sleep, fail or do not listen. A plugin of test workspaces."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from metrics import METRICS, Score, Tables
-from metrics.base import metric
 from synth import GENERATORS, Params, Report, Schema, Stopped
 from synth.base import knob
 from synth.bootstrap import Bootstrap
@@ -53,11 +51,4 @@ class Slow(Bootstrap):
                 continue
 
 
-@metric("Broken", "fidelity", "Does a metric that fails take the table with it?", 0, 1, "high")
-def broken(tables: Tables) -> Score:
-    """Fails."""
-    return Score(value=1 / 0)
-
-
 GENERATORS[Slow.name] = Slow
-METRICS[broken.card.name] = broken

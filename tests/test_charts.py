@@ -223,7 +223,7 @@ def test_every_metric_of_a_small_table_is_drawn_or_has_nothing_to_draw():
     options = {"sensitive": [NASTY], "quasi_identifiers": ["x"]}
     tables = Tables(whole[:150], whole[150:], whole[:150], schema(**columns), target=NASTY, options=options)
     drawn = {}
-    for name, score in evaluate(tables, [name for name in METRICS if name != "broken"]).items():
+    for name, score in evaluate(tables).items():
         drawn[name] = charts.score_figures(score, METRICS[name].card)
         for figure in drawn[name]:
             json.loads(figure.to_json())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
+from metrics import METRICS
 from synth import GENERATORS, Schema
 from tests.conftest import PLUGIN, ROWS, write_people
 from workspace.catalog import Job
@@ -101,7 +102,19 @@ def test_a_run_is_judged_by_the_rows_held_out_from_it_whatever_the_holdout_is_no
     workspace.set_holdout(judged.dataset_id, 0.2, seed=0)
 
 
-def test_a_judging_that_fails_leaves_the_table_the_run_says_so_and_a_retry_trains_nothing_anew(workspace, dataset):
+@pytest.fixture
+def failing_metric() -> Iterator[str]:
+    """The plugin of a metric that fails, which no other test is to meet."""
+    yield "tests.failing_metric"
+    METRICS.pop("broken", None)
+
+
+def test_a_judging_that_fails_leaves_the_table_the_run_says_so_and_a_retry_trains_nothing_anew(
+    failing_metric, settings, open_workspace, people
+):
+    settings.plugins.append(failing_metric)
+    workspace = open_workspace().start()
+    dataset = workspace.add_dataset(people, "people.csv")
     job = workspace.wait(workspace.train(dataset.id, "bootstrap", metrics=["broken"]).id)
     run = workspace.run(job.run_id)
     assert job.state == "failed" and not run.scores
