@@ -152,6 +152,7 @@ def test_a_quoted_cell_goes_on_over_lines_but_a_lone_quote_does_not():
         ("country,1990,1991,1992\nItaly,5,6,7\nSpain,6,7,8\n", 0, 1, ["country", "1990", "1991", "1992"]),
         ('"a","b"\n"r1",1,2\n"r2",3,4\n', 0, 1, ["", "a", "b"]),  # as R writes row names
         ("a,b,c,\n1,2,3\n4,5,6\n", 0, 1, ["a", "b", "c"]),
+        ("id;name;mass\n1,x,2\n3,y,4\n5,z,6\n", 0, 1, ["id", "name", "mass"]),  # parted otherwise than its rows
     ],
 )
 def test_header_and_what_stands_before_it(text, skip, header, names):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from synth.texts import MISSING_WORDS
+from workspace.mend import OTHER_DELIMITERS, split_quoted
 from workspace.records import Dialect, Record, records, requoted
 from workspace.sniff import is_typed, lines_of, sniff
 
@@ -61,6 +62,10 @@ def layout_of_records(
         return Layout(dialect, width, skip or 0, 0, [], 0)
     body = [r.cells for r in rows]
     count = min(header, len(rows)) if header is not None else _header_rows(body, width)
+    if not count and header is None and skip is None and width > 1:
+        found = _header_otherwise_parted(seen[:start], body[:BODY], width)
+        if found:
+            return Layout(dialect, width, found[0].line - 1, 1, found[1], seen[start].line - found[0].line)
     names, width = _names(body[:count], width, body[count : count + BODY])
     first = seen[start].line
     header_lines = rows[count - 1].line + rows[count - 1].lines - first if count else 0
@@ -107,6 +112,18 @@ def _names_what_follows(seen: list[Record], i: int, width: int) -> bool:
     if not wide or (sum(r.cells in wide[:6] for r in following[:6]) <= 3 and len(wide) < len(following) / 2):
         return False
     return following[0].cells != wide[0] or not _is_header(wide[0], wide[1:])
+
+
+def _header_otherwise_parted(
+    before: list[Record], body: list[list[str]], width: int
+) -> tuple[Record, list[str]] | None:
+    """The line right above the rows, if under another delimiter it names them."""
+    above = next((record for record in reversed(before) if record.text.strip()), None)
+    for delimiter in OTHER_DELIMITERS if above else ():
+        cells, _ = split_quoted(above.text, delimiter)
+        if len(cells) == width and all(cells) and _is_header_like(cells) and _is_header(cells, body):
+            return above, cells
+    return None
 
 
 # The header --------------------------------------------------------------------------------------------------------
@@ -206,8 +223,8 @@ def _names(header: list[list[str]], width: int, body: list[list[str]]) -> tuple[
     names = [" ".join(part for part in parts if part.strip()) for parts in zip(*_even(header), strict=True)]
     if len(names) == widest - 1:
         return ["", *names], widest
-    while len(names) > widest and not names[-1].strip():
-        names.pop()
+    while len(names) > widest and any(not name.strip() for name in names):
+        names.pop(max(place for place, name in enumerate(names) if not name.strip()))
     return names + [""] * (widest - len(names)), max(widest, len(names))
 
 
