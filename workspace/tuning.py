@@ -173,6 +173,8 @@ class _Search:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
+        # A worker that was killed may have left its lock; nobody else writes here.
+        (folder / "study.log.lock").unlink(missing_ok=True)
         storage = JournalStorage(JournalFileBackend(str(folder / "study.log")))
         study = optuna.create_study(study_name=job.id, storage=storage, direction="maximize", load_if_exists=True)
         for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
