@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 import streamlit as st
 
-from metrics import METRICS, Figure, Score, charts, gate, summary, verdict, views
+from metrics import METRICS, Card, Figure, Score, charts, gate, summary, verdict, views
 from pages.frame import get_workspace, remembered
 from pages.pictures import draw
 from pages.signin import link_token
@@ -163,7 +163,7 @@ def scores(run: Run) -> None:
         members = {name: score for name, score in found.items() if METRICS[name].card.family == family}
         if members:
             st.markdown(f"##### {label(family)}: {question}")
-            _score_table(members)
+            score_table({name: METRICS[name].card for name in members}, members)
 
 
 def _closer(run: Run, found: dict[str, Score]) -> None:
@@ -222,18 +222,18 @@ def _in_short(run: Run, figure: Figure) -> str:
     return f"Furthest behind in “{weakest.title}”. {verdict(weakest, run.scores[figure.weakest]).text}"
 
 
-def _score_table(found: dict[str, Score]) -> None:
-    """Each measure in words: what it asks, and how the table fared."""
+def score_table(cards: Mapping[str, Card], found: dict[str, Score]) -> None:
+    """Each measure in words: what it asks, and how the table, or the set of conversations, fared."""
     lines = []
     for name, score in found.items():
-        card, judged = METRICS[name].card, verdict(METRICS[name].card, score)
+        card, judged = cards[name], verdict(cards[name], score)
         icon, color, _ = LEVELS[judged.level]
         sentence = " ".join(dict.fromkeys((judged.text, score.note))).strip()
         lines.append(
             {
                 "Measure": f"**{card.title}**",
                 "What it asks": plain(card.question),
-                "How the synthetic table fares": f":{color}-badge[{icon}] {plain(sentence)}",
+                "How it fares": f":{color}-badge[{icon}] {plain(sentence)}",
             }
         )
     st.table(pd.DataFrame(lines), hide_index=True, border="horizontal", alt="Each score in a sentence")

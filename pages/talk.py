@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from metrics import Score, verdict
+from metrics import Score
 from metrics.charts import column_figure
 from metrics.dialogue import DIALOGUE_METRICS, MODEL_JUDGE
 from pages.frame import remembered
 from pages.pictures import draw
 from pages.progress import ACTIVE, job_card
-from pages.results import MARKS
+from pages.results import score_table
 from pages.words import ago, plain
 from synth.conversations import Dialogue, Turn
 from synth.conversations.write import Written
@@ -158,28 +158,10 @@ def _scores(workspace: Workspace, talk: Talk) -> None:
         st.caption("It has not been judged yet.")
         return
     cards = {name: metric.card for name, metric in DIALOGUE_METRICS.items()} | {"model_judge": MODEL_JUDGE}
-    rows = [
-        {
-            "Measure": cards[name].title,
-            "Value": score.value,
-            "Real ones score": score.reference,
-            "": MARKS[verdict(cards[name], score).level],
-            "Question": cards[name].question,
-            "Note": score.note,
-        }
-        for name, score in scores.items()
-        if name in cards
-    ]
-    number = st.column_config.NumberColumn(format="%.3f")
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        column_config={"Value": number, "Real ones score": number},
-        height="content",
-    )
+    score_table(cards, {name: score for name, score in scores.items() if name in cards})
     st.caption(
-        "“Real ones score” is the same measurement with the fifth of the real dialogues that was kept back, in the place "
-        "of the written ones."
+        "“Real” is the same measurement with the fifth of the real dialogues that was kept back, in the place of the "
+        "written ones."
     )
     for view in workspace.talk_pictures(talk.id):
         with st.container(border=True):

@@ -103,7 +103,7 @@ def test_every_page_opens_on_an_empty_workspace_and_says_what_to_do_next(visit, 
     assert any(label in offered for label in ("Bring a table", "Train", "Try it with a sample", "Add"))
 
 
-@pytest.mark.parametrize("name", ["home", "data", "train", "compare", "jobs"])
+@pytest.mark.parametrize("name", ["home", "data", "train", "compare", "conversations", "jobs"])
 def test_every_page_opens_with_a_table_and_runs(visit, run, name):
     page = visit(name)
     assert not page.exception
@@ -224,7 +224,7 @@ def test_compare_shows_every_measured_score_in_a_sentence(visit, run):
     page = visit("compare")
     table = pd.concat([table.value for table in page.table])
     assert list(table["Measure"]) == [f"**{METRICS[name].card.title}**" for name in METRICS if name in run.scores]
-    assert table["How the synthetic table fares"].str.contains("-badge").all()
+    assert table["How it fares"].str.contains("-badge").all()
 
 
 CHARTS = {"Columns": 6, "Pairs": 1, "Correlations": 1, "Map": 1, "Missing values": 1, "Rows": 0, "All 2 runs": 2}
