@@ -40,7 +40,8 @@ def share_interval(hits: float, of: int) -> Interval:
     share, z2 = hits / of, Z * Z
     middle = (share + z2 / (2 * of)) / (1 + z2 / of)
     half = Z / (1 + z2 / of) * sqrt(share * (1 - share) / of + z2 / (4 * of * of))
-    return clip(middle - half, middle + half)
+    # At no hit and at nothing but hits, middle and half cancel out: what rounding leaves is not a bound.
+    return clip(middle - half if hits else 0.0, middle + half if hits < of else 1.0)
 
 
 def auc_interval(auc: float, positives: int, negatives: int) -> Interval:

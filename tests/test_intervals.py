@@ -16,6 +16,13 @@ def test_the_interval_of_a_share_is_wilsons(of, data):
     assert share_interval(hits, of) == pytest.approx((wilson.low, wilson.high), abs=1e-9)
 
 
+@pytest.mark.parametrize("of", [1, 7, 30, 2131, 26_049])
+def test_the_interval_of_none_begins_at_0_and_that_of_all_ends_at_1(of):
+    # Not at 1e-20, as rounding has it: such a bound would be shown.
+    assert share_interval(0, of)[0] == 0
+    assert share_interval(of, of)[1] == 1
+
+
 def test_no_trial_tells_nothing():
     assert share_interval(0, 0) == (0, 1)
 
