@@ -121,10 +121,14 @@ class Network(ctgan.CTGAN):
         categories = code.levels[:, self.numbers :]
         widths = self.conditions.widths
         counts = [np.bincount(levels, minlength=width) for levels, width in zip(categories.T, widths, strict=True)]
-        self.counts = torch.tensor(np.concatenate([*counts, []]), dtype=torch.float64, device=device)
+        self.counts = torch.tensor(np.concatenate([*counts, []]), dtype=torch.int64, device=device)
+        self.starts = self.counts.cumsum(0) - self.counts
         weights = [np.log(count + 1) if self._log_frequency else count for count in counts]
-        edges = [place + (weight / weight.sum()).cumsum() for place, weight in enumerate(weights)]
-        self.edges = torch.tensor(np.concatenate([*edges, []]), dtype=torch.float64, device=device)
+        edges = np.ones((len(widths), max(widths, default=0)), dtype=np.float32)
+        for column, weight in enumerate(weights):
+            edges[column, : len(weight) - 1] = (weight / weight.sum()).cumsum()[:-1]
+        self.edges = torch.from_numpy(edges).to(device)
+        """For each category, where each level's share of the draws ends; 1 from the last level on."""
         order = [levels.argsort(kind="stable").astype(np.int32) for levels in categories.T]
         self.order = torch.from_numpy(np.concatenate([*order, np.empty(0, np.int32)])).to(device)
         """Row numbers, sorted by level, one category after another."""
@@ -184,11 +188,9 @@ class Network(ctgan.CTGAN):
         if not self.conditions.widths:
             return None
         column = torch.randint(len(self.conditions.widths), (rows,), device=self._device)
-        spot = column + torch.rand(rows, dtype=torch.float64, device=self._device)
-        place = torch.searchsorted(self.edges, spot, right=True)
-        last = self.conditions.starts + torch.tensor(self.conditions.widths, device=self._device) - 1
-        place = torch.minimum(place, last[column])  # rounding may leave a column's last edge a hair below 1
-        return Conditions(place, column, place - self.conditions.starts[column])
+        chance = torch.rand(rows, 1, device=self._device)
+        level = torch.searchsorted(self.edges[column], chance, right=True)[:, 0]
+        return Conditions(self.conditions.starts[column] + level, column, level)
 
     def _real(self, wanted: Conditions | None) -> Tensor:
         """Training rows that satisfy the conditions, with the conditions behind them."""
@@ -196,9 +198,8 @@ class Network(ctgan.CTGAN):
             rows = torch.randint(self.rows, (self._batch_size,), device=self._device)
         else:
             counts = self.counts[wanted.place]
-            starts = (self.counts.cumsum(0) - self.counts)[wanted.place]
-            spot = starts + (torch.rand_like(counts) * counts).floor()
-            rows = self.order[spot.long()].long()
+            nth = (torch.rand(len(counts), device=self._device) * counts).long()
+            rows = self.order[self.starts[wanted.place] + torch.minimum(nth, counts - 1)].long()
         return self._with_conditions(self.blocks.lit(self.values[rows], self.places[rows]), wanted)
 
     # Both ------------------------------------------------------------------------------------------------------
@@ -250,7 +251,7 @@ class Network(ctgan.CTGAN):
     def _real_conditions(self, rows: int) -> Conditions | None:
         if not self.conditions.widths:
             return None
-        places = torch.multinomial(self.counts, rows, replacement=True)
+        places = torch.multinomial(self.counts.float(), rows, replacement=True)
         return Conditions(places, places, places)
 
     # Keeping ---------------------------------------------------------------------------------------------------

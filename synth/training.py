@@ -34,6 +34,8 @@ PROBE_STEPS = 25
 """Training steps, at least, from one probe to the next: on a small table an epoch is a step or two."""
 RISE = 0.001
 """What counts as a rise in quality; less is the chance of the draw."""
+FEWEST_PROBES = 10
+"""Probes without a rise before patience is over, however few rows an epoch has."""
 CHECKPOINT_S = 30.0
 REPORT_S = 0.25
 
@@ -41,7 +43,9 @@ REPORT_S = 0.25
 class TrainingParams(Params):
     """What every trained network shares."""
 
-    epochs: int = knob(300, "Passes over the table, at most.", ge=1, le=10_000, tune=(50, 600))
+    epochs: int = knob(
+        300, "Passes over the table, at most. Tables under 5,000 rows want thousands.", ge=1, le=10_000, tune=(50, 600)
+    )
     batch_size: int = knob(500, "Rows per training step.", ge=2, le=50_000, tune=[200, 500, 1000], advanced=True)
     embedding_dim: int = knob(
         128, "Random numbers that a row is made from.", ge=1, le=2_048, tune=[64, 128, 256], advanced=True
@@ -160,8 +164,8 @@ class Training:
         """Steps since the last probe."""
         self.curve: list[dict[str, float]] = []
         self.best_quality = -1.0
-        self.risen_quality, self.risen_epoch = -1.0, 0
-        """The last quality that stood out from those before it, and when; patience counts from there."""
+        self.risen_quality, self.risen_epoch, self.probes_since = -1.0, 0, 0
+        """The last quality that stood out from those before it, when that was, and how many probes ago."""
         self.best_weights: dict[str, Any] = {}
         self.fingerprint = _fingerprint(params, seed, code)
         training, validation = _split(code, seed)
@@ -207,7 +211,8 @@ class Training:
 
     @property
     def _patience_over(self) -> bool:
-        return 0 < self.params.patience <= self.epoch - self.risen_epoch
+        waited = self.epoch - self.risen_epoch
+        return 0 < self.params.patience <= waited and self.probes_since >= FEWEST_PROBES
 
     @property
     def _asked_to_stop(self) -> bool:
@@ -225,8 +230,9 @@ class Training:
         with seeded(self.seed):  # the same noise each time: what changes is the network
             drawn = self.network.draw(self.probe_rows, self.pulse)
         quality = self.probe.quality(drawn) if np.isfinite(drawn.values).all() else -1.0
+        self.probes_since += 1
         if quality > self.risen_quality + RISE:
-            self.risen_quality, self.risen_epoch = quality, self.epoch
+            self.risen_quality, self.risen_epoch, self.probes_since = quality, self.epoch, 0
         if quality > self.best_quality:
             self.best_quality = quality
             self.best_weights = {name: value.detach().clone() for name, value in self.network.weights.items()}
@@ -242,7 +248,7 @@ class Training:
             "steps_unseen": self.steps_unseen,
             "curve": self.curve,
             "best_quality": self.best_quality,
-            "risen": [self.risen_quality, self.risen_epoch],
+            "risen": [self.risen_quality, self.risen_epoch, self.probes_since],
             "best_weights": self.best_weights,
             "network": self.network.state,
             "random": torch.get_rng_state(),
@@ -262,7 +268,7 @@ class Training:
             return
         self.epoch, self.steps_unseen, self.curve = state["epoch"], state["steps_unseen"], state["curve"]
         self.best_quality = state["best_quality"]
-        self.risen_quality, self.risen_epoch = state["risen"]
+        self.risen_quality, self.risen_epoch, self.probes_since = state["risen"]
         self.best_weights = state["best_weights"]
         self.network.state = state["network"]
         torch.set_rng_state(state["random"])
