@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from pages.words import count, plain
 from synth import GENERATORS
+from workspace.failures import WithoutData
 from workspace.workspace import Dataset, NotFound, Workspace
 
 
 @st.cache_resource(show_spinner=False)
 def get_workspace() -> Workspace:
     """The one started workspace of this process."""
+    # Streamlit logs what a page raises, and an exception's message may quote a cell.
+    logging.getLogger("streamlit.error_util").addFilter(WithoutData())
     workspace = Workspace()
     workspace.start()
     return workspace

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import re
 import signal
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from types import FrameType, TracebackType
 
 from synth import Stopped
 from workspace.catalog import Job, Run, now
-from workspace.jobs import ROOT, Process, changed
+from workspace.failures import for_the_log, in_words
+from workspace.jobs import Process, changed
 from workspace.meter import cpu_seconds, highest_mb
 from workspace.progress import Progress
 from workspace.settings import Settings
@@ -95,31 +93,6 @@ class Attempt:
         self.job.run_id = run.id
         self.scratch.mkdir()
         self._publishing = False
-
-
-def in_words(error: BaseException) -> str:
-    """What went wrong, for the person who started the job. Only sentences of our own; a library's text stays out."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = Path(frames[-1].filename) if frames else Path()
-    if isinstance(error, MemoryError):
-        return "Memory ran out. Try again with fewer rows or a smaller model."
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "The disk is full. Free some space and try again; nothing half-written was kept."
-    # A raise statement of ours: float("x") in our code fails with Python's words, and they quote the data.
-    ours = where.is_relative_to(ROOT) and not where.is_relative_to(sys.prefix) and frames[-1].line.startswith("raise ")
-    if ours and isinstance(error, ValueError | LookupError) and not isinstance(error, KeyError | IndexError):
-        return str(error)
-    return f"An unexpected problem ({type(error).__name__} in {where.stem}). The job's log shows where."
-
-
-def for_the_log(error: BaseException | None) -> str:
-    """Where an exception came from. What its message quotes is masked: it may be a person's data."""
-    parts = []
-    while error is not None:
-        message = re.sub(r"""(['"`]).*?\1|\d+""", "…", (str(error).splitlines() or [""])[0])
-        parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}: {message}")
-        error = error.__cause__ or error.__context__
-    return "\nwhich followed from\n".join(parts)
 
 
 def main(job_id: str) -> None:

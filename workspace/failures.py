@@ -1,0 +1,47 @@
+"""What is said of an exception: a sentence to the person, and to the log where it came from, without the data."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import re
+import sys
+import traceback
+from pathlib import Path
+
+from workspace.jobs import ROOT
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong, for the person who started the job. Only sentences of our own; a library's text stays out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = Path(frames[-1].filename) if frames else Path()
+    if isinstance(error, MemoryError):
+        return "Memory ran out. Try again with fewer rows or a smaller model."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "The disk is full. Free some space and try again; nothing half-written was kept."
+    # A raise statement of ours: float("x") in our code fails with Python's words, and they quote the data.
+    ours = where.is_relative_to(ROOT) and not where.is_relative_to(sys.prefix) and frames[-1].line.startswith("raise ")
+    if ours and isinstance(error, ValueError | LookupError) and not isinstance(error, KeyError | IndexError):
+        return str(error)
+    return f"An unexpected problem ({type(error).__name__} in {where.stem}). The job's log shows where."
+
+
+def for_the_log(error: BaseException | None) -> str:
+    """Where an exception came from. What its message quotes is masked: it may be a person's data."""
+    parts = []
+    while error is not None:
+        message = re.sub(r"""(['"`]).*?\1|\d+""", "…", (str(error).splitlines() or [""])[0])
+        parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}: {message}")
+        error = error.__cause__ or error.__context__
+    return "\nwhich followed from\n".join(parts)
+
+
+class WithoutData(logging.Filter):
+    """Lets a record with an exception pass with what `for_the_log` says of it in place of its traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info:
+            record.msg, record.args = f"{record.getMessage()}\n{for_the_log(record.exc_info[1])}", ()
+            record.exc_info = record.exc_text = None
+        return True
