@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from synth.schema import Schema, conform
 
@@ -58,18 +58,22 @@ def once(compute: Callable[..., Found]) -> Callable[..., Found]:
     return remembered
 
 
+Measured = Annotated[float, AfterValidator(lambda value: round(value, 12))]
+"""A measured number without what floating point leaves behind it: 1, not 0.9999999999999999."""
+
+
 class Score(BaseModel):
     """A measured value beside what real data scores."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    value: float | None = Field(description="The measurement; None when it could not be made, and `note` says why.")
-    reference: float | None = Field(
+    value: Measured | None = Field(description="The measurement; None when it could not be made, and `note` says why.")
+    reference: Measured | None = Field(
         None, description="The same measurement with holdout rows in the synthetic's place."
     )
-    ci: tuple[float, float] | None = Field(None, description="95 % interval of the value.")
-    reference_ci: tuple[float, float] | None = Field(None, description="95 % interval of the reference.")
-    at_holdout_size: float | None = Field(
+    ci: tuple[Measured, Measured] | None = Field(None, description="95 % interval of the value.")
+    reference_ci: tuple[Measured, Measured] | None = Field(None, description="95 % interval of the reference.")
+    at_holdout_size: Measured | None = Field(
         None,
         description="The value on as many synthetic rows as the holdout has, where the number of rows matters: "
         "what is compared with the reference.",

@@ -247,6 +247,12 @@ def test_very_large_tables_are_judged_on_a_sample_and_the_note_says_so():
     assert scores["exact_copies"].detail["rows"] == 250_000
 
 
+def test_a_score_shows_nothing_of_rounding():
+    score = Score(value=0.1 + 0.2, ci=(1e-20, 0.9999999999999999))
+    score.reference = 1 - 1e-16
+    assert (score.value, score.reference, score.ci) == (0.3, 1.0, (0.0, 1.0))
+
+
 def test_an_unexpected_error_travels():
     @metric("Broken", "fidelity", "Does it break?", 0, 1, "high")
     def broken(given: Tables) -> Score:
