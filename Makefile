@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run run-llm test slow setup setup-dev lint format bench clean setup setup-dev setup-llm
+.PHONY: run run-llm test slow lint format bench setup setup-dev setup-llm clean
 
 run: setup  ## serve the app on http://127.0.0.1:8501
 	$(BIN)/streamlit run app.py
