@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from types import TracebackType
 
 from metrics.association import correlation_difference
 from metrics.attacks import attribute_inference, linkability, singling_out_multivariate, singling_out_univariate
@@ -75,14 +77,22 @@ MOST_ROWS = 100_000
 EFFORT = {"cheap": 1, "medium": 3, "dear": 6}
 
 
+Explain = Callable[[Card, BaseException], str | None]
+"""What to say of a metric that failed, as its score's note; None: nothing, the error is to end the judging."""
+
+
 def evaluate(
-    tables: Tables, names: list[str] | None = None, report: Callable[[float, str], None] | None = None
+    tables: Tables,
+    names: list[str] | None = None,
+    report: Callable[[float, str], None] | None = None,
+    explain: Explain | None = None,
 ) -> dict[str, Score]:
     """Score the synthetic table with the named metrics (default: all), in the order given.
 
     `report(done, note)` hears how far the work is, done from 0 to 1; what it raises stops the work. Tables of more
     than 100,000 rows are judged on a random sample, and the score's note states the sampling error.
-    Raises KeyError for an unknown name.
+    A metric that fails unexpectedly ends the judging, unless `explain` has words for the error: they become the note
+    of that metric's score, and the others are measured. Raises KeyError for an unknown name.
     """
     metrics = [METRICS[name] for name in (METRICS if names is None else names)]
     effort = [EFFORT[metric.card.cost] for metric in metrics]
@@ -91,13 +101,36 @@ def evaluate(
     for place, metric in enumerate(metrics):
         if report:
             report(sum(effort[:place]) / sum(effort), metric.card.title)
-        if metric.card.every_row or sample is tables:
-            scores[metric.card.name] = metric(tables)
-        else:
-            scores[metric.card.name] = with_sampling_error(metric(sample), len(tables.synthetic))
+        with Spared(metric.card, explain) as spared:
+            spared.score = scored(metric, tables, sample)
+        scores[metric.card.name] = spared.score
     if report:
         report(1.0, "Scored")
     return scores
+
+
+class Spared(AbstractContextManager):
+    """Spares the other scores the failure of one metric, whose own score then says in its note what happened."""
+
+    def __init__(self, card: Card, explain: Explain | None):
+        self.card, self.explain = card, explain
+        self.score: Score | None = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        note = self.explain(self.card, error) if error is not None and self.explain is not None else None
+        if note is None:
+            return False
+        self.score = Score(value=None, note=note)
+        return True
+
+
+def scored(metric: Metric, tables: Tables, sample: Tables) -> Score:
+    """What a metric says of all rows, or of a sample where that is enough for it."""
+    if metric.card.every_row or sample is tables:
+        return metric(tables)
+    return with_sampling_error(metric(sample), len(tables.synthetic))
 
 
 def sampled(tables: Tables) -> Tables:

@@ -253,13 +253,36 @@ def test_a_score_shows_nothing_of_rounding():
     assert (score.value, score.reference, score.ci) == (0.3, 1.0, (0.0, 1.0))
 
 
-def test_an_unexpected_error_travels():
+@pytest.fixture
+def broken():
+    """A metric that fails, in the list for one test."""
+
     @metric("Broken", "fidelity", "Does it break?", 0, 1, "high")
     def broken(given: Tables) -> Score:
         raise ZeroDivisionError
 
+    METRICS["broken"] = broken
+    yield "broken"
+    del METRICS["broken"]
+
+
+def test_an_unexpected_error_travels(broken):
     with pytest.raises(ZeroDivisionError):
-        broken(mixed_tables())
+        evaluate(mixed_tables(), [broken])
+    with pytest.raises(ZeroDivisionError):
+        evaluate(mixed_tables(), [broken], explain=lambda card, error: None)
+
+
+def test_a_metric_that_fails_leaves_the_others_when_there_are_words_for_it(broken):
+    scores = checked(
+        evaluate(
+            mixed_tables(),
+            [broken, "column_shapes"],
+            explain=lambda card, error: f"{card.title} met {type(error).__name__}.",
+        )
+    )
+    assert scores["broken"] == Score(value=None, note="Broken met ZeroDivisionError.")
+    assert scores["column_shapes"].value > 0.5
 
 
 def test_what_metrics_share_is_computed_once():

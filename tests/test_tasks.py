@@ -123,8 +123,15 @@ def test_a_judging_that_fails_leaves_the_table_the_run_says_so_and_a_retry_train
 
     again = workspace.wait(workspace.retry(job.id).id)
     assert again.run_id == run.id and len(workspace.runs(dataset.id)) == 1
-    mended = workspace.wait(workspace.evaluate(run.id, QUICK).id)
-    assert mended.state == "done" and workspace.run(run.id).note == ""
+
+    # Beside a measure that can be made, the one that fails says so in its own score.
+    mended = workspace.wait(workspace.evaluate(run.id, ["broken", *QUICK]).id)
+    run = workspace.run(run.id)
+    assert mended.state == "done" and run.scores["column_shapes"].value > 0.5
+    assert run.scores["broken"].value is None
+    assert run.scores["broken"].note.startswith("It failed. An unexpected problem (ZeroDivisionError")
+    assert run.note.startswith("Not measured, because it failed: Broken.")
+    assert "in broken" in workspace.log_tail(mended.id)
 
 
 def test_an_export_is_written_once_and_reads_back(workspace, judged):

@@ -52,7 +52,9 @@ class Runs(Datasets):
         run = self.run(run_id)
         return self.real_part(run.dataset_id, run.split, run.schema, part, rows, seed)
 
-    def keep_scores(self, run: Run, scores: dict[str, Score], options: dict[str, Any] | None = None) -> None:
+    def keep_scores(
+        self, run: Run, scores: dict[str, Score], options: dict[str, Any] | None = None, note: str = ""
+    ) -> None:
         """Store how a run was judged, beside what was measured of it before, and by which new options."""
         kept = {name: score.model_dump(mode="json") for name, score in {**run.scores, **scores}.items()}
         with self.incoming() as folder:
@@ -61,7 +63,7 @@ class Runs(Datasets):
             file.replace(run.folder / "scores.json")
         with self.catalog.session() as session:
             chosen = {} if options is None else {"options": options}
-            session.execute(update(Run).where(Run.id == run.id).values(note="", **chosen))
+            session.execute(update(Run).where(Run.id == run.id).values(note=note, **chosen))
 
     def export(self, run_id: str, format: str = "csv", *, spreadsheet_safe: bool = False) -> Path:
         """A synthetic table as a file, written once and kept beside the run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -10,11 +11,14 @@ from typing import Any
 import pandas as pd
 
 import metrics
-from metrics import Tables
-from synth import Generator
+from metrics import Card, Tables
+from synth import Generator, Stopped
 from workspace import tables
 from workspace.catalog import Run, new_id
+from workspace.failures import for_the_log, in_words
 from workspace.stages import Arguments, Stages, Work
+
+log = logging.getLogger(__name__)
 
 
 class Judging(Arguments):
@@ -137,8 +141,21 @@ def _draw(work: Work, generator: Generator, run: Run, stages: Stages) -> None:
 
 
 def judge(work: Work, asked: Judging, stages: Stages) -> None:
-    """Judge the published run against the rows it was trained on and those held out from it."""
+    """Judge the published run against the rows it was trained on and those held out from it.
+
+    A measure that fails says so in its score's note, and the log says where; the other scores are kept. The job fails
+    only when none is left.
+    """
     workspace, run = work.workspace, work.workspace.run(work.job.run_id)
+    failures: dict[str, Exception] = {}
+
+    def explain(card: Card, error: BaseException) -> str | None:
+        if isinstance(error, Stopped) or not isinstance(error, Exception):
+            return None
+        log.error("%s failed.\n%s", card.title, for_the_log(error))
+        failures[card.title] = error
+        return f"It failed. {in_words(error)}"
+
     with stages.stage("judge", typical=asked.metrics is None) as report:
         judged = Tables(
             train=workspace.real_table(run.id, "train"),
@@ -149,8 +166,11 @@ def judge(work: Work, asked: Judging, stages: Stages) -> None:
             seed=run.seed,
             options=(run.options if asked.options is None else asked.options) or {},
         )
-        scores = metrics.evaluate(judged, asked.metrics, report)
-    workspace.keep_scores(run, scores, asked.options)
+        scores = metrics.evaluate(judged, asked.metrics, report, explain)
+        if failures and len(failures) == len(scores):
+            raise next(iter(failures.values()))
+    note = f"Not measured, because it failed: {', '.join(failures)}. The job's log says where." if failures else ""
+    workspace.keep_scores(run, scores, asked.options, note)
 
 
 def _link(source: str, target: str) -> None:
