@@ -6,6 +6,7 @@
 from fastapi_offline import FastAPIOffline
 
 from api import access, datasets, downloads, jobs, system, work
+from api.door import Cors, Door, Trace
 from api.errors import Problem, speak_plainly
 
 PROBLEMS = {status: {"model": Problem} for status in (401, 403, 404, 409, 413, 422, 429)}
@@ -17,6 +18,9 @@ api = FastAPIOffline(
     responses=PROBLEMS,
 )
 speak_plainly(api)
+# The last one added is met first.
+for layer in (Door, Cors, Trace):
+    api.add_middleware(layer)
 for part in (system, datasets, work, jobs, downloads, access):
     api.include_router(part.router)
     api.include_router(part.router, prefix="/v1", include_in_schema=False)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import HTTPConnection
 
 from api.errors import Stop
 from workspace.keys import ANYBODY_HERE, PERMISSIONS, Caller, Permission, Refused, is_loopback
@@ -20,24 +22,49 @@ router = APIRouter(tags=["Access"])
 _limiter = MovingWindowRateLimiter(MemoryStorage())
 
 
-def get_workspace(request: Request) -> Workspace:
-    return request.app.state.workspace
+def get_workspace(connection: HTTPConnection) -> Workspace:
+    return connection.app.state.workspace
 
 
 Here = Annotated[Workspace, Depends(get_workspace)]
 
 
-def caller_of(request: Request, workspace: Here) -> Caller:
-    """Who calls: the bearer of a key or token, or, while no key exists, whoever is on this machine."""
-    shown = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ").strip()
+def who_calls(connection: HTTPConnection, workspace: Workspace) -> Caller:
+    """The bearer of a key or token, or, while no key exists, whoever is on this machine.
+
+    Raises Refused, and Stop when a page of another site makes the browser on this machine call.
+    """
+    shown = connection.headers.get("x-api-key") or connection.headers.get("authorization", "").removeprefix("Bearer ")
     # A link in a page cannot set a header; its token is good for minutes.
-    shown = shown or request.query_params.get("token")
+    shown = shown.strip() or connection.query_params.get("token", "")
     if shown:
-        caller = workspace.caller(shown)
-    elif workspace.guarded or not is_loopback(request.client.host if request.client else ""):
+        return workspace.caller(shown)
+    if workspace.guarded or not is_loopback(connection.client.host if connection.client else ""):
         raise Refused("Show an API key: X-API-Key: KEY, or Authorization: Bearer KEY-OR-TOKEN.")
-    else:
-        caller = ANYBODY_HERE
+    _check_site(connection, workspace)
+    return ANYBODY_HERE
+
+
+def _check_site(connection: HTTPConnection, workspace: Workspace) -> None:
+    """Where no key is asked for, another site's page in the analyst's browser must not pass for the analyst.
+
+    It could post forms to 127.0.0.1, and by pointing its own name there (DNS rebinding) read the answers.
+    """
+    host = connection.headers.get("host", "")
+    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        raise Stop(
+            403, f"Without keys, only this machine's own address is answered; {host!r} is none. Make a key first."
+        )
+    origin = connection.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != host and origin not in workspace.settings.cors_origins:
+        raise Stop(403, "A page of another site may not call. Add its origin to UNDERSTUDY_CORS_ORIGINS to let it.")
+
+
+def caller_of(connection: HTTPConnection, workspace: Here) -> Caller:
+    """Who calls, as `api.door.Door` found out."""
+    caller = connection.state.caller
+    if isinstance(caller, Exception):
+        raise caller
     _count(f"call {caller.owner}", workspace.settings.call_limit)
     return caller
 
@@ -60,23 +87,29 @@ Admin = Annotated[Caller, Depends(needs("admin"))]
 
 def starts_work(caller: Writer, workspace: Here) -> Caller:
     """A writer who may start one more job now."""
-    _count(f"start {caller.owner}", workspace.settings.start_limit)
-    waiting = [*workspace.jobs("queued", owner=caller.owner), *workspace.jobs("running", owner=caller.owner)]
-    if len(waiting) >= workspace.settings.max_queued:
+    make_room(caller, workspace)
+    return caller
+
+
+def make_room(caller: Caller, workspace: Workspace, jobs: int = 1) -> None:
+    """Stop who starts too many jobs an hour, or has too many that wait or run."""
+    _count(f"start {caller.owner}", workspace.settings.start_limit, jobs)
+    most = workspace.settings.max_queued
+    waiting = workspace.unfinished(caller.owner)
+    if waiting + jobs > most:
         raise Stop(
             429,
-            f"{len(waiting)} of your jobs wait or run already. Wait for some to end.",
+            f"{waiting} of your jobs wait or run; with {jobs} more they were above {most}. Wait for some to end.",
             headers={"Retry-After": "10"},
         )
-    return caller
 
 
 Starter = Annotated[Caller, Depends(starts_work)]
 
 
-def _count(name: str, limit: str) -> None:
+def _count(name: str, limit: str, cost: int = 1) -> None:
     item = parse(limit)
-    if not _limiter.hit(item, name):
+    if not _limiter.hit(item, name, cost=cost):
         reset = _limiter.get_window_stats(item, name).reset_time
         wait_s = max(1, round(reset - datetime.now().timestamp()))
         raise Stop(429, f"That was more than {limit}. Try again in {wait_s} s.", headers={"Retry-After": str(wait_s)})

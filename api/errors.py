@@ -72,7 +72,8 @@ def speak_plainly(api: FastAPI) -> None:
 
     @api.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> JSONResponse:
-        return answer(error.status_code, str(error.detail), headers=error.headers)
+        words = {413: "The body is too large. Split it, or raise UNDERSTUDY_MAX_UPLOAD_MB."}
+        return answer(error.status_code, words.get(error.status_code, str(error.detail)), headers=error.headers)
 
     @api.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -80,4 +81,6 @@ def speak_plainly(api: FastAPI) -> None:
         log.error(
             "%s in %s\n%s", type(error).__name__, request.url.path, "".join(traceback.format_tb(error.__traceback__))
         )
-        return answer(500, f"Something unexpected happened ({type(error).__name__}). The server's log says where.")
+        detail = f"Something unexpected happened ({type(error).__name__}). The server's log says where."
+        # This answer is given outside of `api.door.Trace`.
+        return answer(500, detail, headers={"X-Request-ID": request.state.request_id})

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fastapi.testclient import TestClient
 
 from api import api
+from tests.calling import here
 from workspace.catalog import Run
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 
-HERE = ("127.0.0.1", 50000)
 PENGUINS = Path(__file__).parent / "data" / "penguins.csv"
 READ = {
     "csv": pd.read_csv,
@@ -42,7 +41,7 @@ def run(workspace: Workspace) -> Run:
 
 @pytest.mark.parametrize("format", READ)
 def test_every_format_holds_the_whole_table(run, format):
-    answer = TestClient(api, client=HERE).get(f"/runs/{run.id}/synthetic.{format}")
+    answer = here().get(f"/runs/{run.id}/synthetic.{format}")
     assert answer.status_code == 200
     table = READ[format](io.BytesIO(answer.content))
     assert list(table.columns) == list(pd.read_csv(PENGUINS).columns)
@@ -50,25 +49,25 @@ def test_every_format_holds_the_whole_table(run, format):
 
 
 def test_the_file_is_named_after_the_upload_and_the_generator(run):
-    answer = TestClient(api, client=HERE).get(f"/runs/{run.id}/synthetic.csv")
+    answer = here().get(f"/runs/{run.id}/synthetic.csv")
     assert "pen%20guins-synthetic-bootstrap.csv" in answer.headers["content-disposition"]
 
 
 def test_a_part_of_the_file_can_be_asked_for(run):
-    whole = TestClient(api, client=HERE).get(f"/runs/{run.id}/synthetic.csv").content
-    part = TestClient(api, client=HERE).get(f"/runs/{run.id}/synthetic.csv", headers={"Range": "bytes=10-19"})
+    whole = here().get(f"/runs/{run.id}/synthetic.csv").content
+    part = here().get(f"/runs/{run.id}/synthetic.csv", headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, whole[10:20])
 
 
 def test_a_run_that_is_not_there_is_a_404_in_words(workspace):
-    answer = TestClient(api, client=HERE).get("/runs/gone/synthetic.csv")
+    answer = here().get("/runs/gone/synthetic.csv")
     assert answer.status_code == 404
     assert "deleted" in answer.json()["detail"]
 
 
 def test_a_format_that_is_not_offered_is_refused(run):
-    assert TestClient(api, client=HERE).get(f"/runs/{run.id}/synthetic.exe").status_code == 422
+    assert here().get(f"/runs/{run.id}/synthetic.exe").status_code == 422
 
 
 def test_the_server_says_that_it_is_well(workspace):
-    assert TestClient(api, client=HERE).get("/health").json()["status"] == "ok"
+    assert here().get("/health").json()["status"] == "ok"

@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi.testclient import TestClient
 
 from api import api
 from metrics import Score
+from tests.calling import here
 from workspace import images
 from workspace.catalog import Run
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 
-HERE = ("127.0.0.1", 50000)
 PENGUINS = Path(__file__).parent / "data" / "penguins.csv"
 
 
@@ -38,7 +37,7 @@ def run(workspace: Workspace) -> Run:
 
 @pytest.mark.parametrize("format, holds", [("html", "<h1>penguins.csv"), ("json", "column_shapes"), ("csv", "metric")])
 def test_a_report_comes_as_a_file_in_every_format(run, format, holds):
-    answer = TestClient(api, client=HERE).get(f"/runs/{run.id}/report.{format}")
+    answer = here().get(f"/runs/{run.id}/report.{format}")
     assert answer.status_code == 200
     assert f"penguins-report-bootstrap.{format}" in answer.headers["content-disposition"]
     assert "attachment" in answer.headers["content-disposition"]
@@ -47,7 +46,7 @@ def test_a_report_comes_as_a_file_in_every_format(run, format, holds):
 
 def test_without_a_browser_there_are_no_png_files_and_it_says_why(run, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    answer = TestClient(api, client=HERE).get(f"/runs/{run.id}/report.zip")
+    answer = here().get(f"/runs/{run.id}/report.zip")
     assert answer.status_code == 503
     assert "Install it" in answer.json()["detail"]
     assert images.browser() is None

@@ -79,6 +79,13 @@ class Settings(BaseSettings):
     max_rows: int = Field(100_000_000, ge=1, description="Most rows one call may ask for.")
     max_columns: int = Field(2000, ge=1, description="Most columns of an upload through the API.")
     max_epochs: int = Field(5000, ge=1, description="Most epochs one call may ask for.")
+    repeat_hours: float = Field(
+        24, gt=0, description="Hours for which a POST with the same `Idempotency-Key` gets the same answer."
+    )
+    login_hours: float = Field(8, gt=0, le=720, description="Hours the cookie of `POST /api/login` is good for.")
+    session_hours: float | None = Field(
+        None, gt=0, description="Hours after its last upload or job at which a session is deleted; unset: never."
+    )
     cors_origins: list[str] = Field([], description="Origins whose pages may call the API from a browser.")
     data_folder: Path | None = Field(None, description="The one folder whose files `data_path` may name.")
     secret_keys: list[SecretStr] = Field(
@@ -93,6 +100,8 @@ class Settings(BaseSettings):
         description="US dollars per million input and output tokens, by model; check them against your contract.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
+    log_mb: int = Field(10, ge=1, description="Megabytes at which the log of the API, `logs/api.jsonl`, is rotated.")
+    log_files: int = Field(5, ge=0, description="Rotated logs of the API that are kept.")
     plugins: list[str] = Field(
         [], description="Modules imported at start that add generators, metrics or kinds of job of your own."
     )

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from workspace.catalog import Catalog, Dataset, Job, Measurement, Run, Talk, new_id
 from workspace.estimate import Measured, Prices, machine, shipped
 from workspace.jobs import Process, Queue, process_of
+from workspace.journal import Journal
 from workspace.settings import HOST, Settings
 
 LOCAL = "local"
@@ -37,6 +38,7 @@ class Store:
             import_module(plugin)
         self.catalog = Catalog(self.settings.catalog_url, self.folder)
         self.queue = Queue(self.catalog, self.settings)
+        self.journal = Journal(self.settings)
 
     def dataset_folder(self, dataset_id: str) -> Path:
         return self.folder / "datasets" / dataset_id

@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import Any, Self
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 
 from metrics import METRICS, OPTIONS
 from synth import GENERATORS, Generator, Params
 from synth.conditions import Conditions
-from workspace.catalog import Dataset, Event, Job, NotFound, Run
+from workspace.catalog import UNFINISHED, Dataset, Event, Job, NotFound, Run
 from workspace.estimate import Estimate, Shape, estimate
 from workspace.jobs import Dispatcher
 from workspace.keys import Keys
@@ -47,6 +47,7 @@ class Workspace(Talks, Keys):
             self._dispatcher.close()
             self._dispatcher = None
         self.catalog.close()
+        self.journal.close()
 
     # Work ------------------------------------------------------------------------------------------------------
 
@@ -204,6 +205,12 @@ class Workspace(Talks, Keys):
             query = query.where(tuple_(Job.created, Job.id) < (last.created, last.id))
         with self.catalog.session() as session:
             return session.scalars(query).all()
+
+    def unfinished(self, owner: str) -> int:
+        """How many of somebody's jobs wait or run."""
+        query = select(func.count()).where(Job.owner == owner, Job.state.in_(UNFINISHED))
+        with self.catalog.session() as session:
+            return session.scalar(query)
 
     def job(self, job_id: str) -> Job:
         return self.catalog.get(Job, job_id)

@@ -1,0 +1,159 @@
+"""What every call passes: an id and a line in the log, CORS, who calls, how large a body may be.
+
+Plain ASGI, so that streams pass through untouched and WebSockets are met as HTTP is.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from http import HTTPStatus
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.access import who_calls
+from api.errors import Stop, answer
+from workspace.catalog import new_id
+from workspace.keys import Caller, Refused
+
+REQUEST_ID = "X-Request-ID"
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+NOTHING_INSIDE = "default-src 'none'; frame-ancestors 'none'"
+# The documentation's pages and the report carry their scripts in themselves; neither may ask another server.
+OWN_SCRIPTS = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; worker-src 'self' blob:; frame-ancestors 'none'"
+)
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+JSON_MB = 16
+"""Largest body that is no upload."""
+ENVELOPE_BYTES = 2**20
+"""What a form may add to the files in it."""
+
+
+class Trace:
+    """Gives every call an id (the client's own, where it sent one), security headers, and a line in the log."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else new_id()
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        status = 500
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] in ("http.response.start", "websocket.http.response.start", "websocket.accept"):
+                status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
+                message.setdefault("headers", [])
+                _mark(MutableHeaders(scope=message), request_id, scope)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_marked)
+        finally:
+            caller = state.get("caller")
+            scope["app"].state.workspace.journal.write(
+                logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else logging.INFO,
+                request=request_id,
+                key=caller.owner if isinstance(caller, Caller) else "",
+                method=scope.get("method", "WEBSOCKET"),
+                route=getattr(scope.get("route"), "path", ""),
+                status=int(status),
+                ms=round(1000 * (time.perf_counter() - begun), 1),
+            )
+
+
+def _mark(headers: MutableHeaders, request_id: str, scope: Scope) -> None:
+    headers[REQUEST_ID] = request_id
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+    page = headers.get("content-type", "").startswith("text/html")
+    headers.setdefault("Content-Security-Policy", OWN_SCRIPTS if page else NOTHING_INSIDE)
+    # A file with an ETag may be kept by who loaded it, and asked about; everything else is gone when read.
+    headers.setdefault("Cache-Control", "private, no-cache" if "etag" in headers else "no-store")
+    if scope["scheme"] in ("https", "wss"):
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+
+
+class Cors:
+    """Lets the pages of `cors_origins`, and no others, call from a browser."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self.app
+        if scope["type"] == "http" and (origins := scope["app"].state.workspace.settings.cors_origins):
+            app = CORSMiddleware(
+                app,
+                allow_origins=origins,
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", REQUEST_ID],
+                expose_headers=[REQUEST_ID, "Retry-After", "ETag", "Content-Disposition"],
+            )
+        await app(scope, receive, send)
+
+
+class Door:
+    """Finds out who calls before a byte of the body is read, and how large that may be."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        workspace = scope["app"].state.workspace
+        try:
+            caller = await run_in_threadpool(who_calls, HTTPConnection(scope), workspace)
+        except (Refused, Stop) as refusal:
+            caller = refusal
+        # Routes that everybody may call do not ask; the others raise what is kept here.
+        scope["state"]["caller"] = caller
+        app = self.app
+        if scope.get("method", "GET") not in ("GET", "HEAD", "OPTIONS"):
+            if isinstance(caller, Exception):
+                await refused(caller)(scope, receive, send)
+                return
+            headers = Headers(scope=scope)
+            form = headers.get("content-type", "").startswith(FORMS)
+            most_mb = workspace.settings.max_upload_mb if form else JSON_MB
+            most = most_mb * 2**20 + ENVELOPE_BYTES
+            told = headers.get("content-length", "0")
+            if told.isdecimal() and int(told) > most:
+                await too_large(most_mb)(scope, receive, send)
+                return
+            app = RequestBodyLimitMiddleware(app, most)
+        await app(scope, receive, send)
+
+
+def refused(refusal: Refused | Stop):
+    if isinstance(refusal, Stop):
+        return answer(refusal.status, refusal.detail, refusal.field, refusal.headers)
+    return answer(401, str(refusal), headers={"WWW-Authenticate": "Bearer"})
+
+
+def too_large(most_mb: int):
+    return answer(413, f"The body is larger than {most_mb:,} MB. Split it, or raise UNDERSTUDY_MAX_UPLOAD_MB.")
