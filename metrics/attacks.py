@@ -156,20 +156,22 @@ class Queries:
         _, first = np.unique(whole, axis=0, return_index=True)
         return self.take(np.sort(first))
 
-    def expected(self, rows: np.ndarray) -> np.ndarray:
-        """How many of the rows would match each query if the columns had nothing to do with each other."""
+    def expected(self, columns: list[np.ndarray], rows: int) -> np.ndarray:
+        """How many of `rows` rows would match each query if the columns had nothing to do with each other.
+
+        `columns` holds each column's values in order, without the missing ones.
+        """
         from metrics.kernels import AT_LEAST, AT_MOST, LACKING
 
         shares = np.ones(self.columns.shape)
-        for column, values in enumerate(rows.T):
-            ordered = np.sort(values[~np.isnan(values)])
+        for column, ordered in enumerate(columns):
             here = self.columns == column
             asked, comparison = self.values[here], self.comparisons[here]
             below, up_to = np.searchsorted(ordered, asked, "left"), np.searchsorted(ordered, asked, "right")
             matching = np.where(comparison == AT_LEAST, len(ordered) - below, up_to - below)
             matching = np.where(comparison == AT_MOST, up_to, matching)
-            shares[here] = np.where(comparison == LACKING, len(values) - len(ordered), matching) / len(values)
-        return len(rows) * shares.prod(axis=1)
+            shares[here] = np.where(comparison == LACKING, rows - len(ordered), matching) / rows
+        return rows * shares.prod(axis=1)
 
     def single_out(self, rows: np.ndarray) -> np.ndarray:
         """Which queries match exactly one of the rows."""
@@ -216,7 +218,9 @@ def univariate_queries(rows: np.ndarray, numeric: np.ndarray) -> Queries:
     return Queries(parts[:, 0].astype(np.int64), parts[:, 1].astype(np.int64), parts[:, 2])
 
 
-def multivariate_queries(rows: np.ndarray, numeric: np.ndarray, rng: np.random.Generator, count: int) -> Queries:
+def multivariate_queries(
+    rows: np.ndarray, middles: np.ndarray, numeric: np.ndarray, rng: np.random.Generator, count: int
+) -> Queries:
     """`count` queries, each made of some columns of a random row, with what it says there.
 
     Numbers ask for at least the row's value when it is above the column's middle, else for at most it: extremes
@@ -224,7 +228,6 @@ def multivariate_queries(rows: np.ndarray, numeric: np.ndarray, rng: np.random.G
     """
     from metrics.kernels import AT_LEAST, AT_MOST
 
-    middles = np.array([np.median(values[~np.isnan(values)]) if not np.isnan(values).all() else 0 for values in rows.T])
     columns = random_columns(rows, rng, count)
     values = rows[rng.integers(0, len(rows), count)[:, None], columns]
     return asking(columns, np.where(values > middles[columns], AT_LEAST, AT_MOST), values, numeric)
@@ -232,10 +235,12 @@ def multivariate_queries(rows: np.ndarray, numeric: np.ndarray, rng: np.random.G
 
 def combined_queries(rows: np.ndarray, numeric: np.ndarray, rng: np.random.Generator) -> Queries:
     """Different queries of several columns that match exactly one row: `QUERIES`, or as many as can be found."""
-    queries = multivariate_queries(rows, numeric, rng, 0)
+    ordered = [np.sort(values[~np.isnan(values)]) for values in rows.T]
+    middles = np.array([np.median(values) if len(values) else 0 for values in ordered])
+    queries = multivariate_queries(rows, middles, numeric, rng, 0)
     for _ in range(MOST_BATCHES):
-        more = multivariate_queries(rows, numeric, rng, BATCH)
-        more = more.take(np.flatnonzero(more.expected(rows) <= PLAUSIBLE))
+        more = multivariate_queries(rows, middles, numeric, rng, BATCH)
+        more = more.take(np.flatnonzero(more.expected(ordered, len(rows)) <= PLAUSIBLE))
         before, queries = len(queries), joined(queries, more.take(np.flatnonzero(more.single_out(rows)))).distinct()
         if len(queries) >= QUERIES or len(queries) - before < BATCH // 1000:
             break

@@ -152,7 +152,7 @@ class Stack:
     ) -> Stack:
         """All columns as codes; `cut(name, side)` gives them."""
         everyone = [tables_encoded.train, *sides]
-        owner = np.repeat(np.arange(len(everyone)), [side.rows for side in everyone])
+        owner = np.repeat(np.arange(len(everyone), dtype=np.int32), [side.rows for side in everyone])
         codes = {
             name: np.concatenate([cut(name, side) for side in everyone]).astype(np.int32)
             for name in tables_encoded.names
@@ -162,14 +162,22 @@ class Stack:
     def counts(self, *names: str) -> np.ndarray:
         """Tables x cells: how many rows of each lie in each cell of the cross table of these columns."""
         size = prod(self.sizes[name] for name in names)
-        keys = np.zeros(len(self.owner), dtype=np.int64)
-        for name in names:
-            keys = keys * self.sizes[name] + self.codes[name]
-        if size * self.tables > 4 * len(keys) + 100_000:
+        if size * self.tables > 4 * len(self.owner) + 100_000:
             # A cross table of two columns with 20,000 levels is mostly empty: only the cells that occur.
-            occurring, keys = np.unique(keys, return_inverse=True)
+            occurring, cells = np.unique(self._keys(np.int64(0), names), return_inverse=True)
             size = len(occurring)
-        return np.bincount(self.owner * size + keys, minlength=self.tables * size).reshape(self.tables, size)
+            keys = self.owner.astype(np.int64) * size + cells
+        else:
+            # In 32 bits, which is twice as quick: there are fewer cells than that.
+            keys = self._keys(self.owner, names)
+        return np.bincount(keys, minlength=self.tables * size).reshape(self.tables, size)
+
+    def _keys(self, first: np.ndarray | np.int64, names: tuple[str, ...]) -> np.ndarray:
+        """One number per row for its codes in these columns, of the type of `first`, which counts foremost."""
+        keys = first
+        for name in names:
+            keys = keys * first.dtype.type(self.sizes[name]) + self.codes[name]
+        return keys
 
     def distances(self, *names: str) -> np.ndarray:
         """Total variation distance of each side from train over the cross table of these columns."""

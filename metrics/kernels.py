@@ -58,43 +58,45 @@ def nearest_points(queries, points, is_code, count, distances, positions):
 def nearest_without_each(queries, points, is_code, positions):
     """Fill `positions` (queries x columns) with each query's nearest point when that column is left out.
 
-    All columns are left out in one pass: the distance without one is the whole distance less its part.
+    All columns are left out in one pass: the distance without one is the whole distance less its part. A part is at
+    most 1, so that few points are near enough to be looked at column by column.
     """
     columns, rows = points.shape
-    parts = np.empty((columns, BLOCK), dtype=np.float32)
     sums = np.empty(BLOCK, dtype=np.float32)
     best = np.empty(columns, dtype=np.float32)
     zero, one = np.float32(0), np.float32(1)
     for query in range(queries.shape[0]):
         best[:] = np.inf
+        worst = best[0]
         for start in range(0, rows, BLOCK):
             width = min(BLOCK, rows - start)
             sums[:width] = 0
             for column in range(columns):
                 value = queries[query, column]
                 line = points[column, start : start + width]
-                part = parts[column]
                 if is_code[column]:
                     for offset in range(width):
-                        difference = one if line[offset] != value else zero
-                        part[offset] = difference
-                        sums[offset] += difference
+                        sums[offset] += one if line[offset] != value else zero
                 else:
                     for offset in range(width):
-                        difference = min(abs(line[offset] - value), one)
-                        part[offset] = difference
-                        sums[offset] += difference
-            for column in range(columns):
-                part = parts[column]
-                least = sums[0] - part[0]
-                for offset in range(1, width):
-                    least = min(least, sums[offset] - part[offset])
-                if least < best[column]:
-                    best[column] = least
-                    for offset in range(width):
-                        if sums[offset] - part[offset] <= least:
-                            positions[query, column] = start + offset
-                            break
+                        sums[offset] += min(abs(line[offset] - value), one)
+            least = sums[0]
+            for offset in range(1, width):
+                least = min(least, sums[offset])
+            if least - one >= worst:
+                continue
+            for offset in range(width):
+                if sums[offset] - one >= worst:
+                    continue
+                for column in range(columns):
+                    # Codes that differ do so by one or more.
+                    part = min(abs(points[column, start + offset] - queries[query, column]), one)
+                    if sums[offset] - part < best[column]:
+                        best[column] = sums[offset] - part
+                        positions[query, column] = start + offset
+                worst = best[0]
+                for column in range(1, columns):
+                    worst = max(worst, best[column])
 
 
 @njit(cache=True, nogil=True)
