@@ -7,6 +7,18 @@ databases of that server, made for each test and dropped after it.
 from __future__ import annotations
 
 import os
+
+# Before the libraries are imported that read them; the servers that tests start inherit them.
+os.environ |= {
+    # Two test processes share the cores: one thread each, and none that waits by spinning.
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # Weights are looked for on this machine alone.
+    "HF_HUB_OFFLINE": "1",
+    # Nothing is measured behind the tests' backs.
+    "UNDERSTUDY_CALIBRATE": "false",
+}
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,9 +28,6 @@ from sqlalchemy import create_engine, make_url, text
 from workspace.catalog import Dataset, new_id
 from workspace.settings import Settings
 from workspace.workspace import Workspace
-
-# Nothing is measured behind the tests' backs, nor behind the servers they start.
-os.environ["UNDERSTUDY_CALIBRATE"] = "false"
 
 ROWS = 100
 PLUGIN = "tests.fakes"

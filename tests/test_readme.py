@@ -13,7 +13,7 @@ from workspace.settings import Settings
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", [name for name, made in GENERATORS.items() if made.__module__.startswith("synth.")])
 def test_names_every_generator(name):
     assert f"`{name}`" in README
 

@@ -105,11 +105,11 @@ def test_what_depends_on_what_is_learned():
 
 def test_patience_ends_a_training_that_no_longer_gets_better_and_keeps_the_best():
     watcher = Watcher()
-    generator = quick(epochs=2_000, patience=20).fit(*small_world(600), watcher)
+    generator = quick(epochs=2_000, patience=5).fit(*small_world(300), watcher)
     assert len(generator.curve) < 2_000
     marks = {point["epoch"]: point["quality"] for point in generator.curve if "quality" in point}
     best = max(marks, key=marks.get)
-    again = quick(epochs=best, patience=0).fit(*small_world(600))
+    again = quick(epochs=best, patience=0).fit(*small_world(300))
     pd.testing.assert_frame_equal(generator.sample(30), again.sample(30))
 
 
