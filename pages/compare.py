@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.calls import api_expander, run_calls
 from pages.frame import asked_job, dataset_picker, empty, get_workspace, heading
 from pages.pictures import TABS
 from pages.progress import follow
@@ -44,3 +45,4 @@ for tab, view in zip(st.tabs(list(views), on_change="rerun", key="compare_view")
     if tab.open:
         with tab:
             view(workspace, run)
+api_expander(workspace, run_calls(workspace, run, dataset.name.rsplit("/", 1)[-1].split(".")[0] or "table"))

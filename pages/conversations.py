@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.calls import api_expander, conversing_call, needs_model_key
 from pages.frame import get_workspace, heading
 from pages.order import order_form
 from pages.talk import show, talk_picker
@@ -31,6 +32,8 @@ with left:
                     st.query_params["talk"] = job.arguments["talk"]
                 except (ValueError, ServerError) as problem:
                     st.error(plain(problem))
+        needs_key = needs_model_key(workspace, order)
+        api_expander(workspace, [conversing_call(order, dataset.id if dataset else None, needs_key)])
 
 with right:
     talk = talk_picker(workspace)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.calls import api_expander, table_calls
 from pages.dataset import checks, columns, danger, header, holdout, rejected, rows
 from pages.frame import dataset_picker, get_workspace, heading
 from pages.uploads import refusals, samples, upload
@@ -41,3 +42,4 @@ else:
         if tab.open:
             with tab:
                 view(workspace, dataset)
+    api_expander(workspace, table_calls(dataset, st.session_state.get(f"corrected_{dataset.id}", [])))

@@ -12,7 +12,7 @@ import streamlit as st
 
 from metrics.charts import REAL
 from pages.words import ago, count, percent, plain, size
-from synth.schema import Column, ColumnProfile, Kind, Role, Schema
+from synth.schema import Column, ColumnProfile, Kind, Role
 from workspace.workspace import Dataset, Workspace
 
 ROLES: dict[Role, str] = {
@@ -135,17 +135,16 @@ def _short(text: str, most: int = 24) -> str:
 
 def _save(workspace: Workspace, dataset: Dataset, edited: pd.DataFrame) -> None:
     """Offer to save what was edited; say in words what cannot be."""
-    schema = Schema(
-        columns=[
-            column.model_copy(update={"kind": kind, "role": role})
-            for column, kind, role in zip(dataset.schema, edited["kind"], edited["role"], strict=True)
-        ]
-    )
-    changes = sum(new != old for new, old in zip(schema, dataset.schema, strict=True))
-    if not changes:
+    columns = [
+        column.model_copy(update={"kind": kind, "role": role})
+        for column, kind, role in zip(dataset.schema, edited["kind"], edited["role"], strict=True)
+    ]
+    schema = dataset.schema.model_copy(update={"columns": columns})
+    changed = [new for new, old in zip(schema, dataset.schema, strict=True) if new != old]
+    if not changed:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{count(changes, 'column')}** changed", width="content")
+        st.markdown(f"**{count(len(changed), 'column')}** changed", width="content")
         save = st.button("Save", type="primary", icon=":material/save:")
         if st.button("Discard", type="tertiary"):
             st.session_state.schema_version += 1
@@ -163,6 +162,7 @@ def _save(workspace: Workspace, dataset: Dataset, edited: pd.DataFrame) -> None:
             st.error(plain(error), title="This cannot be", icon=":material/block:")
         else:
             st.session_state.schema_version += 1
+            st.session_state[f"corrected_{dataset.id}"] = [column.model_dump(mode="json") for column in changed]
             st.toast("Saved. New trainings use it; past results stay as they are.", icon=":material/check:")
             st.rerun()
 

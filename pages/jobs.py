@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from pages.calls import api_expander, job_calls
 from pages.frame import asked_job, empty, get_workspace, heading
 from pages.progress import ACTIVE, STATES, follow, job_title
 from pages.words import ago, count, duration
@@ -24,6 +25,7 @@ if chosen := asked_job(workspace):
     with st.expander("Log", icon=":material/article:"):
         live = "3s" if workspace.job(chosen).state in ACTIVE else None
         st.fragment(show_log, run_every=live)(chosen)
+    api_expander(workspace, job_calls(workspace, workspace.job(chosen)))
 
 
 def choose() -> None:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.calls import api_expander, training_call
 from pages.forms import params_form
 from pages.frame import asked_job, dataset_picker, default_generator, empty, get_workspace, heading
 from pages.progress import follow
@@ -97,5 +98,8 @@ with right:
             if st.button(label, type="primary", icon=":material/play_arrow:"):
                 start(params.model_dump(mode="json"))
         st.caption(estimate.basis + (" Of one training; a search takes one for each trial." if tuning else ""))
+    asked = tuning or {"conditions": conditions}
+    call = training_call(dataset.id, model, params.model_dump(mode="json"), rows=rows, seed=seed, **asked)
+    api_expander(workspace, [call])
     if job_id := asked_job(workspace):
         follow(workspace, job_id)

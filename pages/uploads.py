@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
+from pages.calls import api_expander, upload_call
 from pages.forms import params_form
 from pages.words import count, plain
 from workspace.tables import Preview, ReadError, ReadOptions
@@ -78,6 +79,7 @@ def upload(workspace: Workspace) -> bool:
         )
         label = "Add this table" if len(readable) == 1 else f"Add these {len(readable)} tables"
         add = st.button(label, type="primary", icon=":material/add:")
+    api_expander(workspace, [upload_call(file.name, options, share / 100) for file, options in readable.values()])
     if add:
         _add(workspace, list(readable.values()), share / 100)
     return True
