@@ -5,11 +5,11 @@
 
 from fastapi_offline import FastAPIOffline
 
-from api import access, datasets, downloads, jobs, system, work
+from api import access, batches, bugs, datasets, downloads, jobs, login, system, talks, work
 from api.door import Cors, Door, Trace
 from api.errors import Problem, speak_plainly
 
-PROBLEMS = {status: {"model": Problem} for status in (401, 403, 404, 409, 413, 422, 429)}
+PROBLEMS = {status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429)}
 
 api = FastAPIOffline(
     title="Understudy",
@@ -21,6 +21,19 @@ speak_plainly(api)
 # The last one added is met first.
 for layer in (Door, Cors, Trace):
     api.add_middleware(layer)
-for part in (system, datasets, work, jobs, downloads, access):
-    api.include_router(part.router)
-    api.include_router(part.router, prefix="/v1", include_in_schema=False)
+for router in (
+    system.router,
+    datasets.router,
+    work.router,
+    batches.posting,
+    batches.router,
+    jobs.posting,
+    jobs.router,
+    downloads.router,
+    talks.router,
+    access.router,
+    login.router,
+    bugs.router,
+):
+    api.include_router(router)
+    api.include_router(router, prefix="/v1", include_in_schema=False)

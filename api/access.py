@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends
@@ -14,7 +14,9 @@ from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 
+from api.asked import Asked
 from api.errors import Stop
+from api.shapes import MOMENT, Limit, Offset
 from workspace.keys import ANYBODY_HERE, PERMISSIONS, Caller, Permission, Refused, is_loopback
 from workspace.workspace import Workspace
 
@@ -85,12 +87,6 @@ Writer = Annotated[Caller, Depends(needs("write"))]
 Admin = Annotated[Caller, Depends(needs("admin"))]
 
 
-def starts_work(caller: Writer, workspace: Here) -> Caller:
-    """A writer who may start one more job now."""
-    make_room(caller, workspace)
-    return caller
-
-
 def make_room(caller: Caller, workspace: Workspace, jobs: int = 1) -> None:
     """Stop who starts too many jobs an hour, or has too many that wait or run."""
     _count(f"start {caller.owner}", workspace.settings.start_limit, jobs)
@@ -102,9 +98,6 @@ def make_room(caller: Caller, workspace: Workspace, jobs: int = 1) -> None:
             f"{waiting} of your jobs wait or run; with {jobs} more they were above {most}. Wait for some to end.",
             headers={"Retry-After": "10"},
         )
-
-
-Starter = Annotated[Caller, Depends(starts_work)]
 
 
 def _count(name: str, limit: str, cost: int = 1) -> None:
@@ -132,13 +125,13 @@ def must_be_guarded(address: str, workspace: Workspace) -> None:
         )
 
 
-class Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
 class NewKey(Asked):
+    """A key to make."""
+
     name: str = Field(description="Whose it is; keys of one name see the same things.", examples=["anna"])
-    permissions: list[Permission] = Field(description=f"Of {', '.join(PERMISSIONS)}; admin includes write, write read.")
+    permissions: list[Permission] = Field(
+        description=f"Of {', '.join(PERMISSIONS)}; admin includes write, write read.", examples=[["write"]]
+    )
     days: float | None = Field(None, gt=0, le=36500, description="Days until it expires; unset: never.", examples=[90])
 
 
@@ -147,21 +140,25 @@ class KeyOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    id: str
-    name: str
-    permissions: list[str]
-    created: datetime
-    expires: datetime | None
+    id: str = Field(description="Names the key, to revoke it.", examples=["3d2f48605b1e7c9a"])
+    name: str = Field(description="Whose it is.", examples=["anna"])
+    permissions: list[str] = Field(description="What it allows.", examples=[["write"]])
+    created: datetime = Field(description="When it was made.", examples=[MOMENT])
+    expires: datetime | None = Field(description="When it expires; None: never.", examples=[None])
 
 
 class MadeKey(KeyOut):
-    key: str = Field(description="Shown this once.")
+    """A key, with the key."""
+
+    key: str = Field(description="Shown this once.", examples=["us_..."])
 
 
 class TokenOut(BaseModel):
-    access_token: str
-    token_type: str = "bearer"
-    expires: datetime
+    """A token, to be shown as `Authorization: Bearer TOKEN`."""
+
+    access_token: str = Field(description="The token (JWT).", examples=["eyJ..."])
+    token_type: Literal["bearer"] = Field("bearer", description="How to show it.", examples=["bearer"])
+    expires: datetime = Field(description="When it is no longer good.", examples=[MOMENT])
 
 
 @router.post("/token")
@@ -172,9 +169,9 @@ def make_token(caller: Reader, workspace: Here) -> TokenOut:
 
 
 @router.get("/keys")
-def list_keys(caller: Admin, workspace: Here) -> list[KeyOut]:
+def list_keys(caller: Admin, workspace: Here, limit: Limit = 100, offset: Offset = 0) -> list[KeyOut]:
     """The keys made in the app; those of the settings are not listed."""
-    return [KeyOut.model_validate(key) for key in workspace.api_keys()]
+    return [KeyOut.model_validate(key) for key in workspace.api_keys()[offset : offset + limit]]
 
 
 @router.post("/keys", status_code=201)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
 from pydantic import BaseModel, Field
 
 from api.access import Here, Reader, Writer, seen_by
+from api.asked import SESSION, SessionId
 from api.errors import Stop
-from api.shapes import DatasetOut, Page
+from api.shapes import DatasetOut, Limit, Offset, Page
+from api.tables import take
 from synth import Schema
 from synth.schema import ColumnProfile
-from workspace.keys import Caller
+from workspace.catalog import new_id
 from workspace.preflight import Finding
 from workspace.tables import ReadError, ReadOptions
-from workspace.workspace import Dataset, Workspace
+from workspace.workspace import Dataset
 
 router = APIRouter(tags=["Tables"])
 HOLDOUT = "Share of the rows to lock away from generators; unset: as the settings have it."
@@ -42,36 +39,11 @@ Owned = Annotated[Dataset, Depends(own_dataset)]
 class Uploaded(BaseModel):
     """What became of the files of one upload."""
 
-    datasets: list[DatasetOut]
-    failed: dict[str, str] = Field(description="Files that could not be read, and why.")
-
-
-@contextmanager
-def kept(file: UploadFile, workspace: Workspace) -> Iterator[Path]:
-    """An uploaded file on disk while the block lasts; copied in pieces, and never under the client's name."""
-    limit = workspace.settings.max_upload_mb * 2**20
-    if file.size is not None and file.size > limit:
-        raise Stop(
-            413,
-            f"{file.filename!r} is larger than {workspace.settings.max_upload_mb} MB. Split it, or raise the limit.",
-        )
-    with tempfile.NamedTemporaryFile(dir=workspace.folder / "tmp", prefix="upload-") as target:
-        shutil.copyfileobj(file.file, target, 2**20)
-        target.flush()
-        yield Path(target.name)
-
-
-def take(file: UploadFile, caller: Caller, workspace: Workspace, **choices) -> Dataset:
-    """Read an uploaded file into the workspace. Raises ReadError."""
-    name = Path((file.filename or "table").replace("\\", "/")).name or "table"
-    with kept(file, workspace) as path:
-        dataset = workspace.add_dataset(path, name, owner=caller.owner, **choices)
-    if dataset.columns > workspace.settings.max_columns:
-        workspace.delete_dataset(dataset.id)
-        raise ReadError(
-            f"{name!r} has {dataset.columns:,} columns; at most {workspace.settings.max_columns:,} are taken."
-        )
-    return dataset
+    session: str = Field(description="Deletes all of it: `DELETE /cleanup/{session}`.", examples=["9d1f0c2b8a3e4f57"])
+    datasets: list[DatasetOut] = Field(description="The tables that could be read.")
+    failed: dict[str, str] = Field(
+        description="Files that could not be read, and why.", examples=[{"empty.csv": "The file is empty."}]
+    )
 
 
 @router.post("/datasets", status_code=201)
@@ -82,14 +54,16 @@ def upload(
         list[UploadFile], File(description="CSV, TSV, JSON, Parquet or Excel, gzipped or not; several at once.")
     ],
     options: Annotated[str | None, Form(description="How to read them, as JSON; unset: detected.")] = None,
-    holdout_share: Annotated[float | None, Form(ge=0, lt=1, description=HOLDOUT)] = None,
+    holdout_share: Annotated[float | None, Form(ge=0, lt=1, description=HOLDOUT, examples=[0.2])] = None,
+    session: Annotated[SessionId | None, Form(description=SESSION, examples=["monday-trial"])] = None,
 ) -> Uploaded:
     """Upload tables. One that cannot be read does not lose the others; 422 when none could be."""
     read = ReadOptions.model_validate(_json(options, "options")) if options else None
-    uploaded = Uploaded(datasets=[], failed={})
+    uploaded = Uploaded(session=session or new_id(), datasets=[], failed={})
     for file in files:
         try:
-            dataset = take(file, caller, workspace, options=read, holdout_share=holdout_share)
+            choices = {"options": read, "holdout_share": holdout_share, "session": uploaded.session}
+            dataset = take(file, caller, workspace, **choices)
             uploaded.datasets.append(DatasetOut.of(dataset))
         except ReadError as error:
             uploaded.failed[file.filename or "table"] = str(error)
@@ -105,8 +79,8 @@ router.post("/upload", status_code=201, summary="Upload tables (the same as POST
 def list_datasets(
     caller: Reader,
     workspace: Here,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> list[DatasetOut]:
     """The caller's tables, newest first."""
     return [DatasetOut.of(dataset) for dataset in workspace.datasets(caller.owner)[offset : offset + limit]]
@@ -171,3 +145,18 @@ def _json(text: str, field: str):
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise Stop(422, f"{field} is not JSON: {error.msg} at character {error.pos}.", field) from error
+
+
+class Cleaned(BaseModel):
+    """What was deleted."""
+
+    datasets: int = Field(description="Tables, with their holdouts.", examples=[1])
+    runs: int = Field(description="Synthetic tables, with their models and scores.", examples=[2])
+    talks: int = Field(description="Sets of conversations.", examples=[0])
+    jobs: int = Field(description="Jobs, with their logs; those that ran were ended.", examples=[3])
+
+
+@router.delete("/cleanup/{session}")
+def clean_up(session: SessionId, caller: Writer, workspace: Here) -> Cleaned:
+    """Delete every byte of a session: uploads, holdouts, models, outputs, scores. A dataset's id is one of its own."""
+    return Cleaned(**workspace.delete_session(session, caller.owner))

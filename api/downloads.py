@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import FileResponse
 
-from api.access import Here
+from api.access import Here, Reader, seen_by
 from api.errors import Stop
 from api.jobs import SeenRun
+from api.talks import file_of_talk
 from workspace.images import NoImages
+from workspace.workspace import NotFound
 
 router = APIRouter(tags=["Jobs and runs"])
+T = TypeVar("T")
 
 Format = Literal["csv", "parquet", "jsonl", "xlsx"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -37,15 +41,38 @@ def file_of_run(
     )
 
 
-@router.get("/download/{run_id}", response_class=FileResponse)
+@router.get("/download/{id}", response_class=FileResponse)
 def download(
-    run: SeenRun,
+    id: Annotated[str, Path(description="A run, the job that made one, or a set of conversations.")],
+    caller: Reader,
     workspace: Here,
-    format: Annotated[Format, Query()] = "csv",
+    format: Annotated[Format | None, Query(description="Unset: the one the job was asked for, else CSV.")] = None,
     spreadsheet_safe: Annotated[bool, Query(description=SAFE)] = False,
 ) -> FileResponse:
-    """The same, with the format as a parameter."""
-    return file_of_run(run, workspace, format, spreadsheet_safe)
+    """What came of a piece of work, as a file. Ranges and ETags work."""
+    job = _found(workspace.job, id)
+    if job is not None:
+        seen_by(caller, job, "job")
+        id = job.run_id or job.arguments.get("talk") or ""
+        if not id:
+            raise Stop(409, f"Job {job.id} is {job.state} and has made nothing yet. Wait until it is done.")
+    talk = _found(workspace.talk, id)
+    if talk is not None:
+        seen_by(caller, talk, "talk")
+        if format not in (None, "csv", "parquet"):
+            raise Stop(422, f"Conversations are not written as {format}. GET /talks/{talk.id}/conversations.", "format")
+        return file_of_talk(talk, workspace, format or "csv")
+    run = seen_by(caller, workspace.run(id), "run")
+    job = job or (_found(workspace.job, run.job_id) if run.job_id else None)
+    asked = job.arguments.get("format") if job is not None else None
+    return file_of_run(run, workspace, format or asked or "csv", spreadsheet_safe)
+
+
+def _found(get: Callable[[str], T], id: str) -> T | None:
+    try:
+        return get(id)
+    except NotFound:
+        return None
 
 
 ReportFormat = Literal["html", "json", "csv", "zip"]

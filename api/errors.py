@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from workspace.keys import Refused
+from workspace.secrets import Unreadable
 from workspace.workspace import NotFound
 
 log = logging.getLogger("understudy.api")
@@ -27,7 +28,7 @@ class Problem(BaseModel):
         description="What was expected, what came, what to do.", examples=["There is no dataset 'x' here."]
     )
     field: str | None = Field(None, description="Which part of the request it is about.", examples=["params.epochs"])
-    timestamp: datetime = Field(description="When, in UTC.")
+    timestamp: datetime = Field(description="When, in UTC.", examples=["2026-01-01T08:00:00Z"])
 
 
 class Stop(Exception):
@@ -41,6 +42,13 @@ class Stop(Exception):
 def answer(status: int, detail: str, field: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
     problem = Problem(error=HTTPStatus(status).phrase, detail=detail, field=field, timestamp=datetime.now(UTC))
     return JSONResponse(problem.model_dump(mode="json"), status, headers)
+
+
+def first_problem(error: ValidationError | RequestValidationError) -> tuple[str | None, str]:
+    """The field that the first problem is about, and the problem in words, without what was sent."""
+    first = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or None
+    return field, first["msg"].removeprefix("Value error, ")
 
 
 def speak_plainly(api: FastAPI) -> None:
@@ -61,10 +69,12 @@ def speak_plainly(api: FastAPI) -> None:
     @api.exception_handler(ValidationError)
     @api.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: ValidationError | RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or None
-        detail = first["msg"].removeprefix("Value error, ")
+        field, detail = first_problem(error)
         return answer(422, f"{field}: {detail}" if field else detail, field)
+
+    @api.exception_handler(Unreadable)
+    def _unreadable(request: Request, error: Unreadable) -> JSONResponse:
+        return answer(401, str(error))
 
     @api.exception_handler(ValueError)
     def _unfit(request: Request, error: ValueError) -> JSONResponse:

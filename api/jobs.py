@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from api.access import Here, Reader, Writer, seen_by
-from api.shapes import EventOut, JobOut, RunOut
+from api.access import Here, Reader, Writer, make_room, seen_by
+from api.errors import Stop
+from api.posting import Posting
+from api.shapes import EventOut, JobOut, Limit, Offset, RunOut
+from workspace.catalog import ENDED, State
 from workspace.workspace import Job, Run, Workspace
 
 router = APIRouter(tags=["Jobs and runs"])
+posting = APIRouter(tags=["Jobs and runs"], route_class=Posting)
 POLL_S = 0.5
 
 
@@ -44,8 +50,8 @@ OwnRun = Annotated[Run, Depends(own_run)]
 def list_jobs(
     caller: Reader,
     workspace: Here,
-    status: Annotated[str | None, Query(description="Only jobs in this state.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    status: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
+    limit: Limit = 100,
     after: Annotated[str | None, Query(description="Id of the last job already seen.")] = None,
 ) -> list[JobOut]:
     """The caller's jobs, newest first."""
@@ -66,9 +72,12 @@ def cancel_job(job: OwnJob, workspace: Here) -> JobOut:
     return JobOut.of(workspace.cancel(job.id))
 
 
-@router.post("/jobs/{job_id}/retry", status_code=202)
-def retry_job(job: OwnJob, workspace: Here) -> JobOut:
+@posting.post("/jobs/{job_id}/retry", status_code=202)
+def retry_job(job: OwnJob, caller: Writer, workspace: Here) -> JobOut:
     """Queue a job that failed, was cancelled or interrupted once more."""
+    if job.state not in ENDED or job.state == "done":
+        raise Stop(409, f"Job {job.id} is {job.state}; only one that did not end well can be tried again.")
+    make_room(caller, workspace)
     return JobOut.of(workspace.retry(job.id))
 
 
@@ -84,6 +93,17 @@ async def events(
 ) -> EventSourceResponse:
     """Progress as server-sent events, until the job ends: `progress` with each report, `end` with the job."""
     return EventSourceResponse(_stream(workspace, job.id, after))
+
+
+@router.websocket("/jobs/{job_id}/ws")
+async def follow(socket: WebSocket, job: SeenJob, workspace: Here, after: Annotated[int, Query(ge=0)] = 0) -> None:
+    """The same as messages of JSON: `{"event": "progress" | "end", "data": ...}`; then it hangs up."""
+    await socket.accept()
+    # A client that hangs up in between is no error; it may come back with `after`.
+    with suppress(WebSocketDisconnect):
+        async for event in _stream(workspace, job.id, after):
+            await socket.send_text(json.dumps({"event": event.event, "data": json.loads(event.data)}))
+        await socket.close()
 
 
 async def _stream(workspace: Workspace, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
@@ -104,8 +124,8 @@ def list_runs(
     caller: Reader,
     workspace: Here,
     dataset_id: Annotated[str | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> list[RunOut]:
     """The caller's synthetic tables, newest first, with their scores."""
     return [RunOut.of(run) for run in workspace.runs(dataset_id, owner=caller.owner)[offset : offset + limit]]

@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 import time
 from collections import Counter
-from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.access import Here, Reader
+from api.shapes import Limit, Offset
 from metrics import METRICS, Card
 from metrics.dialogue import DIALOGUE_METRICS, MODEL_JUDGE
 from synth import GENERATORS
+from workspace.bugs import versions
 
 router = APIRouter(tags=["Server"])
 _BEGUN = time.monotonic()
-_VERSIONS = {package: version(package) for package in ("streamlit", "fastapi", "duckdb", "pandas", "torch")}
+_VERSIONS = versions()
 
 
 class Health(BaseModel):
-    status: str = Field(examples=["ok"])
-    versions: dict[str, str]
-    queued: int
-    running: int
-    disk_free_mb: int
+    """That the server answers, and how it is."""
+
+    status: Literal["ok"] = Field(description="It answers.", examples=["ok"])
+    versions: dict[str, str] = Field(description="What it runs on.", examples=[{"python": "3.11.7"}])
+    queued: int = Field(description="Jobs that wait.", examples=[0])
+    running: int = Field(description="Jobs that run.", examples=[1])
+    disk_free_mb: int = Field(description="Free space where the workspace lies, in megabytes.", examples=[51200])
 
 
 class Stats(BaseModel):
-    up_seconds: float
-    datasets: int
-    runs: int
-    jobs: dict[str, int] = Field(description="Jobs by state.")
-    mean_seconds: dict[str, float] = Field(description="How long finished jobs took, by kind.")
+    """Counts and timings of what is the caller's."""
+
+    up_seconds: float = Field(description="How long the server has been up.", examples=[3600])
+    datasets: int = Field(description="Uploaded tables.", examples=[3])
+    runs: int = Field(description="Synthetic tables.", examples=[5])
+    jobs: dict[str, int] = Field(description="Jobs by state.", examples=[{"done": 5}])
+    mean_seconds: dict[str, float] = Field(
+        description="How long finished jobs took, by kind.", examples=[{"train": 12.5}]
+    )
 
 
 class Model(BaseModel):
-    name: str
-    title: str
-    summary: str
-    licence: str
-    available: bool = Field(description="Whether the packages it needs are installed.")
-    params: dict[str, Any] = Field(description="JSON schema of its parameters.")
+    """A generator."""
+
+    name: str = Field(description="What calls name it by.", examples=["trees"])
+    title: str = Field(description="What people call it.", examples=["Trees"])
+    summary: str = Field(description="What it is, in a sentence.", examples=["Decision trees, one column at a time."])
+    licence: str = Field(description="What its packages allow, where that is worth a word.", examples=[""])
+    available: bool = Field(description="Whether the packages it needs are installed.", examples=[True])
+    params: dict[str, Any] = Field(
+        description="JSON schema of its parameters.", examples=[{"type": "object", "properties": {}}]
+    )
 
 
 @router.get("/health")
@@ -52,7 +62,7 @@ def health(workspace: Here) -> Health:
     """Whether the server answers, what it runs on, and how busy it is."""
     return Health(
         status="ok",
-        versions={"python": platform.python_version(), **_VERSIONS},
+        versions=_VERSIONS,
         queued=len(workspace.jobs("queued")),
         running=len(workspace.jobs("running")),
         disk_free_mb=shutil.disk_usage(workspace.folder).free // 2**20,
@@ -77,9 +87,9 @@ def stats(caller: Reader, workspace: Here) -> Stats:
 
 
 @router.get("/models")
-def models(caller: Reader) -> list[Model]:
+def models(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> list[Model]:
     """The generators, with the schema of their parameters."""
-    return [
+    found = [
         Model(
             name=name,
             title=kind.title,
@@ -90,9 +100,11 @@ def models(caller: Reader) -> list[Model]:
         )
         for name, kind in GENERATORS.items()
     ]
+    return found[offset : offset + limit]
 
 
 @router.get("/metrics")
-def metrics(caller: Reader) -> list[Card]:
+def metrics(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> list[Card]:
     """The measures: what each asks, its range, what is good and why."""
-    return [*(one.card for one in METRICS.values()), *(one.card for one in DIALOGUE_METRICS.values()), MODEL_JUDGE]
+    cards = [*(one.card for one in METRICS.values()), *(one.card for one in DIALOGUE_METRICS.values()), MODEL_JUDGE]
+    return cards[offset : offset + limit]

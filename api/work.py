@@ -2,129 +2,133 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
-from fastapi import APIRouter
-from pydantic import Field
+from fastapi import APIRouter, Request
 
-from api.access import Asked, Here, Starter, seen_by
+from api.access import Here, Writer, make_room, seen_by
+from api.asked import Conversing, Fitting, Generating, Judging, Ordering, Processing, Search, Training
 from api.errors import Stop
+from api.login import credentials_of
+from api.posting import MOST_FILES, Posting
 from api.shapes import JobOut
+from api.tables import table_of, take
+from workspace.catalog import new_id
 from workspace.keys import Caller
 from workspace.orders import Order
-from workspace.workspace import Run, Workspace
+from workspace.tables import ReadError
+from workspace.workspace import Job, Workspace
 
-router = APIRouter(tags=["Work"])
-ROWS = "Rows to draw; unset: as many as it learned from."
-CONDITIONS = "What the rows must meet; see the README."
-
-
-class Training(Asked):
-    dataset_id: str = Field(examples=["cf5d245d1c27f9b9"])
-    model: str = Field("trees", description="Name of a generator; GET /models lists them.", examples=["trees"])
-    params: dict[str, Any] = Field({}, description="Its parameters.", examples=[{}])
-    epochs: int | None = Field(None, ge=1, description="Short for params.epochs, where the generator has them.")
-    batch_size: int | None = Field(None, ge=1, description="Short for params.batch_size.")
-    rows: int | None = Field(None, ge=1, description=ROWS)
-    seed: int = Field(0, ge=0, lt=2**63)
-    conditions: dict[str, Any] | None = Field(None, description=CONDITIONS)
-    metrics: list[str] | None = Field(None, description="Names of the measures; unset: all. GET /metrics lists them.")
-
-    def all_params(self, workspace: Workspace) -> dict[str, Any]:
-        given = {name: getattr(self, name) for name in ("epochs", "batch_size") if getattr(self, name) is not None}
-        params = {**self.params, **given}
-        epochs = params.get("epochs")
-        if isinstance(epochs, int) and epochs > workspace.settings.max_epochs:
-            raise Stop(
-                422, f"At most {workspace.settings.max_epochs:,} epochs are taken; {epochs:,} were asked for.", "epochs"
-            )
-        return params
+router = APIRouter(tags=["Work"], route_class=Posting)
 
 
-class Drawing(Asked):
-    run_id: str | None = Field(None, description="The run whose model draws.")
-    model_id: str | None = Field(None, description="The same as run_id.")
-    training_job_id: str | None = Field(None, description="The job that trained the model.")
-    rows: int = Field(1000, ge=1)
-    seed: int = Field(0, ge=0, lt=2**63)
-    conditions: dict[str, Any] | None = Field(None, description=CONDITIONS)
-    metrics: list[str] | None = None
+def with_form(kind: type) -> dict[str, Any]:
+    """What the description of a call adds: the same fields as a form, with the file."""
+    fields = {name: {"$ref": f"#/components/schemas/{kind.__name__}/properties/{name}"} for name in kind.model_fields}
+    several = kind is Processing
+    file = {"type": "string", "format": "binary", "description": "A table: CSV, TSV, JSON, Parquet or Excel."}
+    files = {"type": "array", "items": file, "maxItems": MOST_FILES, "description": "Tables, a job each."}
+    form = {
+        "type": "object",
+        "properties": {**fields, **({"files": files} if several else {"file": file})},
+        "additionalProperties": False,
+    }
+    return {"requestBody": {"content": {"multipart/form-data": {"schema": form}}}}
 
 
-class Judging(Asked):
-    run_id: str
-    metrics: list[str] | None = Field(None, description="Names of the measures; unset: all.")
-
-
-class Search(Training):
-    search: list[str] | None = Field(None, description="Parameters to vary; unset: all that can be.")
-    trials: int = Field(20, ge=1, le=1000)
-    budget_s: float | None = Field(None, gt=0, description="Seconds after which no trial is begun.")
-    objective: str = Field("fidelity", description="fidelity, utility, privacy, or the name of a measure.")
-
-
-class Conversing(Asked):
-    dataset_id: str | None = Field(None, description="The real conversations; unset: from the brief alone.")
-    order: Order
-    api_key: str | None = Field(None, description="The language model's; kept encrypted until the job is done.")
-
-
-class Processing(Asked):
-    dataset_ids: list[str] = Field(min_length=1, max_length=100)
-    order: Order
-    api_key: str | None = None
-
-
-@router.post("/train", status_code=202)
-def train(asked: Training, caller: Starter, workspace: Here) -> JobOut:
+@router.post("/train", status_code=202, openapi_extra=with_form(Training))
+def train(asked: Training, caller: Writer, workspace: Here, request: Request) -> JobOut:
     """Train a generator, draw a table from it, judge it."""
-    return JobOut.of(_trained(asked, caller, workspace))
+    make_room(caller, workspace)
+    with table_of(asked, request.state.files, caller, workspace) as dataset_id:
+        return JobOut.of(start_training(asked, dataset_id, caller, workspace))
 
 
-def _trained(asked: Training, caller: Caller, workspace: Workspace):
-    seen_by(caller, workspace.dataset(asked.dataset_id), "dataset")
-    _check_rows(asked.rows, workspace)
+@router.post("/generate", status_code=202, openapi_extra=with_form(Generating))
+def generate(asked: Generating, caller: Writer, workspace: Here, request: Request) -> JobOut:
+    """Draw from a model that is trained, or, given a table, train one first."""
+    make_room(caller, workspace)
+    if not asked.trains:
+        if request.state.files:
+            raise Stop(422, "A model that is trained needs no file. Leave the file or the model's id away.", "file")
+        return JobOut.of(start_drawing(asked, None, caller, workspace))
+    with table_of(asked, request.state.files, caller, workspace) as dataset_id:
+        return JobOut.of(start_training(asked, dataset_id, caller, workspace))
+
+
+@router.post("/evaluate", status_code=202)
+def evaluate(asked: Judging, caller: Writer, workspace: Here) -> JobOut:
+    """Judge a run again, or by other measures."""
+    make_room(caller, workspace)
+    return JobOut.of(start_judging(asked, None, caller, workspace))
+
+
+@router.post("/optimize", status_code=202, openapi_extra=with_form(Search))
+def optimize(asked: Search, caller: Writer, workspace: Here, request: Request) -> JobOut:
+    """Search for the parameters that score best, and train a run with them."""
+    make_room(caller, workspace)
+    with table_of(asked, request.state.files, caller, workspace) as dataset_id:
+        return JobOut.of(start_search(asked, dataset_id, caller, workspace))
+
+
+@router.post("/converse", status_code=202, openapi_extra=with_form(Conversing))
+def converse(asked: Conversing, caller: Writer, workspace: Here, request: Request) -> JobOut:
+    """Write a set of conversations."""
+    make_room(caller, workspace)
+    order = order_of(asked, request, caller, workspace)
+    with table_of(asked, request.state.files, caller, workspace, needed=False) as dataset_id:
+        return JobOut.of(workspace.converse(dataset_id, order, owner=caller.owner))
+
+
+@router.post("/process", status_code=202, openapi_extra=with_form(Processing))
+def process(asked: Processing, caller: Writer, workspace: Here, request: Request) -> list[JobOut]:
+    """Write conversations from several tables, a job each. When one cannot be read, nothing is started."""
+    files = request.state.files
+    tables = len(asked.dataset_ids) + len(files)
+    if not tables:
+        raise Stop(422, "Send at least one file, or name at least one table by its id.", "files")
+    make_room(caller, workspace, tables)
+    order = order_of(asked, request, caller, workspace)
+    ids = [seen_by(caller, workspace.dataset(one), "dataset").id for one in asked.dataset_ids]
+    session = asked.session or new_id()
+    with ExitStack() as undo, workspace.queue.together():
+        for file in files:
+            try:
+                dataset = take(file, caller, workspace, session=session)
+            except ReadError as error:
+                raise Stop(422, f"{file.filename}: {error}", "files") from error
+            undo.callback(workspace.delete_dataset, dataset.id)
+            ids.append(dataset.id)
+        if order.shape is None:
+            for one in ids:
+                workspace.find_shape(one)
+        jobs = [workspace.converse(one, order, owner=caller.owner) for one in ids]
+        undo.pop_all()
+    return [JobOut.of(job) for job in jobs]
+
+
+def start_training(asked: Training, dataset_id: str, caller: Caller, workspace: Workspace) -> Job:
+    _within_limits(asked, workspace)
     return workspace.train(
-        asked.dataset_id,
+        dataset_id,
         asked.model,
-        asked.all_params(workspace),
+        asked.all_params,
         rows=asked.rows,
         seed=asked.seed,
         conditions=asked.conditions,
         metrics=asked.metrics,
+        format=asked.format,
         owner=caller.owner,
     )
 
 
-@router.post("/generate", status_code=202)
-def generate(asked: Drawing | Training, caller: Starter, workspace: Here) -> JobOut:
-    """Draw from a model that is trained, or, with a dataset_id, train one first."""
-    if isinstance(asked, Training):
-        return JobOut.of(_trained(asked, caller, workspace))
-    run = _model_of(asked, caller, workspace)
-    _check_rows(asked.rows, workspace)
-    job = workspace.sample(
-        run.id, asked.rows, asked.seed, asked.metrics, conditions=asked.conditions, owner=caller.owner
-    )
-    return JobOut.of(job)
-
-
-@router.post("/evaluate", status_code=202)
-def evaluate(asked: Judging, caller: Starter, workspace: Here) -> JobOut:
-    """Judge a run again, or by other measures."""
-    run = seen_by(caller, workspace.run(asked.run_id), "run")
-    return JobOut.of(workspace.evaluate(run.id, asked.metrics, owner=caller.owner))
-
-
-@router.post("/optimize", status_code=202)
-def optimize(asked: Search, caller: Starter, workspace: Here) -> JobOut:
-    """Search for the parameters that score best, and train a run with them."""
-    seen_by(caller, workspace.dataset(asked.dataset_id), "dataset")
-    _check_rows(asked.rows, workspace)
-    job = workspace.tune(
-        asked.dataset_id,
+def start_search(asked: Search, dataset_id: str, caller: Caller, workspace: Workspace) -> Job:
+    _within_limits(asked, workspace)
+    return workspace.tune(
+        dataset_id,
         asked.model,
-        asked.all_params(workspace),
+        asked.all_params,
         search=asked.search,
         trials=asked.trials,
         budget_s=asked.budget_s,
@@ -132,55 +136,60 @@ def optimize(asked: Search, caller: Starter, workspace: Here) -> JobOut:
         rows=asked.rows,
         seed=asked.seed,
         metrics=asked.metrics,
+        format=asked.format,
         owner=caller.owner,
     )
-    return JobOut.of(job)
 
 
-@router.post("/converse", status_code=202)
-def converse(asked: Conversing, caller: Starter, workspace: Here) -> JobOut:
-    """Write a set of conversations."""
-    if asked.dataset_id is not None:
-        seen_by(caller, workspace.dataset(asked.dataset_id), "dataset")
-    return JobOut.of(workspace.converse(asked.dataset_id, _with_key(asked, workspace), owner=caller.owner))
+def start_drawing(asked: Generating, of: Job | None, caller: Caller, workspace: Workspace) -> Job:
+    """Draw from the model that is asked for, or from the one that the job `of` will have made."""
+    _within_limits(asked, workspace)
+    return workspace.sample(
+        None if of else _run_id(asked.run_id or asked.model_id, asked.training_job_id, caller, workspace),
+        1000 if asked.rows is None else asked.rows,
+        asked.seed,
+        asked.metrics,
+        of=of,
+        conditions=asked.conditions,
+        format=asked.format,
+        owner=caller.owner,
+    )
 
 
-@router.post("/process", status_code=202)
-def process(asked: Processing, caller: Starter, workspace: Here) -> list[JobOut]:
-    """Write conversations from several tables, a job each."""
-    for dataset_id in asked.dataset_ids:
-        seen_by(caller, workspace.dataset(dataset_id), "dataset")
-    order = _with_key(asked, workspace)
-    return [JobOut.of(workspace.converse(one, order, owner=caller.owner)) for one in asked.dataset_ids]
+def start_judging(asked: Judging, of: Job | None, caller: Caller, workspace: Workspace) -> Job:
+    """Judge the run that is asked for, or the one that the job `of` will have made."""
+    run_id = None if of else _run_id(asked.run_id, asked.training_job_id, caller, workspace)
+    return workspace.evaluate(run_id, asked.metrics, of=of, owner=caller.owner)
 
 
-def _with_key(asked: Conversing | Processing, workspace: Workspace) -> Order:
-    """The order with the key of the request, or of the settings, and never beyond what the settings allow."""
-    settings = workspace.settings
-    key = asked.api_key or settings.llm_api_key.get_secret_value()
-    server = asked.order.server.model_dump() | {"api_key": key}
-    server["local_only"] = settings.llm_local_only or server["local_only"]
-    return asked.order.model_copy(update={"server": type(asked.order.server).model_validate(server)})
+def order_of(asked: Ordering, request: Request, caller: Caller, workspace: Workspace) -> Order:
+    """The order with the key of the request, of the login or of the settings, within what the settings allow."""
+    settings, server = workspace.settings, asked.order.server
+    login = credentials_of(request, caller, workspace)
+    # The server's own key goes to the server's own model only, not to any address that a caller may name.
+    own = settings.llm_api_key if server.base_url.rstrip("/") == settings.llm_base_url.rstrip("/") else None
+    found = (asked.api_key, server.api_key, login and login.openai and login.openai.api_key, own)
+    key = next((key.get_secret_value() for key in found if key and key.get_secret_value()), "")
+    local_only = settings.llm_local_only or server.local_only
+    changed = server.model_dump() | {"api_key": key, "local_only": local_only}
+    return asked.order.model_copy(update={"server": type(server).model_validate(changed)})
 
 
-def _model_of(asked: Drawing, caller: Caller, workspace: Workspace) -> Run:
-    run_id = asked.run_id or asked.model_id
-    if run_id is None and asked.training_job_id is not None:
-        job = seen_by(caller, workspace.job(asked.training_job_id), "job")
+def _run_id(run_id: str | None, job_id: str | None, caller: Caller, workspace: Workspace) -> str:
+    if run_id is None and job_id is not None:
+        job = seen_by(caller, workspace.job(job_id), "job")
         if job.run_id is None:
             raise Stop(
                 409, f"Job {job.id} is {job.state} and has no model yet. Wait until it is done.", "training_job_id"
             )
         run_id = job.run_id
     if run_id is None:
-        raise Stop(
-            422, "Say which model draws: run_id, model_id or training_job_id; or give a dataset_id to train one."
-        )
-    return seen_by(caller, workspace.run(run_id), "run")
+        raise Stop(422, "Say which run: its run_id, or the training_job_id of the job that made it.", "run_id")
+    return seen_by(caller, workspace.run(run_id), "run").id
 
 
-def _check_rows(rows: int | None, workspace: Workspace) -> None:
-    if rows is not None and rows > workspace.settings.max_rows:
-        raise Stop(
-            422, f"At most {workspace.settings.max_rows:,} rows are drawn at a time; {rows:,} were asked for.", "rows"
-        )
+def _within_limits(asked: Fitting, workspace: Workspace) -> None:
+    settings, epochs = workspace.settings, asked.all_params.get("epochs")
+    for name, most, given in (("rows", settings.max_rows, asked.rows), ("epochs", settings.max_epochs, epochs)):
+        if isinstance(given, int | float) and given > most:
+            raise Stop(422, f"At most {most:,} {name} are taken; {given:,} were asked for.", name)

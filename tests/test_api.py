@@ -59,7 +59,7 @@ def test_upload_train_poll_generate_evaluate_download_delete(client, people):
     )
     assert job.status_code == 202
     done = finished(client, job.json())
-    assert (done["state"], done["progress"]) == ("done", 1.0)
+    assert (done["state"], done["progress"]) == ("done", 1.0), done
     run = client.get(f"/runs/{done['run_id']}").json()
     assert run["scores"]["column_shapes"]["value"] > 0.5
     more = client.post("/generate", json={"training_job_id": done["id"], "rows": 7, "seed": 1, "metrics": []})
@@ -138,7 +138,8 @@ def test_a_job_is_cancelled(client, people):
         (("GET", "/datasets/gone"), 404, "There is no dataset", None),
         (("GET", "/nothing"), 404, "Not Found", None),
         (("PUT", "/datasets"), 405, "Method Not Allowed", None),
-        (("POST", "/train", {"model": "trees"}), 422, "Field required", "dataset_id"),
+        (("POST", "/train", {"model": "trees"}), 422, "Say which table", "dataset_id"),
+        (("POST", "/converse", {}), 422, "Field required", "order"),
         (("POST", "/train", {"dataset_id": "x", "nonsense": 1}), 422, "Extra inputs", "nonsense"),
         (("POST", "/generate", {"rows": 5}), 422, "", None),
         (("GET", "/jobs?limit=0"), 422, "greater than or equal to 1", "limit"),

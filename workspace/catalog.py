@@ -115,6 +115,7 @@ class Row(DeclarativeBase):
         list[str]: JSON,
         dict[str, Any]: JSON(none_as_null=True),
         dict[str, float]: JSON,
+        dict[str, str]: JSON,
     }
 
     def __repr__(self) -> str:
@@ -145,6 +146,8 @@ class Dataset(Row):
     """How many lines could not be read; `rejected` names the first thousand."""
     source: Mapped[str]
     size_bytes: Mapped[int]
+    session: Mapped[str | None] = mapped_column(String(64), index=True)
+    """What it was uploaded with, to be deleted with; None: not through the API."""
 
     @property
     def holdout_rows(self) -> int:
@@ -172,6 +175,7 @@ class Job(Row):
     run_id: Mapped[str | None] = mapped_column(String(32), index=True)
     """The run it made, or works on."""
     arguments: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    batch_id: Mapped[str | None] = mapped_column(String(32), index=True)
 
     state: Mapped[str] = mapped_column(String(20), default="queued")
     created: Mapped[datetime] = mapped_column(default=now)
@@ -213,6 +217,59 @@ class Job(Row):
     @property
     def ended(self) -> bool:
         return self.state in ENDED
+
+
+class Dependency(Row):
+    """A job waits until another has ended."""
+
+    __tablename__ = "dependencies"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    needs: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """The other job. No foreign key: when it is deleted, this one must not start as if it had been done."""
+    well: Mapped[bool] = mapped_column(default=True)
+    """Whether the other must have ended well; else it must only have ended."""
+
+
+class Batch(Row):
+    """Operations that were ordered together: a job each."""
+
+    __tablename__ = "batches"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    owner: Mapped[str] = mapped_column(String(200), index=True)
+    created: Mapped[datetime] = mapped_column(default=now)
+    operations: Mapped[dict[str, str]]
+    """The job of each operation, by the operation's name, in the order they were given."""
+
+
+class Answer(Row):
+    """What a call that carried an `Idempotency-Key` was answered."""
+
+    __tablename__ = "answers"
+
+    owner: Mapped[str] = mapped_column(String(200), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    created: Mapped[datetime] = mapped_column(default=now)
+    asked: Mapped[str] = mapped_column(String(64))
+    """A digest of the call, to tell a second call from another one."""
+    status: Mapped[int | None]
+    """None while the first call is under way."""
+    body: Mapped[str] = mapped_column(default="")
+
+
+class Bug(Row):
+    """What somebody reported to be wrong, personal data taken out."""
+
+    __tablename__ = "bugs"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    owner: Mapped[str] = mapped_column(String(200), index=True)
+    created: Mapped[datetime] = mapped_column(default=now)
+    text: Mapped[str]
+    versions: Mapped[dict[str, str]]
+    log: Mapped[list[str]]
+    """The last lines of the API's log that are the reporter's, and of the log of the job in question."""
 
 
 class Event(Row):

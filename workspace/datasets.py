@@ -37,6 +37,7 @@ class Datasets(Store):
         holdout_path: Path | None = None,
         seed: int = 0,
         owner: str = LOCAL,
+        session: str | None = None,
     ) -> Dataset:
         """Read a file into the workspace and lock its holdout away. Raises ReadError; then nothing is kept."""
         with self.incoming() as folder:
@@ -54,6 +55,7 @@ class Datasets(Store):
                 rejected=read.rejected[:REJECTED_SHOWN],
                 rejected_rows=len(read.rejected),
                 source=name,
+                session=session,
             )
             if holdout_path is not None:
                 dataset.split = self._split_file(folder, dataset, holdout_path, holdout_path.name)

@@ -13,8 +13,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,10 +23,10 @@ from typing import Any, Self
 
 import psutil
 from sqlalchemy import ColumnElement, func, or_, select, text, update
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session, aliased
 
-from workspace.catalog import Catalog, Event, Job, Run, now
+from workspace.catalog import ENDED, UNFINISHED, Catalog, Dependency, Event, Job, NotFound, Row, Run, new_id, now
 from workspace.settings import HOST, Settings
 
 log = logging.getLogger(__name__)
@@ -160,16 +161,50 @@ class Queue:
         dataset_id: str | None = None,
         run_id: str | None = None,
     ) -> Job:
-        job = Job(kind=kind, arguments=arguments, owner=owner, dataset_id=dataset_id, run_id=run_id)
-        with self.catalog.session() as session:
-            session.add(job)
-        self.changed.set()
+        job = Job(
+            id=new_id(),
+            kind=kind,
+            arguments=arguments,
+            owner=owner,
+            dataset_id=dataset_id,
+            run_id=run_id,
+            state="queued",
+            created=now(),
+        )
+        held = _HELD.get()
+        if held is None:
+            self._add([job])
+        else:
+            held.append(job)
         return job
 
+    @contextmanager
+    def together(self) -> Iterator[list[Row]]:
+        """Jobs submitted within the block come into the list, and into the queue at its end: all of it, or nothing."""
+        rows: list[Row] = []
+        token = _HELD.set(rows)
+        try:
+            yield rows
+        finally:
+            _HELD.reset(token)
+        self._add(rows)
+
+    def _add(self, rows: Sequence[Row]) -> None:
+        try:
+            with self.catalog.session() as session:
+                session.add_all(rows)
+        except IntegrityError as error:
+            raise NotFound("The table was deleted while this was asked for.") from error
+        self.changed.set()
+
     def claim(self) -> Job | None:
-        """Take the job that has waited longest, if a slot of this machine is free. Two servers never get the same."""
+        """Take the job that has waited longest, if a slot of this machine is free. Two servers never get the same.
+
+        A job that depends on another is passed over until that one has ended.
+        """
         taken = select(func.count()).where(Job.state == "running", Job.host == HOST).scalar_subquery()
-        oldest = select(Job.id).where(Job.state == "queued").order_by(Job.created, Job.id).limit(1).scalar_subquery()
+        ready = (Job.state == "queued", ~_depends(_OTHER.state.in_(UNFINISHED)))
+        oldest = select(Job.id).where(*ready).order_by(Job.created, Job.id).limit(1).scalar_subquery()
         with self.catalog.session() as session:
             if session.get_bind().dialect.name == "postgresql":
                 # SQLite has one writer at a time; here two servers could count the same free slot.
@@ -187,6 +222,17 @@ class Queue:
                     attempts=Job.attempts + 1,
                 )
                 .returning(Job)
+            )
+
+    def give_up(self) -> None:
+        """End the queued jobs whose dependencies did not end well: they can never start."""
+        failed = Dependency.well & or_(_OTHER.id.is_(None), _OTHER.state.in_(ENDED) & (_OTHER.state != "done"))
+        with self.catalog.session() as session:
+            session.execute(
+                update(Job)
+                .where(Job.state == "queued", _depends(failed))
+                .values(state="cancelled", finished=now(), error="An operation that it depends on did not end well.")
+                .execution_options(synchronize_session=False)
             )
 
     def running(self) -> Sequence[Job]:
@@ -294,6 +340,16 @@ class Queue:
         shutil.rmtree(self.scratch(job_id), ignore_errors=True)
 
 
+_HELD: ContextVar[list[Row] | None] = ContextVar("held", default=None)
+_OTHER = aliased(Job)
+
+
+def _depends(on: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a job depends on another of which this holds."""
+    query = select(Dependency.job_id).outerjoin(_OTHER, _OTHER.id == Dependency.needs)
+    return query.where(Dependency.job_id == Job.id, on).correlate(Job).exists()
+
+
 def changed(session: Session, job_id: str, *conditions: ColumnElement[bool], **values: Any) -> Job | None:
     return session.scalar(update(Job).where(Job.id == job_id, *conditions).values(**values).returning(Job))
 
@@ -309,9 +365,11 @@ class Dispatcher(threading.Thread):
     It adopts what it finds: a worker that outlived its server is watched like one of its own.
     """
 
-    def __init__(self, queue: Queue):
+    def __init__(self, queue: Queue, chores: Sequence[Callable[[], None]] = ()):
         super().__init__(name="dispatcher", daemon=True)
         self.queue = queue
+        self.chores = chores
+        """What else is to be looked after, by the way."""
         self.processes = Processes(queue.settings)
         self._calibration: subprocess.Popen[bytes] | None = None
         self._closing = threading.Event()
@@ -330,9 +388,12 @@ class Dispatcher(threading.Thread):
         codes = self.processes.reap()
         for job in self.queue.running():
             self._watch(job, codes)
+        self.queue.give_up()
         while job := self.queue.claim():
             self.queue.attach(job.id, self.processes.start(job))
         self._calibrate()
+        for chore in self.chores:
+            chore()
 
     def close(self) -> None:
         """Stop dispatching. Workers go on; the next dispatcher adopts them."""

@@ -26,6 +26,8 @@ class Judging(Arguments):
     """Names of the metrics to judge by; None: all."""
     options: dict[str, Any] | None = None
     """Choices for single metrics, as `metrics.OPTIONS` lists them; None: those of the run."""
+    format: str | None = None
+    """The file to write of the rows when they are judged; None: none before somebody asks."""
 
 
 class Training(Judging):
@@ -39,10 +41,18 @@ class Training(Judging):
 
 
 class Drawing(Judging):
-    parent: str
+    parent: str | None
+    """The run whose model draws."""
+    parent_job: str | None = None
+    """The job that made the run, where there was none when the drawing was ordered."""
     rows: int
     seed: int
     conditions: dict[str, Any] | None = None
+
+
+class Again(Judging):
+    of_job: str | None = None
+    """The job that made the run to judge, where there was none when the judging was ordered."""
 
 
 def train(work: Work) -> None:
@@ -81,7 +91,7 @@ def sample(work: Work) -> None:
     if work.job.run_id is not None:
         judge_again(work, asked)
         return
-    parent = work.workspace.run(asked.parent)
+    parent = work.workspace.run(asked.parent or work.workspace.job(asked.parent_job).run_id)
     run = new_run(
         work,
         dataset_id=parent.dataset_id,
@@ -106,7 +116,10 @@ def sample(work: Work) -> None:
 
 def evaluate(work: Work) -> None:
     """Judge a run again, for example by metrics that were not asked for at first."""
-    asked = Judging.model_validate(work.job.arguments)
+    asked = Again.model_validate(work.job.arguments)
+    if work.job.run_id is None:
+        work.job.run_id = work.workspace.job(asked.of_job).run_id
+        work.workspace.queue.change(work.job.id, run_id=work.job.run_id)
     judge_again(work, asked)
 
 

@@ -12,20 +12,25 @@ from sqlalchemy import delete, func, select, tuple_
 from metrics import METRICS, OPTIONS
 from synth import GENERATORS, Generator, Params
 from synth.conditions import Conditions
+from workspace.answers import Answers
+from workspace.batches import Batches
+from workspace.bugs import Bugs
 from workspace.catalog import UNFINISHED, Dataset, Event, Job, NotFound, Run
 from workspace.estimate import Estimate, Shape, estimate
+from workspace.exports import FORMATS
 from workspace.jobs import Dispatcher
 from workspace.keys import Keys
+from workspace.sessions import Sessions
 from workspace.store import LOCAL
 from workspace.tables import ReadError
 from workspace.talks import Talk, Talks
-from workspace.training import Drawing, Judging, Training
+from workspace.training import Again, Drawing, Training
 from workspace.tuning import Trial, Tuning, knobs, objectives
 
 __all__ = ["Dataset", "Event", "Job", "NotFound", "ReadError", "Run", "Talk", "Workspace"]
 
 
-class Workspace(Talks, Keys):
+class Workspace(Talks, Sessions, Batches, Answers, Bugs, Keys):
     """A folder of tables, models and runs, its catalog, and the queue of its jobs.
 
     Any number of processes may open one workspace. Those that called `start` run its jobs.
@@ -37,7 +42,7 @@ class Workspace(Talks, Keys):
         """Run this workspace's jobs from this process; clears away first what a crash left behind."""
         if self._dispatcher is None:
             self.clean_up()
-            self._dispatcher = Dispatcher(self.queue)
+            self._dispatcher = Dispatcher(self.queue, chores=[self.expire_sessions])
             self._dispatcher.start()
         return self
 
@@ -78,13 +83,14 @@ class Workspace(Talks, Keys):
         *,
         conditions: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
+        format: str | None = None,
         owner: str = LOCAL,
     ) -> Job:
         """Train a generator, draw `rows` rows (default: as many as it learns from), and judge them.
 
         `conditions` is what the rows must fulfil (`synth.conditions.Conditions`), `metrics` names what they are
-        judged by (default: all), `options` are choices for single metrics (`metrics.OPTIONS`). Raises ValueError, in
-        words, when any of it does not fit, or when memory would run out.
+        judged by (default: all), `options` are choices for single metrics (`metrics.OPTIONS`), `format` is the file to
+        write of the rows. Raises ValueError, in words, when any of it does not fit, or when memory would run out.
         """
         _, chosen = self._chosen(model, params or {})
         _check_rows(rows)
@@ -94,7 +100,7 @@ class Workspace(Talks, Keys):
             rows=rows,
             seed=seed,
             conditions=_checked(conditions),
-            **_judging(metrics, options),
+            **_judging(metrics, options, format),
         )
         self._check_memory(self.estimate(dataset_id, model, params, rows))
         return self.queue.submit("train", training.model_dump(), dataset_id=dataset_id, owner=owner)
@@ -113,6 +119,7 @@ class Workspace(Talks, Keys):
         seed: int = 0,
         metrics: list[str] | None = None,
         options: dict[str, Any] | None = None,
+        format: str | None = None,
         owner: str = LOCAL,
     ) -> Job:
         """Search for the parameters that score best, and train a run with them.
@@ -143,7 +150,7 @@ class Workspace(Talks, Keys):
             objective=objective,
             rows=rows,
             seed=seed,
-            **_judging(metrics, options),
+            **_judging(metrics, options, format),
         )
         self._check_memory(self.estimate(dataset_id, model, params, rows))
         return self.queue.submit("tune", tuning.model_dump(), dataset_id=dataset_id, owner=owner)
@@ -155,36 +162,49 @@ class Workspace(Talks, Keys):
 
     def sample(
         self,
-        run_id: str,
+        run_id: str | None,
         rows: int,
         seed: int = 0,
         metrics: list[str] | None = None,
         *,
+        of: Job | None = None,
         conditions: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
+        format: str | None = None,
         owner: str = LOCAL,
     ) -> Job:
-        """Draw another table from a run's model, under conditions or not: a run of its own, without training."""
-        run = self.run(run_id)
+        """Draw another table from a run's model, under conditions or not: a run of its own, without training.
+
+        `of` is the job that will have made the run, where there is none yet.
+        """
+        dataset_id = of.dataset_id if of else self.run(run_id).dataset_id
         _check_rows(rows)
-        judging = _judging(metrics, options)
-        drawing = Drawing(parent=run.id, rows=rows, seed=seed, conditions=_checked(conditions), **judging)
-        return self.queue.submit("sample", drawing.model_dump(), dataset_id=run.dataset_id, owner=owner)
+        drawing = Drawing(
+            parent=run_id,
+            parent_job=of and of.id,
+            rows=rows,
+            seed=seed,
+            conditions=_checked(conditions),
+            **_judging(metrics, options, format),
+        )
+        return self.queue.submit("sample", drawing.model_dump(), dataset_id=dataset_id, owner=owner)
 
     def evaluate(
         self,
-        run_id: str,
+        run_id: str | None,
         metrics: list[str] | None = None,
         *,
+        of: Job | None = None,
         options: dict[str, Any] | None = None,
         owner: str = LOCAL,
     ) -> Job:
-        """Judge a run again, by `metrics` (default: all), with new `options` for them or those it was made with."""
-        run = self.run(run_id)
-        judging = Judging(**_judging(metrics, options))
-        return self.queue.submit(
-            "evaluate", judging.model_dump(), dataset_id=run.dataset_id, run_id=run.id, owner=owner
-        )
+        """Judge a run again, by `metrics` (default: all), with new `options` for them or those it was made with.
+
+        `of` is the job that will have made the run, where there is none yet.
+        """
+        dataset_id = of.dataset_id if of else self.run(run_id).dataset_id
+        judging = Again(of_job=of and of.id, **_judging(metrics, options))
+        return self.queue.submit("evaluate", judging.model_dump(), dataset_id=dataset_id, run_id=run_id, owner=owner)
 
     def jobs(
         self,
@@ -282,12 +302,17 @@ class Workspace(Talks, Keys):
             )
 
 
-def _judging(metrics: list[str] | None, options: dict[str, Any] | None) -> dict[str, Any]:
+def _judging(metrics: list[str] | None, options: dict[str, Any] | None, format: str | None = None) -> dict[str, Any]:
     """The fields of `Judging`. Raises ValueError when a name is unknown."""
-    for what, known, named in (("metric", METRICS, metrics), ("option", OPTIONS, options)):
+    formats = None if format is None else [format]
+    for what, known, named in (
+        ("metric", METRICS, metrics),
+        ("option", OPTIONS, options),
+        ("format", FORMATS, formats),
+    ):
         if unknown := sorted(set(named or ()) - set(known)):
             raise ValueError(f"There is no {what} {', '.join(unknown)}. There are {', '.join(known)}.")
-    return {"metrics": metrics, "options": options}
+    return {"metrics": metrics, "options": options, "format": format}
 
 
 def _check_rows(rows: int | None) -> None:

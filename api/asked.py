@@ -1,0 +1,263 @@
+"""What the calls that start work take, as JSON or as the fields of a form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from workspace.orders import Order
+from workspace.tables import ReadOptions
+
+ROWS = "Rows to draw; unset: as many as it learned from."
+METRICS = "Names of the measures to judge by; unset: all. `GET /metrics` lists them."
+SESSION = "Names what is uploaded together, to be deleted together by `DELETE /cleanup/{session}`; unset: a new one."
+Format = Literal["csv", "jsonl", "parquet"]
+SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+
+
+class Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class OnTable(Asked):
+    """A real table: one that was uploaded, or a file in the same request, or one the server may read."""
+
+    dataset_id: str | None = Field(
+        None, description="An uploaded table; unset: a file comes with the request.", examples=["cf5d245d1c27f9b9"]
+    )
+    data_path: str | None = Field(
+        None,
+        max_length=1000,
+        description="Name of an upload of the caller's, or path of a file in the folder that the setting "
+        "`UNDERSTUDY_DATA_FOLDER` names. No other file of the server is ever opened.",
+        examples=["adult.csv"],
+    )
+    session: SessionId | None = Field(None, description=SESSION, examples=["monday-trial"])
+    holdout_share: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of a new table's rows to lock away from generators; unset: as the settings have it.",
+        examples=[0.2],
+    )
+    read: ReadOptions | None = Field(
+        None, description="How to read a new table; unset: detected.", examples=[{"delimiter": ";"}]
+    )
+
+
+class Fitting(OnTable):
+    """A generator, and what to make with it."""
+
+    model: str = Field("trees", description="Name of a generator; `GET /models` lists them.", examples=["trees"])
+    params: dict[str, Any] = Field(
+        {}, description="Its parameters, as `GET /models` describes them; unset: their defaults.", examples=[{}]
+    )
+    epochs: int | None = Field(
+        None, ge=1, description="Short for `params.epochs`, where the generator has them.", examples=[None]
+    )
+    batch_size: int | None = Field(
+        None, ge=1, description="Short for `params.batch_size`, where the generator has it.", examples=[None]
+    )
+    rows: int | None = Field(None, ge=1, description=ROWS, examples=[1000])
+    seed: int = Field(0, ge=0, lt=2**63, description="The same seed gives the same table.", examples=[0])
+    metrics: list[str] | None = Field(None, description=METRICS, examples=[["column_shapes", "exact_copies"]])
+    format: Format | None = Field(
+        None, description="The file to write at the end, and to download; unset: CSV, when asked for.", examples=["csv"]
+    )
+
+    @property
+    def all_params(self) -> dict[str, Any]:
+        given = {name: getattr(self, name) for name in ("epochs", "batch_size") if getattr(self, name) is not None}
+        return {**self.params, **given}
+
+
+class Training(Fitting):
+    """Train a generator, draw a table from it, judge it."""
+
+    conditions: dict[str, Any] | None = Field(
+        None, description="What the rows must meet; see the README.", examples=[{"where": ["age >= 30"]}]
+    )
+
+
+class Generating(Training):
+    """Draw from a model that is trained: `run_id`, `model_id` or `training_job_id`; or train one first."""
+
+    run_id: str | None = Field(None, description="The run whose model draws.", examples=["8a1f0c2b9d3e4f56"])
+    model_id: str | None = Field(None, description="The same as `run_id`.", examples=["8a1f0c2b9d3e4f56"])
+    training_job_id: str | None = Field(
+        None, description="The job that trained the model.", examples=["0f1e2d3c4b5a6978"]
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("run_id", "model_id", "training_job_id") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} each name a model; give one of them.")
+        if given:
+            retrained = sorted(
+                self.model_fields_set & {*OnTable.model_fields, "model", "params", "epochs", "batch_size"}
+            )
+            if retrained:
+                raise ValueError(
+                    f"{given[0]} names a model that is trained; {', '.join(retrained)} would train another."
+                )
+        return self
+
+    @property
+    def trains(self) -> bool:
+        return self.run_id is None and self.model_id is None and self.training_job_id is None
+
+
+class Judging(Asked):
+    """Judge a synthetic table again, or by other measures."""
+
+    run_id: str | None = Field(None, description="The run to judge.", examples=["8a1f0c2b9d3e4f56"])
+    training_job_id: str | None = Field(
+        None, description="The job that made the run, in its place.", examples=["0f1e2d3c4b5a6978"]
+    )
+    metrics: list[str] | None = Field(None, description=METRICS, examples=[["column_shapes", "exact_copies"]])
+
+
+class Search(Fitting):
+    """Search for the parameters that score best, from `params` on, and train a run with them."""
+
+    search: list[str] | None = Field(
+        None, description="Parameters to vary; unset: all that can be.", examples=[["max_depth"]]
+    )
+    trials: int = Field(20, ge=1, le=1000, description="Most parameter settings to try.", examples=[5])
+    budget_s: float | None = Field(
+        None, gt=0, description="Seconds after which no trial is begun; unset: no limit.", examples=[600]
+    )
+    objective: str = Field(
+        "fidelity", description="`fidelity`, `utility`, `privacy`, or the name of a measure.", examples=["fidelity"]
+    )
+
+
+KEY = (
+    "The language model's key, kept encrypted until the job is done; unset: that of `POST /login`, then the settings'."
+)
+
+
+class Ordering(Asked):
+    order: Order = Field(
+        description="What to write, and by which model.",
+        examples=[{"brief": {"kind": "support", "dialogues": 20}, "server": {"model": "gpt-4o-mini"}}],
+    )
+    api_key: SecretStr | None = Field(None, description=KEY, examples=["sk-..."])
+
+
+class Conversing(Ordering, OnTable):
+    """Write a set of conversations: like those of a table, or, with none, from the brief alone."""
+
+
+class Processing(Ordering):
+    """Write conversations like those of several tables, a job each."""
+
+    dataset_ids: list[str] = Field(
+        [],
+        max_length=100,
+        description="Uploaded tables, beside the files of the form.",
+        examples=[["cf5d245d1c27f9b9"]],
+    )
+    session: SessionId | None = Field(None, description=SESSION, examples=["monday-trial"])
+
+
+Name = Annotated[
+    str, Field(pattern=r"^[\w.-]{1,64}$", description="What the batch calls this operation.", examples=["first"])
+]
+
+
+class OperationAsked(Asked):
+    name: Name
+    after: list[str] = Field(
+        [], max_length=100, description="Operations that must have ended well before it starts.", examples=[["first"]]
+    )
+
+
+class TrainOperation(OperationAsked):
+    """Train a generator."""
+
+    call: Literal["train"] = Field(description="Which call.", examples=["train"])
+    request: Training = Field(description="What `POST /train` takes.", examples=[{"dataset_id": "cf5d245d1c27f9b9"}])
+
+
+class OptimizeOperation(OperationAsked):
+    """Search for parameters."""
+
+    call: Literal["optimize"] = Field(description="Which call.", examples=["optimize"])
+    request: Search = Field(
+        description="What `POST /optimize` takes.", examples=[{"dataset_id": "cf5d245d1c27f9b9", "trials": 5}]
+    )
+
+
+class OfAnother(OperationAsked):
+    of: str | None = Field(
+        None,
+        description="The operation whose run this one works on, in place of an id in the request; it is waited for.",
+        examples=["first"],
+    )
+
+    @model_validator(mode="after")
+    def _one_run(self) -> Self:
+        fields = {"run_id", "model_id", "training_job_id", *Fitting.model_fields} - {
+            "rows",
+            "seed",
+            "metrics",
+            "format",
+        }
+        if self.of is not None and (told := sorted(fields & self.request.model_fields_set)):
+            raise ValueError(
+                f"Operation {self.name!r} is of {self.of!r}; its request cannot have {', '.join(told)} too."
+            )
+        return self
+
+
+class GenerateOperation(OfAnother):
+    """Draw from a trained model."""
+
+    call: Literal["generate"] = Field(description="Which call.", examples=["generate"])
+    request: Generating = Field(Generating(), description="What `POST /generate` takes.", examples=[{"rows": 500}])
+
+
+class EvaluateOperation(OfAnother):
+    """Judge a synthetic table."""
+
+    call: Literal["evaluate"] = Field(description="Which call.", examples=["evaluate"])
+    request: Judging = Field(
+        Judging(), description="What `POST /evaluate` takes.", examples=[{"metrics": ["exact_copies"]}]
+    )
+
+
+class ConverseOperation(OperationAsked):
+    """Write conversations."""
+
+    call: Literal["converse"] = Field(description="Which call.", examples=["converse"])
+    request: Conversing = Field(
+        description="What `POST /converse` takes.", examples=[{"order": {"brief": {"dialogues": 5}, "server": {}}}]
+    )
+
+
+OPERATIONS = TrainOperation | GenerateOperation | EvaluateOperation | OptimizeOperation | ConverseOperation
+
+
+class BatchAsked(Asked):
+    """Several operations, side by side or one after another."""
+
+    operations: list[Annotated[OPERATIONS, Field(discriminator="call")]] = Field(
+        min_length=1,
+        max_length=100,
+        description="What to do. Tables are named by `dataset_id` or `data_path`: upload files before.",
+        examples=[
+            [
+                {"name": "first", "call": "train", "request": {"dataset_id": "cf5d245d1c27f9b9"}},
+                {"name": "more", "call": "generate", "of": "first", "request": {"rows": 500}},
+            ]
+        ],
+    )
+    parallel: bool = Field(
+        True,
+        description="Whether operations that wait for no other run side by side; else each starts when the one before "
+        "has ended, well or not.",
+        examples=[True],
+    )

@@ -1,0 +1,150 @@
+"""Batches over HTTP: many operations in one call, and what became of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field, ValidationError
+
+from api.access import Here, Reader, Writer, make_room, seen_by
+from api.asked import OPERATIONS, BatchAsked
+from api.errors import Stop, first_problem
+from api.posting import Posting
+from api.shapes import JobOut, Limit, Offset, Out
+from api.tables import table_of
+from api.work import order_of, start_drawing, start_judging, start_search, start_training
+from workspace.batches import Operation
+from workspace.catalog import Batch, Job
+from workspace.keys import Caller
+from workspace.orders import Order
+from workspace.workspace import Workspace
+
+router = APIRouter(tags=["Batches"])
+posting = APIRouter(tags=["Batches"], route_class=Posting)
+
+
+class OperationOut(Out):
+    """One operation of a batch, and how it goes."""
+
+    name: str = Field(description="As the batch named it.", examples=["first"])
+    state: str = Field(description="Its job's state, or `deleted` when its job is gone.", examples=["done"])
+    job: JobOut | None = Field(description="Its job; None when that was deleted.")
+
+
+class BatchOut(Out):
+    """A batch and its operations."""
+
+    id: str = Field(description="Names the batch.", examples=["5b1e7c9a3d2f4860"])
+    created: datetime = Field(description="When it was ordered.", examples=["2026-01-01T08:00:00Z"])
+    ended: bool = Field(description="Whether nothing of it waits or runs.", examples=[True])
+    states: dict[str, int] = Field(description="How many operations are in each state.", examples=[{"done": 2}])
+    operations: list[OperationOut] = Field(description="In the order they were given.")
+
+    @classmethod
+    def of(cls, batch: Batch, jobs: dict[str, Job]) -> Self:
+        found = {name: jobs.get(job_id) for name, job_id in batch.operations.items()}
+        operations = [
+            OperationOut(name=name, state=job.state if job else "deleted", job=job and JobOut.of(job))
+            for name, job in found.items()
+        ]
+        return cls(
+            id=batch.id,
+            created=batch.created,
+            ended=all(job.ended for job in found.values() if job),
+            states=Counter(one.state for one in operations),
+            operations=operations,
+        )
+
+
+def batch_of(batch_id: str, caller: Reader, workspace: Here) -> Batch:
+    return seen_by(caller, workspace.batch(batch_id), "batch")
+
+
+def own_batch(batch_id: str, caller: Writer, workspace: Here) -> Batch:
+    return seen_by(caller, workspace.batch(batch_id), "batch")
+
+
+@posting.post("/batch", status_code=202)
+def order_batch(asked: BatchAsked, caller: Writer, workspace: Here, request: Request) -> BatchOut:
+    """Order many operations at once. One that fails, now or later, does not lose the others.
+
+    It lives in the queue: a restart of the server changes nothing.
+    """
+    make_room(caller, workspace, len(asked.operations))
+    # What came with the request is read now: it is gone when the operation starts.
+    orders = {
+        one.name: order_of(one.request, request, caller, workspace)
+        for one in asked.operations
+        if one.call == "converse"
+    }
+    operations = [
+        Operation(
+            name=one.name,
+            kind=KINDS[one.call],
+            start=_starter(one, orders.get(one.name), caller, workspace),
+            after=one.after,
+            of=getattr(one, "of", None),
+        )
+        for one in asked.operations
+    ]
+    batch = workspace.add_batch(operations, caller.owner, in_order=not asked.parallel)
+    return BatchOut.of(batch, workspace.jobs_of(batch))
+
+
+@router.get("/batch")
+def list_batches(
+    caller: Reader,
+    workspace: Here,
+    limit: Limit = 20,
+    offset: Offset = 0,
+) -> list[BatchOut]:
+    """The caller's batches, newest first, with the state of each operation."""
+    batches = workspace.batches(caller.owner)[offset : offset + limit]
+    jobs = workspace.jobs_of(*batches)
+    return [BatchOut.of(batch, jobs) for batch in batches]
+
+
+@router.get("/batch/{batch_id}")
+def one_batch(batch: Annotated[Batch, Depends(batch_of)], workspace: Here) -> BatchOut:
+    """One batch, with the state of each operation."""
+    return BatchOut.of(batch, workspace.jobs_of(batch))
+
+
+@router.delete("/batch/{batch_id}")
+def cancel_batch(batch: Annotated[Batch, Depends(own_batch)], workspace: Here) -> BatchOut:
+    """Cancel the operations of a batch that have not ended."""
+    workspace.cancel_batch(batch.id)
+    return BatchOut.of(batch, workspace.jobs_of(batch))
+
+
+KINDS = {"train": "train", "generate": "sample", "evaluate": "evaluate", "optimize": "tune", "converse": "converse"}
+"""The kind of job that each call starts."""
+
+
+def _starter(one: OPERATIONS, order: Order | None, caller: Caller, workspace: Workspace) -> Callable[[Job | None], Job]:
+    def start(of: Job | None) -> Job:
+        try:
+            return _start(one, order, of, caller, workspace)
+        except Stop as stopped:
+            raise ValueError(stopped.detail) from stopped
+        except ValidationError as error:
+            field, detail = first_problem(error)
+            raise ValueError(f"{field}: {detail}" if field else detail) from error
+
+    return start
+
+
+def _start(one: OPERATIONS, order: Order | None, of: Job | None, caller: Caller, workspace: Workspace) -> Job:
+    if one.call == "evaluate":
+        return start_judging(one.request, of, caller, workspace)
+    if one.call == "generate" and (of is not None or not one.request.trains):
+        return start_drawing(one.request, of, caller, workspace)
+    with table_of(one.request, (), caller, workspace, needed=order is None) as dataset_id:
+        if order is not None:
+            return workspace.converse(dataset_id, order, owner=caller.owner)
+        start = start_search if one.call == "optimize" else start_training
+        return start(one.request, dataset_id, caller, workspace)

@@ -1,0 +1,62 @@
+"""Bug reports over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from api.access import Here, Reader, seen_by
+from api.asked import Asked
+from api.shapes import Limit, Offset, Out
+
+router = APIRouter(tags=["Server"])
+
+
+class BugAsked(Asked):
+    """What went wrong."""
+
+    text: str = Field(
+        min_length=1,
+        max_length=20_000,
+        description="What you did, what you expected, what came. Names, addresses and numbers of people are taken out.",
+        examples=["I asked for 10 rows and got 9."],
+    )
+    job_id: str | None = Field(
+        None, description="The job it is about: the last lines of its log come along.", examples=["0f1e2d3c4b5a6978"]
+    )
+
+
+class BugOut(Out):
+    """A report, as it is kept."""
+
+    id: str = Field(description="Names the report.", examples=["7c9a3d2f48605b1e"])
+    created: datetime = Field(description="When it was reported.", examples=["2026-01-01T08:00:00Z"])
+    text: str = Field(description="The report, personal data taken out.", examples=["I asked for 10 rows and got 9."])
+    versions: dict[str, str] = Field(description="What the server runs on.", examples=[{"python": "3.11.7"}])
+    log: list[str] = Field(
+        description="The reporter's last calls and the job's last lines.",
+        examples=[['{"method": "POST", "route": "/train", "status": 202}']],
+    )
+
+
+@router.post("/bugs", status_code=201)
+def report_bug(asked: BugAsked, caller: Reader, workspace: Here) -> BugOut:
+    """Report a bug. Kept on this server, with its versions and the last lines of its log; nothing is sent anywhere."""
+    log = ""
+    if asked.job_id is not None:
+        log = workspace.log_tail(seen_by(caller, workspace.job(asked.job_id), "job").id)
+    return BugOut.model_validate(workspace.report_bug(asked.text, caller.owner, log))
+
+
+@router.get("/bugs")
+def list_bugs(
+    caller: Reader,
+    workspace: Here,
+    limit: Limit = 20,
+    offset: Offset = 0,
+) -> list[BugOut]:
+    """The caller's reports, newest first; with the permission admin everybody's."""
+    reports = workspace.bugs(None if caller.may("admin") else caller.owner)
+    return [BugOut.model_validate(bug) for bug in reports[offset : offset + limit]]

@@ -1,0 +1,99 @@
+"""Which table a call works on: one that was uploaded, one in the request, or one the server may read."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastapi import UploadFile
+
+from api.access import seen_by
+from api.asked import OnTable
+from api.errors import Stop
+from workspace.catalog import new_id
+from workspace.keys import Caller
+from workspace.tables import ReadError
+from workspace.workspace import Dataset, Workspace
+
+
+@contextmanager
+def table_of(
+    asked: OnTable, files: Sequence[UploadFile], caller: Caller, workspace: Workspace, *, needed: bool = True
+) -> Iterator[str | None]:
+    """The id of the table that a call works on; one that came with the call is gone again when the block raises."""
+    ways = (asked.dataset_id is not None) + (asked.data_path is not None) + len(files)
+    if ways > 1 or (needed and not ways):
+        raise Stop(
+            422,
+            "Say which table, in one way: its dataset_id, a file in the request, or a data_path; "
+            f"{ways or 'none'} came.",
+            "dataset_id",
+        )
+    if asked.dataset_id is not None:
+        yield seen_by(caller, workspace.dataset(asked.dataset_id), "dataset").id
+        return
+    uploaded = _uploaded(asked.data_path, caller, workspace) if asked.data_path is not None else None
+    if uploaded is not None or not ways:
+        yield uploaded
+        return
+    choices = {
+        "options": asked.read,
+        "holdout_share": asked.holdout_share,
+        "session": asked.session or new_id(),
+    }
+    if files:
+        dataset = take(files[0], caller, workspace, **choices)
+    else:
+        path = _allowed(asked.data_path, workspace)
+        dataset = _checked(workspace.add_dataset(path, path.name, owner=caller.owner, **choices), workspace)
+    try:
+        yield dataset.id
+    except BaseException:
+        workspace.delete_dataset(dataset.id)
+        raise
+
+
+@contextmanager
+def kept(file: UploadFile, workspace: Workspace) -> Iterator[Path]:
+    """An uploaded file on disk while the block lasts; copied in pieces, and never under the client's name."""
+    with workspace.incoming() as folder, tempfile.NamedTemporaryFile(dir=folder) as target:
+        shutil.copyfileobj(file.file, target, 2**20)
+        target.flush()
+        yield Path(target.name)
+
+
+def take(file: UploadFile, caller: Caller, workspace: Workspace, **choices) -> Dataset:
+    """Read an uploaded file into the workspace. Raises ReadError."""
+    name = Path((file.filename or "table").replace("\\", "/")).name or "table"
+    with kept(file, workspace) as path:
+        return _checked(workspace.add_dataset(path, name, owner=caller.owner, **choices), workspace)
+
+
+def _checked(dataset: Dataset, workspace: Workspace) -> Dataset:
+    most = workspace.settings.max_columns
+    if dataset.columns > most:
+        workspace.delete_dataset(dataset.id)
+        raise ReadError(f"{dataset.name!r} has {dataset.columns:,} columns; at most {most:,} are taken.")
+    return dataset
+
+
+def _uploaded(name: str, caller: Caller, workspace: Workspace) -> str | None:
+    """The caller's newest upload of this name, or with this id."""
+    mine = workspace.datasets(caller.owner)
+    return next((dataset.id for dataset in mine if name in (dataset.name, dataset.id)), None)
+
+
+def _allowed(name: str, workspace: Workspace) -> Path:
+    """A file within the folder of the settings, links followed."""
+    folder = workspace.settings.data_folder
+    refusal = Stop(422, "There is no upload of this name, and no such file that the server may read.", "data_path")
+    if folder is None or "\0" in name:
+        raise refusal
+    folder = folder.resolve()
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder) or not path.is_file():
+        raise refusal
+    return path

@@ -1,0 +1,59 @@
+"""Answers kept for a while, so that a call sent twice, as after a cut connection, does its work once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from hashlib import sha256
+
+from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
+
+from workspace.catalog import Answer, now
+from workspace.store import Store
+
+ABANDONED = timedelta(minutes=10)
+"""A call that has not been answered for this long went down with its server."""
+
+
+class Unanswered(ValueError):
+    """The first call of this key is still being answered."""
+
+
+class Answers(Store):
+    """What a workspace remembers of the calls that carried an `Idempotency-Key`."""
+
+    def begin_answer(self, owner: str, key: str, asked: str) -> Answer | None:
+        """The answer that the owner's call with this key got before; None when it is the first, which now begins.
+
+        `asked` is a digest of the call. Raises Unanswered while the first call is under way, and ValueError when the
+        key was used for another call.
+        """
+        mark = sha256(key.encode()).hexdigest()
+        oldest = now() - timedelta(hours=self.settings.repeat_hours)
+        with self.catalog.session() as session:
+            session.execute(delete(Answer).where(Answer.created < oldest))
+            session.execute(delete(Answer).where(Answer.status.is_(None), Answer.created < now() - ABANDONED))
+        try:
+            with self.catalog.session() as session:
+                known = session.get(Answer, (owner, mark))
+                if known is None:
+                    session.add(Answer(owner=owner, key=mark, asked=asked))
+        except IntegrityError as error:
+            raise Unanswered("The same call is being answered at this moment. Ask again in a second.") from error
+        if known is not None and known.asked != asked:
+            raise ValueError("This Idempotency-Key was used for another call. Make a new one for each call.")
+        if known is not None and known.status is None:
+            raise Unanswered("The first call with this Idempotency-Key is still being answered. Ask again in a second.")
+        return known
+
+    def keep_answer(self, owner: str, key: str, status: int, body: str) -> None:
+        mark = sha256(key.encode()).hexdigest()
+        with self.catalog.session() as session:
+            chosen = update(Answer).where(Answer.owner == owner, Answer.key == mark)
+            session.execute(chosen.values(status=status, body=body))
+
+    def forget_answer(self, owner: str, key: str) -> None:
+        """Let the key be used again: its call did nothing."""
+        mark = sha256(key.encode()).hexdigest()
+        with self.catalog.session() as session:
+            session.execute(delete(Answer).where(Answer.owner == owner, Answer.key == mark))

@@ -1,0 +1,113 @@
+"""Batches: operations ordered together, side by side or one after another, some of them waiting for others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from sqlalchemy import select
+
+from workspace.catalog import Batch, Dependency, Job, new_id, now
+from workspace.store import Store
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a batch."""
+
+    name: str
+    kind: str
+    start: Callable[[Job | None], Job]
+    """Submits its job; is given the job of the operation it is `of`. Raises ValueError or LookupError, in words."""
+    after: Sequence[str] = ()
+    """Operations that must have ended well before it starts."""
+    of: str | None = None
+    """The operation whose run it works on; it starts after that one."""
+
+
+class Batches(Store):
+    """What a workspace does with batches. A batch is no more than its jobs: the queue keeps them in order."""
+
+    def add_batch(self, operations: Sequence[Operation], owner: str, *, in_order: bool = False) -> Batch:
+        """Queue the jobs of all operations, all at once. One that cannot be started is a failed job beside the others.
+
+        With `in_order`, each starts when the one before has ended, well or not. Raises ValueError when names are
+        given twice, are unknown, or depend on themselves; then nothing is queued.
+        """
+        order = _in_order(operations)
+        batch = Batch(id=new_id(), owner=owner, created=now(), operations={})
+        jobs: dict[str, Job] = {}
+        with self.queue.together() as rows:
+            for one in order:
+                try:
+                    jobs[one.name] = one.start(jobs[one.of] if one.of else None)
+                except (ValueError, LookupError) as error:
+                    jobs[one.name] = _failed(one, owner, str(error))
+                    rows.append(jobs[one.name])
+                jobs[one.name].batch_id = batch.id
+            needed = {(one.name, needs): True for one in operations for needs in _needs(one)}
+            if in_order:
+                for earlier, later in pairwise(operations):
+                    needed.setdefault((later.name, earlier.name), False)
+            rows += [
+                Dependency(job_id=jobs[name].id, needs=jobs[needs].id, well=well)
+                for (name, needs), well in needed.items()
+            ]
+            batch.operations = {one.name: jobs[one.name].id for one in operations}
+            rows.append(batch)
+        return batch
+
+    def batches(self, owner: str | None = None) -> Sequence[Batch]:
+        """All batches, newest first."""
+        return self.listed(Batch, owner=owner)
+
+    def batch(self, batch_id: str) -> Batch:
+        return self.catalog.get(Batch, batch_id)
+
+    def jobs_of(self, *batches: Batch) -> dict[str, Job]:
+        """The jobs of batches, by id; those that were deleted since are absent."""
+        ids = [batch.id for batch in batches]
+        with self.catalog.session() as session:
+            return {job.id: job for job in session.scalars(select(Job).where(Job.batch_id.in_(ids)))}
+
+    def cancel_batch(self, batch_id: str) -> None:
+        """Cancel what has not ended, the last operation first, so that none starts meanwhile."""
+        jobs = self.jobs_of(self.batch(batch_id))
+        for job_id in reversed([id for id, job in jobs.items() if not job.ended]):
+            self.queue.cancel(job_id)
+
+
+def _needs(operation: Operation) -> set[str]:
+    return {*operation.after, *([operation.of] if operation.of else [])}
+
+
+def _in_order(operations: Sequence[Operation]) -> list[Operation]:
+    """The operations, each after those it needs. Raises ValueError."""
+    names = [one.name for one in operations]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"Two operations are called {', '.join(twice)}. Name each differently.")
+    for one in operations:
+        if unknown := sorted(_needs(one) - set(names)):
+            raise ValueError(f"Operation {one.name!r} waits for {', '.join(unknown)}, which is not in this batch.")
+    ordered: list[Operation] = []
+    while len(ordered) < len(operations):
+        done = {one.name for one in ordered}
+        ready = [one for one in operations if one.name not in done and _needs(one) <= done]
+        if not ready:
+            raise ValueError(f"Operations wait for one another in a circle: {', '.join(sorted(set(names) - done))}.")
+        ordered += ready
+    return ordered
+
+
+def _failed(operation: Operation, owner: str, why: str) -> Job:
+    return Job(
+        id=new_id(),
+        kind=operation.kind,
+        owner=owner,
+        arguments={},
+        state="failed",
+        error=why,
+        created=now(),
+        finished=now(),
+    )
