@@ -162,7 +162,7 @@ def judge(name: str, folder: Path, dcr_rows: int) -> Cost:
 def in_process(name: str, folder: Path, dcr_rows: int) -> Cost:
     """The same in a process of its own."""
     command = [sys.executable, "-m", "bench.metrics", "--judge", name, "--dcr-rows", str(dcr_rows), str(folder)]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -170,7 +170,7 @@ def mostlyai_qa(python: Path, folder: Path) -> Cost:
     """mostlyai-qa's report, by the interpreter that has it."""
     script = Path(__file__).with_name("mostlyai_qa.py")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([python, script, folder], capture_output=True, check=True, text=True, env=environment)
+    done = subprocess.run([python, script, folder], stdout=subprocess.PIPE, check=True, text=True, env=environment)
     said = json.loads(done.stdout.splitlines()[-1])
     accuracy, similarity, distances = (said["figures"][part] for part in ("accuracy", "similarity", "distances"))
     figures = {
