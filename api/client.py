@@ -293,18 +293,20 @@ class Calls:
         return (yield from self.run(job))
 
     def download(
-        self, run: Run | Job | str, target: str | Path = ".", format: str = "csv", **params: Any
+        self, made: Run | Job | str, target: str | Path = ".", format: str | None = None, **params: Any
     ) -> Steps[Path]:
-        """Write a run's synthetic table to `target`, a file or a folder: CSV, Parquet, JSON lines or Excel.
+        """Write what came of a job to `target`, a file or a folder: rows as CSV, Parquet, JSON lines or Excel.
 
-        What was cut off goes on where it stopped, in this call or in the next.
+        `made` is a run, the job that made it, or a set of conversations. What was cut off goes on where it stopped, in
+        this call or in the next.
         """
-        run = yield from self.run(run)
-        part = Part(Path(target), f"{run.id}.{format}", lambda done: self.show("download", done))
-        params["format"] = format
+        name = _id(made)
+        part = Part(Path(target), f"{name}.{format or 'rows'}", lambda done: self.show("download", done))
+        if format is not None:
+            params["format"] = format
         while True:
             try:
-                yield from self.asked(Ask("GET", f"/download/{run.id}", params, into=part, patience_s=SLOW_S))
+                yield from self.asked(Ask("GET", f"/download/{name}", params, into=part, patience_s=SLOW_S))
             except UnderstudyError as error:
                 if error.status != 416:
                     raise

@@ -64,12 +64,12 @@ def evaluate(understudy: Understudy, asked: argparse.Namespace) -> list[dict[str
     return [{"measure": name, "value": one["value"], "reference": one["reference"]} for name, one in scores.items()]
 
 
-def converse(understudy: Understudy, asked: argparse.Namespace) -> Job:
+def converse(understudy: Understudy, asked: argparse.Namespace) -> Any:
     brief = {"kind": asked.kind, "business": asked.business, "dialogues": asked.dialogues, "seed": asked.seed}
     server = {"base_url": asked.llm_url, "model": asked.llm_model}
     order = {"brief": brief, "server": {name: value for name, value in server.items() if value}}
     job = understudy.converse(order, table(understudy, asked) if asked.table else None, asked.llm_key)
-    return job if asked.no_wait else understudy.wait(job)
+    return made(understudy, job, asked)
 
 
 def jobs(understudy: Understudy, asked: argparse.Namespace) -> list[Job]:
@@ -87,14 +87,14 @@ def cleanup(understudy: Understudy, asked: argparse.Namespace) -> list[str]:
     return [f"{session}  deleted" for session in asked.sessions]
 
 
-def made(understudy: Understudy, job: Job, asked: argparse.Namespace) -> Job | Run | Path:
+def made(understudy: Understudy, job: Job, asked: argparse.Namespace) -> Any:
     """What came of a job: the file it was wanted for, or its run; the job itself if nobody waits for it."""
     if asked.no_wait:
         return job
     done = understudy.wait(job)
     if asked.output:
         return understudy.download(done, asked.output, asked.format or format_of(asked.output))
-    return understudy.run(done)
+    return understudy.run(done) if done.run_id else done
 
 
 def table(understudy: Understudy, asked: argparse.Namespace) -> Dataset | str:
@@ -102,9 +102,10 @@ def table(understudy: Understudy, asked: argparse.Namespace) -> Dataset | str:
     return understudy.upload(asked.table) if Path(asked.table).is_file() else asked.table
 
 
-def format_of(file: str) -> str:
+def format_of(file: str) -> str | None:
+    """As the file's name ends; None where that says nothing, so that the server chooses."""
     ending = Path(file).suffix.lstrip(".").lower()
-    return ending if ending in FORMATS else "csv"
+    return ending if ending in FORMATS else None
 
 
 def work(asked: argparse.Namespace) -> dict[str, Any]:
@@ -214,10 +215,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--kind", default="support", help="support, sales, or your own kind")
     one.add_argument("--dialogues", type=int, default=20)
     one.add_argument("--seed", type=int, default=0)
-    one.add_argument("--llm-url", help="an OpenAI-compatible server; as the server's settings have it")
+    one.add_argument("--llm-url", help="an OpenAI-compatible server; OpenAI itself")
     one.add_argument("--llm-model", help="the model's name there")
-    one.add_argument("--llm-key", help="its key; as the server's settings have it")
+    one.add_argument("--llm-key", help="its key; that of the settings of Understudy's server")
     one.add_argument("--no-wait", action="store_true", help="print the job at once")
+    _file(one)
 
     one = command("jobs", jobs, "list jobs, or show one")
     one.add_argument("job", nargs="?", metavar="JOB")
@@ -234,8 +236,8 @@ def parser() -> argparse.ArgumentParser:
     command("metrics", lambda understudy, asked: understudy.call("GET", "/metrics"), "list the measures")
     command("health", lambda understudy, asked: understudy.call("GET", "/health"), "whether the server is well")
 
-    one = command("download", download, "write a synthetic table to a file")
-    one.add_argument("run", metavar="RUN", help="a run, or the job that made it")
+    one = command("download", download, "write a synthetic table, or conversations, to a file")
+    one.add_argument("run", metavar="ID", help="a run, the job that made it, or a set of conversations")
     _file(one)
 
     one = command("cleanup", cleanup, "delete uploads with all that was made of them")
@@ -253,5 +255,5 @@ def _drawing(one: argparse.ArgumentParser, rows_needed: bool) -> None:
 
 
 def _file(one: argparse.ArgumentParser) -> None:
-    one.add_argument("-o", "--output", metavar="FILE", help="write the rows there")
-    one.add_argument("--format", choices=FORMATS, help="as the file's name ends, else csv")
+    one.add_argument("-o", "--output", metavar="FILE", help="write what was made there")
+    one.add_argument("--format", choices=FORMATS, help="as the file's name ends")

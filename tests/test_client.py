@@ -16,6 +16,7 @@ import pytest
 
 from api.client import AsyncUnderstudy, Bar, Calls, JobFailed, Run, Understudy, UnderstudyError
 from api.commands import main
+from tests.chat_server import ChatServer
 from tests.conftest import PLUGIN, write_people
 from tests.live import Line, serving
 from workspace.settings import Settings
@@ -151,7 +152,7 @@ def test_errors_are_said_in_words(address, file, tmp_path):
         with pytest.raises(JobFailed, match="failed") as failed:
             understudy.wait(job)
         assert failed.value.job.id == job.id and failed.value.job.error
-        with pytest.raises(UnderstudyError, match="has made no table"):
+        with pytest.raises(UnderstudyError, match="has made nothing yet"):
             understudy.download(job)
         slow = understudy.train(table, "slow", params={"epochs": 1000})
         with pytest.raises(TimeoutError, match="it goes on"):
@@ -220,6 +221,14 @@ def test_commands_for_each_step_pass_ids_on(command, file, tmp_path):
     assert [target.name for target in tmp_path.iterdir()] == ["people-synthetic-bootstrap.csv"]
     for listing, words in (("datasets", table), ("runs", run), ("models", "trees"), ("metrics", "exact_copies")):
         assert words in command(listing)[1]
+
+
+def test_conversations_are_written_from_a_description(command, tmp_path):
+    target = tmp_path / "talks.csv"
+    with ChatServer().running() as url:
+        model = ("--llm-url", url, "--llm-model", "scripted", "--llm-key", "sk-1")
+        assert command("converse", "--business", "A bakery.", "--dialogues", 2, *model, "-o", target)[0] == 0
+    assert pd.read_csv(target).iloc[:, 0].nunique() == 2
 
 
 def test_a_command_that_fails_says_why_and_returns_1(command, tmp_path):

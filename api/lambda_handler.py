@@ -1,0 +1,157 @@
+"""AWS Lambda behind a function URL: the calls that fit it, as `api.lambda_handler.handler`.
+
+A function has no workers and forgets its disk. So it tells its health, the models and the measures, and `POST /process`
+answers with the conversations themselves where the server answers with jobs: from CSVs in the request, by an outside
+language model, within the function's time. Its address is public: without UNDERSTUDY_API_KEYS it lets nobody in.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from time import monotonic
+
+from fastapi import APIRouter, FastAPI, Request, UploadFile
+from mangum import Mangum
+from pydantic import Field
+
+from api import system
+from api.access import Here, Writer
+from api.asked import Processing
+from api.door import Cors, Door, Trace
+from api.errors import Stop, speak_plainly
+from api.posting import Posting
+from api.shapes import Out
+from api.tables import take
+from api.work import order_of, with_form
+from synth import Report
+from synth.conversations import Dialogue, ServerError, read_written, write
+from workspace.keys import Caller
+from workspace.orders import Order
+from workspace.settings import Settings
+from workspace.tables import ReadError
+from workspace.workspace import Workspace
+
+MOST_DIALOGUES = 200
+"""Of one call: an answer may have 6 MB."""
+SPARE_S = 10
+"""Kept of the function's time to answer in."""
+LONGEST_S = 890
+router = APIRouter(tags=["Work"], route_class=Posting)
+
+
+class Conversations(Out):
+    """What was written like those of one file."""
+
+    file: str = Field(description="The file's name.", examples=["support.csv"])
+    dialogues: list[Dialogue] = Field(description="The conversations.")
+    stopped: str = Field(description="Why there are fewer than asked for, if there are.", examples=[""])
+    input_tokens: int = Field(description="Tokens sent to the model.", examples=[4200])
+    output_tokens: int = Field(description="Tokens it wrote.", examples=[2100])
+
+
+class Processed(Out):
+    """What became of the files."""
+
+    conversations: list[Conversations] = Field(description="One for each file that was read.")
+    failed: dict[str, str] = Field(description="Files from which nothing came, and why.", examples=[{}])
+
+
+class Deadline(Report):
+    """Ends the writing while there is still time to answer."""
+
+    def __init__(self, seconds: float):
+        self.end = monotonic() + seconds
+
+    @property
+    def left_s(self) -> float:
+        return self.end - monotonic()
+
+    @property
+    def enough(self) -> bool:
+        return self.left_s <= 0
+
+
+@router.post("/process", openapi_extra=with_form(Processing))
+def process(asked: Processing, caller: Writer, workspace: Here, request: Request) -> Processed:
+    """Write conversations like those of the files in the request, and answer with them."""
+    files = request.state.files
+    if asked.dataset_ids or not files:
+        raise Stop(422, "A function keeps no tables between calls. Send files in the request.", "files")
+    if asked.order.local:
+        raise Stop(422, "A function carries no model of its own. Name a server in order.server.", "order.local")
+    wanted = asked.order.brief.dialogues * len(files)
+    if wanted > MOST_DIALOGUES:
+        raise Stop(422, f"At most {MOST_DIALOGUES} dialogues are written in a call; {wanted} were asked for.", "order")
+    order = order_of(asked, request, caller, workspace)
+    context = request.scope.get("aws.context")
+    deadline = Deadline((context.get_remaining_time_in_millis() / 1000 if context else LONGEST_S) - SPARE_S)
+    done = Processed(conversations=[], failed={})
+    for file in files:
+        try:
+            done.conversations.append(written_like(file, order, caller, workspace, deadline))
+        except (ReadError, ServerError, ValueError) as problem:
+            done.failed[file.filename or "table"] = str(problem)
+    if not done.conversations:
+        raise Stop(422, " ".join(dict.fromkeys(done.failed.values())), "files")
+    return done
+
+
+def written_like(
+    file: UploadFile, order: Order, caller: Caller, workspace: Workspace, deadline: Deadline
+) -> Conversations:
+    """The conversations written like those of one file. Raises ReadError, ServerError or ValueError, in words."""
+    dataset = take(file, caller, workspace, holdout_share=0.0)
+    try:
+        source = workspace.dialogues(dataset.id, order.shape or workspace.find_shape(dataset.id))
+    finally:
+        workspace.delete_dataset(dataset.id)
+    hurried = {"timeout_s": max(1.0, min(order.server.timeout_s, deadline.left_s))}
+    server = order.server.model_copy(update=hurried)
+    with workspace.incoming() as folder:
+        lines, stopped = folder / "set.jsonl", ""
+        try:
+            options = {"intent": order.intent, "budget": order.budget, "report": deadline}
+            stopped = write(order.brief, source, server, lines, **options).stopped
+        except ServerError as problem:
+            # What came before the error is kept, and told with it.
+            stopped = str(problem)
+        found = read_written(lines)
+    dialogues = [line.dialogue for line in found if line.dialogue is not None]
+    if not dialogues:
+        raise ServerError(stopped or "The model wrote nothing that could be used.")
+    return Conversations(
+        file=dataset.name,
+        dialogues=dialogues,
+        stopped=stopped,
+        input_tokens=sum(line.input_tokens for line in found),
+        output_tokens=sum(line.output_tokens for line in found),
+    )
+
+
+@cache
+def _workspace() -> Workspace:
+    """In the one folder that a function may write to, unless the settings name another."""
+    given = "UNDERSTUDY_WORKSPACE" in os.environ
+    return Workspace(Settings() if given else Settings(workspace=Path(tempfile.gettempdir()) / "understudy"))
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.workspace = _workspace()
+    yield
+
+
+app = FastAPI(title="Understudy", version="1", summary="The calls that fit a function.", lifespan=lifespan)
+speak_plainly(app)
+for layer in (Door, Cors, Trace):
+    app.add_middleware(layer)
+for part in (system.router, router):
+    app.include_router(part)
+    app.include_router(part, prefix="/v1", include_in_schema=False)
+
+handler = Mangum(app, lifespan="on", api_gateway_base_path="/api")
