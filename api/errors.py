@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
+from workspace.failures import WithoutData
 from workspace.keys import Refused
 from workspace.secrets import Unreadable
 from workspace.workspace import NotFound
@@ -53,6 +54,8 @@ def first_problem(error: ValidationError | RequestValidationError) -> tuple[str 
 
 def speak_plainly(api: FastAPI) -> None:
     """Make every error of `api` one of these."""
+    # The server logs what no handler expected, and an exception's message may quote a cell.
+    logging.getLogger("uvicorn.error").addFilter(WithoutData())
 
     @api.exception_handler(Stop)
     def _stop(request: Request, error: Stop) -> JSONResponse:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from hashlib import file_digest, sha256
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -83,17 +84,24 @@ async def _as_json(request: Request, asked: type[BaseModel]) -> Request:
 def _value(name: str, given: list[str], asked: type[BaseModel]) -> Any:
     """What a form's texts for a field stand for: themselves where the field is a text, else JSON, or a list of texts."""
     field = asked.model_fields.get(name)
-    kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+    kinds = _kinds(field.annotation) if field else {str}
     if list[str] in kinds and not given[0].lstrip().startswith("["):
         return [part for text in given for part in text.split(",")]
     if len(given) > 1:
         raise Stop(422, f"{name} came {len(given)} times; once was expected.", name)
-    if str in kinds or field is None or not _looks_like_json(given[0]):
+    if str in kinds or not _looks_like_json(given[0]):
         return given[0]
     try:
         return json.loads(given[0])
     except json.JSONDecodeError as error:
         raise Stop(422, f"{name} is not JSON: {error.msg} at character {error.pos}.", name) from error
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types a field may have: those of its union, without what is noted about them."""
+    if get_origin(annotation) in (Union, UnionType):
+        return {kind for part in get_args(annotation) for kind in _kinds(part)}
+    return {get_args(annotation)[0]} if get_origin(annotation) is Annotated else {annotation}
 
 
 def _looks_like_json(text: str) -> bool:

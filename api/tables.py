@@ -94,6 +94,10 @@ def _allowed(name: str, workspace: Workspace) -> Path:
         raise refusal
     folder = folder.resolve()
     path = (folder / name).resolve()
-    if not path.is_relative_to(folder) or not path.is_file():
+    try:
+        allowed = path.is_relative_to(folder) and path.is_file()
+    except OSError:  # a name longer than the file system takes
+        allowed = False
+    if not allowed:
         raise refusal
     return path

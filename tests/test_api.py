@@ -10,34 +10,20 @@ from fastapi.testclient import TestClient
 
 from api import api
 from api.access import must_be_guarded
-from tests.calling import here
+from tests.calling import KEYS, SECRET, as_, changed, here
 from tests.chat_server import ChatServer
-from workspace.settings import Settings
 from workspace.workspace import Workspace
-
-SECRET = "a-key-of-at-least-16-letters"
 
 
 @pytest.fixture
 def client(open_workspace):
-    api.state.workspace = open_workspace().start()
-    return here(raise_server_exceptions=False)
+    return here(open_workspace().start(), raise_server_exceptions=False)
 
 
 @pytest.fixture
 def guarded(settings, open_workspace):
-    """A client of a server with two keys: anna may write, bob may read."""
-    keys = f"{SECRET}-anna:anna:write,{SECRET}-bob:bob:read,{SECRET}-root:root:admin"
-    api.state.workspace = open_workspace(settings.model_copy(update={"api_keys": keys_of(keys)})).start()
-    return here(raise_server_exceptions=False)
-
-
-def keys_of(text: str):
-    return Settings(api_keys=text).api_keys
-
-
-def as_(name: str) -> dict[str, str]:
-    return {"X-API-Key": f"{SECRET}-{name}"}
+    """A client of a server with keys."""
+    return here(open_workspace(changed(settings, api_keys=KEYS)).start(), raise_server_exceptions=False)
 
 
 def upload(client, people, **headers) -> dict:
@@ -212,9 +198,8 @@ def test_a_key_is_made_shown_once_exchanged_for_a_token_and_revoked(guarded):
 
 
 def test_too_many_calls_are_told_when_to_come_back(settings, open_workspace):
-    limited = settings.model_copy(update={"api_keys": keys_of(f"{SECRET}-limited:dora:read"), "call_limit": "3/minute"})
-    api.state.workspace = open_workspace(limited)
-    client = here()
+    limited = changed(settings, api_keys=f"{SECRET}-limited:dora:read", call_limit="3/minute")
+    client = here(open_workspace(limited))
     answers = [client.get("/jobs", headers=as_("limited")) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60

@@ -7,23 +7,15 @@ import json
 import pytest
 
 from api import api
-from tests.calling import here
+from tests.calling import SECRET, changed, here
 from workspace.journal import Journal
 from workspace.settings import Settings
-
-SECRET = "a-key-of-at-least-16-letters"
 
 
 @pytest.fixture
 def serve(settings, open_workspace):
     """Serves a workspace with some settings of its own; gives a client."""
-
-    def made(**own):
-        given = Settings(**{name: value for name, value in own.items() if name == "api_keys"})
-        api.state.workspace = open_workspace(settings.model_copy(update=own | {"api_keys": given.api_keys}))
-        return here(raise_server_exceptions=False)
-
-    return made
+    return lambda **own: here(open_workspace(changed(settings, **own)), raise_server_exceptions=False)
 
 
 def test_every_answer_has_a_request_id_the_clients_own_where_it_sent_a_proper_one(serve):
