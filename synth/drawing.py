@@ -15,6 +15,7 @@ import pandas as pd
 from synth.conditions import Bounds, Case, Unmet, Wish, is_fixed, matches, truth
 from synth.frames import stacked
 from synth.keeping import RulesBroken
+from synth.polish import PART, POOL
 from synth.roles import Constant, typed
 from synth.rules import measured
 from synth.schema import Column, Schema, conform
@@ -47,7 +48,18 @@ class Drawing:
         }
 
     def rows(self, count: int, report: Report) -> pd.DataFrame:
-        """`count` rows as they come."""
+        """`count` rows, polished if the generator polishes."""
+        polish = self.generator.polish
+        if polish is None:
+            return self._as_they_come(count, report)
+        tables = []
+        for start in range(0, count, PART):
+            kept = min(PART, count - start)
+            pool = self._as_they_come(POOL * kept, report.part(start / count, (start + kept) / count))
+            tables.append(pool.iloc[polish.keep(pool, kept, self.rng)])
+        return stacked(tables).reset_index(drop=True)
+
+    def _as_they_come(self, count: int, report: Report) -> pd.DataFrame:
 
         def draw(positions: np.ndarray) -> pd.DataFrame:
             table = self._checked(self.generator._sample(len(positions), self.rng, report), len(positions))
@@ -257,7 +269,7 @@ class Drawing:
 
     def _filled_by_others(self, table: pd.DataFrame, filled: list[str], report: Report) -> pd.DataFrame:
         """`table` with what the model still leaves empty taken from other rows it draws."""
-        others = self.rows(max(PILOT, len(table)), report)
+        others = self._as_they_come(max(PILOT, len(table)), report)
         for name in filled:
             lacking = np.flatnonzero(table[name].isna().to_numpy())
             donors = others[others[name].notna()]

@@ -285,8 +285,8 @@ def _split(code: Code, seed: int) -> tuple[Code, Code]:
 
 def _fingerprint(params: TrainingParams, seed: int, code: Code) -> str:
     """Names one training: the same parameters, seed and rows give the same name."""
-    # More epochs or more time continue the same training.
-    known = params.model_dump_json(exclude={"epochs", "time_limit_s", "patience"})
+    # More epochs or more time continue the same training; polishing comes after it.
+    known = params.model_dump_json(exclude={"epochs", "time_limit_s", "patience", "polish"})
     return sha256(f"{known} {seed}".encode() + code.values.tobytes() + code.levels.tobytes()).hexdigest()
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from synth.association import associations
 from synth.base import Generator, Params, Report, knob
 from synth.boosted import ROUNDS, Boosted, Halves, fits_better
 from synth.cart import Cart, Leaves
@@ -64,15 +65,6 @@ class Trees(Generator):
         )
         rare_below: int = knob(
             5, "Levels of a category that fewer rows have are never drawn; they become one level, (rare).", ge=1, le=100
-        )
-        chance: float = knob(
-            0.5,
-            "Branches that chance would grow with this probability are cut off. 1 keeps them all, which follows the "
-            "training rows more closely.",
-            gt=0,
-            le=1,
-            tune=[0.05, 0.2, 0.5, 1.0],
-            advanced=True,
         )
         refine: bool = knob(
             True,
@@ -359,26 +351,11 @@ def _nearest(codes: list[np.ndarray], order: list[int], rows: np.ndarray) -> dic
     before = {variable: order[:place] for place, variable in enumerate(order)}
     if len(order) <= MOST_PREDICTORS + 1:
         return before
-    rows = rows[:4000]
-    tables = [_eighths(codes[variable][rows]) for variable in order]
-    ends = np.cumsum([table.shape[1] for table in tables])
-    joint = np.concatenate(tables, axis=1)
-    # Pearson's residuals of each pair's table; their squares add up to how much the two say about each other.
-    expected = np.outer(joint.mean(axis=0), joint.mean(axis=0))
-    residual = (joint.T @ joint / len(rows) - expected) ** 2 / np.maximum(expected, 1e-9)
-    starts = np.append(0, ends[:-1])
-    said = np.add.reduceat(np.add.reduceat(residual, starts, axis=0), starts, axis=1)
+    said = associations([codes[variable][rows[:4000]] for variable in order])
     for place, variable in enumerate(order):
         best = np.argsort(-said[place, :place], kind="stable")[:MOST_PREDICTORS]
         before[variable] = [order[other] for other in np.sort(best)]
     return before
-
-
-def _eighths(codes: np.ndarray) -> np.ndarray:
-    """Rows x up to nine columns: in which eighth of the codes a row lies, or whether it has none."""
-    edges = np.unique(np.quantile(codes, np.arange(1, 8) / 8))
-    which = np.where(codes < 0, 0, 1 + np.searchsorted(edges, codes))
-    return np.eye(which.max() + 1, dtype=np.float32)[which][:, np.unique(which)]
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def form() -> AppTest:
 def test_untouched_it_gives_the_defaults(form):
     assert not form.exception
     assert form.text[0].value == (
-        '{"epochs":300,"rate":0.0002,"bound":null,"conditional":true,"flavour":"plain","size":"small",'
+        '{"polish":false,"epochs":300,"rate":0.0002,"bound":null,"conditional":true,"flavour":"plain","size":"small",'
         '"layers":[256,128],"columns":["a"],"base":"gpt2","source":null}'
     )
 

@@ -28,10 +28,9 @@ every_generator = pytest.mark.parametrize(
 )
 
 
-def quick(name: str, seed: int = 0):
+def quick(name: str, seed: int = 0, **params):
     generator = GENERATORS[name]
-    known = {key: value for key, value in QUICK.get(name, {}).items() if key in generator.Params.model_fields}
-    return generator(generator.Params(**known), seed=seed)
+    return generator(generator.Params(**QUICK.get(name, {}), **params), seed=seed)
 
 
 @every_generator
@@ -173,6 +172,15 @@ def test_rules_are_kept_in_every_row(name):
     assert len(rows) == 40 and rows["price"].between(12, 54).all()
     assert set(rows.loc[rows["sex"].notna(), "bought"] == (rows["sex"] == "f")[rows["sex"].notna()]) == {True}
     assert [report.rule for report in model.rule_report] == ["12 <= price <= 54", "sex + bought as seen together"]
+
+
+@every_generator
+def test_polished_rows_are_as_many_as_asked_for_and_the_same_from_a_loaded_model(name, tmp_path):
+    model = quick(name, polish=True).fit(*AWKWARD["mixed"])
+    rows = model.sample(50, {"cases": [{"where": {"sex": "m"}, "rows": 20}]})
+    assert len(rows) == 50 and (rows["sex"] == "m").sum() >= 20 and rows["customer"].is_unique
+    model.save(tmp_path)
+    pd.testing.assert_frame_equal(GENERATORS[name].load(tmp_path).sample(30, seed=2), model.sample(30, seed=2))
 
 
 @every_generator

@@ -22,6 +22,7 @@ import psutil
 from pydantic import BaseModel, Field
 
 from synth import Generator, Params, Schema
+from synth.polish import POOL
 from workspace.settings import cores
 
 REFERENCE = Path(__file__).parent / "reference.json"
@@ -167,7 +168,8 @@ def estimate(prices: Prices, kind: type[Generator], params: Params, shape: Shape
     stages, memory, held = {}, 0.0, 0.0
     passes = kind.passes(params, shape.rows)
     for stage in STAGES:
-        name, amounts = stage_name(stage, kind, params), quantities(stage, shape, passes, drawn)
+        many = drawn * POOL if stage == "draw" and params.polish else drawn
+        name, amounts = stage_name(stage, kind, params), quantities(stage, shape, passes, many)
         seconds, taken, kept = prices.cost(name, amounts) or (0.0, 0.0, 0.0)
         if stage == "fit" and (limit := getattr(params, "time_limit_s", 0)):
             before, _, _ = prices.cost(name, quantities(stage, shape, 0.0, drawn)) or (0.0, 0.0, 0.0)

@@ -62,7 +62,8 @@ class Stages:
         report(0.0)
         yield report
         self.work.progress.flush()
-        if typical and self.work.job.attempts == 1:
+        polished = name == "draw" and self.params.polish
+        if typical and not polished and self.work.job.attempts == 1:
             self._keep(name, meter, report.reached.get("epoch", self._passes))
 
     def _place(self, seconds: float) -> float:
