@@ -25,6 +25,8 @@ KINDS = {
     "evaluate": "Judge again",
     "tune": "Search settings of",
     "converse": "Write conversations",
+    "replace_rows": "Replace risky rows",
+    "self_test": "Test the judge",
 }
 """What jobs do, where the kind's own name does not say it."""
 CURVES = ["#009E73", "#CC79A7", "#7A6FD8", "#56B4E9", "#E69F00"]

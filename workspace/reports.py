@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZIP_STORED, ZipFile
 
-from metrics import THRESHOLDS, Tables
+from metrics import Tables
 from metrics.report import Report, as_csv, as_html, as_json, figures, gather
 from synth import GENERATORS
 from workspace.images import pngs
@@ -44,7 +44,9 @@ def report_on(workspace: Workspace, run: Run) -> Report:
         facts["Training took"] = f"{run.fit_seconds:,.1f} s"
     if max(run.rows, run.split.of) > ROWS:
         facts["Charts"] = f"drawn from at most {ROWS:,} random rows of each table"
-    return gather(f"{dataset.name}, synthesised by {title}", facts, tables, run.scores, THRESHOLDS)
+    return gather(
+        f"{dataset.name}, synthesised by {title}", facts, tables, run.scores, workspace.thresholds(dataset.id)
+    )
 
 
 def _text(form: Callable[[Report], str]) -> Callable[[Report, Path], None]:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from pydantic import TypeAdapter
 from sqlalchemy import delete, update
 
-from metrics import Score
+from metrics import METRICS, THRESHOLDS, Score, Tables, Threshold
 from workspace import reports, tables
 from workspace.catalog import Run
 from workspace.datasets import Datasets
+
+_THRESHOLDS = TypeAdapter(list[Threshold])
 
 
 class Runs(Datasets):
@@ -52,6 +55,18 @@ class Runs(Datasets):
         run = self.run(run_id)
         return self.real_part(run.dataset_id, run.split, run.schema, part, rows, seed)
 
+    def judged_tables(self, run: Run, options: dict[str, Any] | None = None) -> Tables:
+        """What a run is judged on: all rows, with `options` for single metrics or those the run was made with."""
+        return Tables(
+            train=self.real_table(run.id, "train"),
+            holdout=self.real_table(run.id, "holdout"),
+            synthetic=self.synthetic_table(run.id),
+            schema=run.schema,
+            target=run.schema.target,
+            seed=run.seed,
+            options=(run.options if options is None else options) or {},
+        )
+
     def keep_scores(
         self, run: Run, scores: dict[str, Score], options: dict[str, Any] | None = None, note: str = ""
     ) -> None:
@@ -64,6 +79,25 @@ class Runs(Datasets):
         with self.catalog.session() as session:
             chosen = {} if options is None else {"options": options}
             session.execute(update(Run).where(Run.id == run.id).values(note=note, **chosen))
+
+    def thresholds(self, dataset_id: str) -> list[Threshold]:
+        """What a synthetic table of a dataset must meet before it leaves the house."""
+        file = self._thresholds_file(dataset_id)
+        chosen = _THRESHOLDS.validate_json(file.read_bytes()) if file.is_file() else THRESHOLDS
+        return [threshold for threshold in chosen if threshold.metric in METRICS]
+
+    def set_thresholds(self, dataset_id: str, thresholds: Sequence[Threshold] | None) -> None:
+        """Keep the owner's thresholds; None: those of a careful owner again. Raises ValueError for an unknown metric."""
+        if unknown := {threshold.metric for threshold in thresholds or ()} - set(METRICS):
+            raise ValueError(f"There is no metric {', '.join(sorted(unknown))}. There are {', '.join(METRICS)}.")
+        target = self._thresholds_file(dataset_id)
+        with self.incoming() as folder:
+            file = folder / target.name
+            file.write_bytes(_THRESHOLDS.dump_json(list(THRESHOLDS if thresholds is None else thresholds)))
+            file.replace(target)
+
+    def _thresholds_file(self, dataset_id: str) -> Path:
+        return self.dataset_folder(self.dataset(dataset_id).id) / "thresholds.json"
 
     def export(self, run_id: str, format: str = "csv", *, spreadsheet_safe: bool = False) -> Path:
         """A synthetic table as a file, written once and kept beside the run."""
@@ -80,14 +114,15 @@ class Runs(Datasets):
         return target
 
     def report(self, run_id: str, format: str = "html") -> Path:
-        """The report on a run in one of `workspace.reports.FORMATS`, kept beside it until it is judged anew.
+        """The report on a run in one of `workspace.reports.FORMATS`, kept until it or its thresholds change.
 
         Raises NoImages when "zip" is asked for and no browser is installed to draw the charts.
         """
         run = self.run(run_id)
-        target, scores = run.folder / "export" / f"report.{format}", run.folder / "scores.json"
-        fresh = target.is_file() and (not scores.is_file() or target.stat().st_mtime >= scores.stat().st_mtime)
-        if not fresh:
+        target = run.folder / "export" / f"report.{format}"
+        told = [run.folder / "scores.json", self._thresholds_file(run.dataset_id)]
+        changed = max((file.stat().st_mtime for file in told if file.is_file()), default=0)
+        if not target.is_file() or target.stat().st_mtime < changed:
             target.parent.mkdir(exist_ok=True)
             with self.incoming() as folder:
                 file = folder / target.name

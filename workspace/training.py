@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 import metrics
-from metrics import Card, Tables
+from metrics import Card
 from synth import Generator, Stopped
 from workspace import tables
 from workspace.catalog import Run, new_id
@@ -108,7 +108,7 @@ def sample(work: Work) -> None:
     )
     stages = Stages(work, run, ("draw", "judge"))
     # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
-    shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=_link)
+    shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=link_or_copy)
     _draw(work, stages.kind.load(work.folder / "model"), run, stages)
     work.publish(run)
     judge(work, asked, stages)
@@ -170,15 +170,7 @@ def judge(work: Work, asked: Judging, stages: Stages) -> None:
         return f"It failed. {in_words(error)}"
 
     with stages.stage("judge", typical=asked.metrics is None) as report:
-        judged = Tables(
-            train=workspace.real_table(run.id, "train"),
-            holdout=workspace.real_table(run.id, "holdout"),
-            synthetic=workspace.synthetic_table(run.id),
-            schema=run.schema,
-            target=run.schema.target,
-            seed=run.seed,
-            options=(run.options if asked.options is None else asked.options) or {},
-        )
+        judged = workspace.judged_tables(run, asked.options)
         scores = metrics.evaluate(judged, asked.metrics, report, explain)
         if failures and len(failures) == len(scores):
             raise next(iter(failures.values()))
@@ -186,7 +178,8 @@ def judge(work: Work, asked: Judging, stages: Stages) -> None:
     workspace.keep_scores(run, scores, asked.options, note)
 
 
-def _link(source: str, target: str) -> None:
+def link_or_copy(source: str, target: str) -> None:
+    """The same bytes under a second name, or a copy where the disk has no such links."""
     try:
         os.link(source, target)
     except OSError:

@@ -20,6 +20,7 @@ from workspace.estimate import Estimate, Shape, estimate
 from workspace.exports import FORMATS
 from workspace.jobs import Dispatcher
 from workspace.keys import Keys
+from workspace.release import Releases
 from workspace.sessions import Sessions
 from workspace.store import LOCAL
 from workspace.tables import ReadError
@@ -30,7 +31,7 @@ from workspace.tuning import Trial, Tuning, knobs, objectives
 __all__ = ["Dataset", "Event", "Job", "NotFound", "ReadError", "Run", "Talk", "Workspace"]
 
 
-class Workspace(Talks, Sessions, Batches, Answers, Bugs, Keys):
+class Workspace(Talks, Releases, Sessions, Batches, Answers, Bugs, Keys):
     """A folder of tables, models and runs, its catalog, and the queue of its jobs.
 
     Any number of processes may open one workspace. Those that called `start` run its jobs.
