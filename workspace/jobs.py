@@ -192,6 +192,8 @@ class Queue:
     def _add(self, rows: Sequence[Row]) -> None:
         try:
             with self.catalog.session() as session:
+                session.add_all(row for row in rows if isinstance(row, Job))
+                session.flush()  # jobs first: dependencies refer to them
                 session.add_all(rows)
         except IntegrityError as error:
             raise NotFound("The table was deleted while this was asked for.") from error
