@@ -41,6 +41,10 @@ def every_figure() -> dict:
         for n, a in enumerate(columns)
         for m, b in enumerate(columns)
     }
+    figures |= {
+        f"across {n}": charts.column_across_figure(views.column_across_view(real, {NASTY: synthetic}, c))
+        for n, c in enumerate(columns)
+    }
     figures["correlation"] = charts.correlation_figure(views.correlation_view(real, synthetic, columns))
     figures["projection"] = charts.projection_figure(views.projection_view(real, synthetic, columns))
     holes = synthetic.copy()

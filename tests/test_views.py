@@ -11,6 +11,7 @@ import pytest
 
 from metrics.views import (
     associations,
+    column_across_view,
     column_view,
     correlation_view,
     missingness_view,
@@ -321,6 +322,27 @@ def test_the_front_holds_the_runs_that_nothing_beats():
     )["runs"]
     assert {one["name"]: one["front"] for one in runs} == {"true": True, "safe": True, "cheap": False, "new": False}
     assert {one["name"]: one["worthwhile"] for one in runs} == {"true": True, "safe": True, "cheap": True, "new": False}
+
+
+def test_a_column_across_runs_has_the_shares_of_every_table_on_one_axis():
+    real = table(a=("category", ["x", "x", "y", None]), n=("number", np.arange(4.0)))
+    one = table(a=("category", ["x", "y", "z", "z"]), n=("number", [0.0, 0, 3, 9]))
+    other = table(a=("category", [None] * 2), n=("number", [None, 1.0]))
+    view = column_across_view(real, {"one": one, "other": other}, Column(name="a", kind="category"))
+    assert (view["form"], view["rows"]) == ("levels", {"real": 4, "one": 4, "other": 2})
+    assert {level["label"]: tuple(level["shares"].values()) for level in view["levels"]} == {
+        "x": (0.5, 0.25, 0.0),
+        "y": (0.25, 0.25, 0.0),
+        "all others": (0.0, 0.5, 0.0),
+        "missing": (0.25, 0.0, 1.0),
+    }
+    few = column_across_view(real, {"one": one}, Column(name="n", kind="number"))
+    assert [level["label"] for level in few["levels"]] == ["0", "1", "2", "3", "all others"]
+    rng = np.random.default_rng(0)
+    many, more = (table(n=("number", rng.normal(size=500))) for _ in range(2))
+    lines = column_across_view(many, {"one": more}, Column(name="n", kind="number"))
+    assert lines["form"] == "lines" and len(lines["edges"]) == len(lines["shares"]["one"]) + 1
+    assert sum(lines["shares"]["real"]) == pytest.approx(1, abs=0.02)
 
 
 def test_half_a_million_rows_take_a_blink():

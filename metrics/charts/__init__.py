@@ -9,7 +9,7 @@ from metrics.charts.columns import column_figure
 from metrics.charts.details import PICTURES, score_figures
 from metrics.charts.pairs import pair_figure
 from metrics.charts.rankings import pair_ranking_figure, pair_scores_figure, ranking_figure
-from metrics.charts.runs import runs_columns_figure, runs_figure
+from metrics.charts.runs import column_across_figure, runs_columns_figure, runs_figure
 from metrics.charts.scores import scorecard_figure
 from metrics.charts.tables import correlation_figure, missingness_figure, projection_figure
 from metrics.charts.theme import CONFIG, REAL, SYNTHETIC, template, themed
@@ -19,6 +19,7 @@ __all__ = [
     "PICTURES",
     "REAL",
     "SYNTHETIC",
+    "column_across_figure",
     "column_figure",
     "correlation_figure",
     "missingness_figure",

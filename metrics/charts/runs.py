@@ -10,12 +10,27 @@ import numpy as np
 import plotly.graph_objects as go
 
 from metrics.base import Score
-from metrics.charts.theme import NEUTRAL, REAL, SYNTHETIC, fading, figure, nothing, plain, rgba, unique
+from metrics.charts.axes import middles, row_axis
+from metrics.charts.theme import (
+    NEUTRAL,
+    REAL,
+    SHARE,
+    SYNTHETIC,
+    fading,
+    figure,
+    nothing,
+    plain,
+    rgba,
+    scale_of,
+    unique,
+)
 
 MOST = 40
 """Columns drawn of the comparison across runs."""
 PALETTE = ["#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#9A7BD0", "#7A8B00", "#B0413E"]
-"""One colour a generator; blue stays with real rows."""
+"""One colour a generator, or a run; blue stays with real rows."""
+MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
+DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def runs_figure(view: dict[str, Any]) -> go.Figure:
@@ -151,3 +166,98 @@ def runs_columns_figure(scores: Mapping[str, Score], title: str = "Columns acros
         xaxis={"type": "category", "showgrid": False, "side": "bottom"},
         yaxis={"type": "category", "showgrid": False, "autorange": "reversed"},
     )
+
+
+def column_across_figure(view: dict[str, Any]) -> go.Figure:
+    """Draws `metrics.views.column_across_view`: the real rows in blue, a line or a marker for each run."""
+    if not any(view["rows"].values()):
+        return nothing(view["column"], "There are no rows.")
+    if not view["runs"]:
+        return nothing(view["column"], "Choose a run to see its column here.")
+    draw = _lines_across if view["form"] == "lines" else _levels_across
+    return draw(view, unique([plain(run, 30) for run in view["runs"]]))
+
+
+def _lines_across(view: dict[str, Any], names: list[str]) -> go.Figure:
+    centres = middles(view["edges"], view["scale"])
+    traces: list[dict[str, Any]] = []
+    for place, (table, name) in enumerate(zip(["real", *view["runs"]], ["Real (training)", *names], strict=True)):
+        real = table == "real"
+        colour = REAL if real else PALETTE[(place - 1) % len(PALETTE)]
+        dash = "solid" if real else DASHES[(place - 1) % len(DASHES)]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": name,
+                "x": centres,
+                # A bin of nothing at either end closes the outline.
+                "y": [0, *view["shares"][table], 0],
+                "line": {"color": colour, "width": 2, "shape": "hvh", "dash": dash},
+                "fill": "tozeroy" if real else "none",
+                "fillcolor": rgba(REAL, 0.35),
+                "hovertemplate": f"%{{y:{SHARE}}}",
+            }
+        )
+    return figure(
+        traces,
+        view["column"],
+        _rows_of_all(view),
+        view["note"],
+        height=320,
+        xaxis={"title": {"text": plain(view["column"])}, **scale_of(view)},
+        yaxis={"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
+        hovermode="x unified",
+    )
+
+
+def _levels_across(view: dict[str, Any], names: list[str]) -> go.Figure:
+    levels = view["levels"]
+    if not levels:
+        return nothing(view["column"], "Every value is missing.")
+    places, said = list(range(len(levels))), [plain(level["label"], 60) for level in levels]
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": "Real (training)",
+            "x": [level["shares"]["real"] for level in levels],
+            "y": places,
+            "customdata": said,
+            "marker": {"color": rgba(REAL, 0.35), "line": {"color": REAL, "width": 1}},
+            "hovertemplate": f"%{{customdata}}: %{{x:{SHARE}}}",
+        }
+    ]
+    for place, (run, name) in enumerate(zip(view["runs"], names, strict=True)):
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": [level["shares"][run] for level in levels],
+                "y": places,
+                "customdata": said,
+                "marker": {
+                    "color": PALETTE[place % len(PALETTE)],
+                    "symbol": MARKERS[place % len(MARKERS)],
+                    "size": 10,
+                    "line": {"width": 1, "color": "rgba(255,255,255,0.7)"},
+                },
+                "hovertemplate": f"%{{customdata}}: %{{x:{SHARE}}}",
+            }
+        )
+    return figure(
+        traces,
+        view["column"],
+        _rows_of_all(view),
+        view["note"],
+        height=60 + 28 * len(levels),
+        xaxis={"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
+        yaxis=row_axis([level["label"] for level in levels]),
+        bargap=0.35,
+    )
+
+
+def _rows_of_all(view: dict[str, Any]) -> str:
+    made = sum(rows for table, rows in view["rows"].items() if table != "real")
+    return f"Real: {view['rows']['real']:,} training rows; synthetic: {made:,} rows of {len(view['runs'])} runs"

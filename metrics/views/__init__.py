@@ -1,5 +1,6 @@
 """What the pictures show: tables in, plain JSON values out. `metrics.charts` draws them."""
 
+from metrics.views.across import column_across_view
 from metrics.views.association import associations, correlation_view
 from metrics.views.columns import column_view
 from metrics.views.missingness import missingness_view
@@ -9,6 +10,7 @@ from metrics.views.runs import runs_view
 
 __all__ = [
     "associations",
+    "column_across_view",
     "column_view",
     "correlation_view",
     "missingness_view",

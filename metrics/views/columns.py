@@ -62,7 +62,7 @@ def column_view(
         _number(view, {name: numbers(values.str.len()) for name, values in series.items()})
     else:
         labels = column.labels or ("false", "true")
-        counts = {name: _level_counts(values, column.kind == "boolean", labels) for name, values in series.items()}
+        counts = {name: level_counts(values, column.kind == "boolean", labels) for name, values in series.items()}
         _levels(view, counts)
     if any(view["missing"].values()):
         view["apart"].append({"label": "missing", "shares": view["missing"]})
@@ -76,7 +76,7 @@ def _share(count: float, values: Any) -> float:
 def _number(view: dict[str, Any], tables: Mapping[str, np.ndarray]) -> None:
     finite = {name: values[np.abs(values) < HUGE] for name, values in tables.items()}
     view["summary"] = {name: _summary(values) for name, values in finite.items()}
-    distinct = _distinct(finite["train"])
+    distinct = distinct_values(finite["train"])
     if distinct is not None:
         counts = {name: pd.Series(values).value_counts() for name, values in finite.items()}
         _few_numbers(view, counts, distinct)
@@ -131,7 +131,7 @@ def _summary(values: np.ndarray) -> dict[str, float | None]:
     return {name: float(f"{value:.6g}") if np.isfinite(value) else None for name, value in figures.items()}
 
 
-def _distinct(values: np.ndarray) -> np.ndarray | None:
+def distinct_values(values: np.ndarray) -> np.ndarray | None:
     """The distinct values in order, or None when there are more than `FEW`."""
     if len(np.unique(values[:2000])) > FEW:
         return None
@@ -163,7 +163,8 @@ def _few_numbers(view: dict[str, Any], counts: Mapping[str, pd.Series], distinct
         view["levels"].append(_level(view, "other values", others, rest=True))
 
 
-def _level_counts(values: pd.Series, boolean: bool, labels: tuple[str, str]) -> pd.Series:
+def level_counts(values: pd.Series, boolean: bool, labels: tuple[str, str]) -> pd.Series:
+    """How many rows have each level that occurs, by its label."""
     counts = values.value_counts()
     if boolean:
         return pd.Series({labels[int(value)]: count for value, count in counts.items()}, dtype="int64")
