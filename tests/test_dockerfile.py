@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -68,6 +67,6 @@ def healthy(url: str, within_s: float) -> bool:
         try:
             with urllib.request.urlopen(url, timeout=4) as answer:
                 return answer.status == 200
-        except urllib.error.URLError:
+        except OSError:
             time.sleep(0.5)
     return False
