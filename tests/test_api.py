@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.testclient import WebSocketDenialResponse
 
 from api import api
 from api.access import must_be_guarded
@@ -97,6 +98,27 @@ def test_progress_comes_as_events_until_the_end(client, people):
     with client.stream("GET", f"/jobs/{job['id']}/events") as stream:
         lines = [line for line in stream.iter_lines() if line.startswith("event:")]
     assert lines[0] == "event: progress" and lines[-1] == "event: end"
+
+
+def test_progress_comes_over_a_websocket_too_to_whom_it_belongs(guarded, people):
+    dataset = upload(guarded, people, **as_("anna"))
+    asked = {"dataset_id": dataset["id"], "model": "bootstrap", "metrics": []}
+    job = guarded.post("/train", json=asked, headers=as_("anna")).json()
+    for headers, status in (({}, 401), (as_("carl"), 404)):
+        with (
+            pytest.raises(WebSocketDenialResponse) as denied,
+            guarded.websocket_connect(f"/jobs/{job['id']}/ws", headers=headers),
+        ):
+            pass
+        assert denied.value.status_code == status and "detail" in denied.value.json()
+    with guarded.websocket_connect(f"/jobs/{job['id']}/ws", headers=as_("anna")) as socket:
+        said = [socket.receive_json()]
+        while said[-1]["event"] != "end":
+            said.append(socket.receive_json())
+    assert said[0]["event"] == "progress" and said[-1]["data"]["state"] == "done"
+    token = guarded.post("/token", headers=as_("anna")).json()["access_token"]
+    with guarded.websocket_connect(f"/jobs/{job['id']}/ws?token={token}&after={said[-2]['data']['seq']}") as socket:
+        assert socket.receive_json()["event"] == "end"
 
 
 def test_conversations_are_written_over_http(client):
