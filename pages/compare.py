@@ -6,6 +6,7 @@ from pages.calls import api_expander, run_calls
 from pages.frame import asked_job, dataset_picker, empty, get_workspace, heading
 from pages.pictures import TABS
 from pages.progress import follow
+from pages.release import release_tab
 from pages.results import about, actions, all_runs, downloads, run_picker, scores
 
 workspace = get_workspace()
@@ -34,11 +35,11 @@ with pickers:
     run = runs[run_picker(runs)]
     downloads(run)
     actions(workspace, run)
-st.caption(about(run, dataset))
+st.caption(about(workspace, run, dataset))
 if job_id := asked_job(workspace):
     follow(workspace, job_id)
 
-views = {"Scores": lambda workspace, run: scores(run), **TABS}
+views = {"Scores": scores, "Before release": release_tab, **TABS}
 if len(runs) > 1:
     views[f"All {len(runs)} runs"] = lambda workspace, run: all_runs(workspace, list(runs.values()))
 for tab, view in zip(st.tabs(list(views), on_change="rerun", key="compare_view"), views.values(), strict=True):

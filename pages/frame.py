@@ -116,6 +116,12 @@ def asked_job(workspace: Workspace) -> str | None:
         return None
 
 
+def remember_job(job_id: str) -> None:
+    """Let the address name a job that was just ordered, and show the page anew with it."""
+    st.query_params["job"] = job_id
+    st.rerun()
+
+
 def dataset_picker(workspace: Workspace, label: str = "Table") -> Dataset | None:
     """The table the page is about, or None while there is none."""
     datasets = {dataset.id: dataset for dataset in workspace.datasets()}

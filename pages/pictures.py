@@ -62,10 +62,14 @@ def _both(workspace: Workspace, run_id: str) -> tuple[pd.DataFrame, pd.DataFrame
     return table(workspace, run_id, "train"), table(workspace, run_id, "synthetic")
 
 
-def draw(figure: go.Figure, key: str) -> None:
-    """Show a chart in the page's light or dark look."""
+def draw(figure: go.Figure, key: str, *, select: bool = False) -> list[dict[str, Any]]:
+    """Show a chart in the page's light or dark look. With `select`, the points the visitor drew around."""
     figure = charts.themed(figure, st.context.theme.type or "light").update_layout(font_family=PAGE_FONT)
-    st.plotly_chart(figure, theme=None, config=charts.CONFIG, key=key, alt=figure.layout.title.text)
+    shown = {"theme": None, "config": charts.CONFIG, "key": key, "alt": figure.layout.title.text}
+    if not select:
+        st.plotly_chart(figure, **shown)
+        return []
+    return st.plotly_chart(figure, on_select="rerun", selection_mode=("box", "lasso"), **shown).selection.points
 
 
 def columns_tab(workspace: Workspace, run: Run) -> None:
@@ -116,7 +120,32 @@ def correlations_tab(workspace: Workspace, run: Run) -> None:
 
 
 def map_tab(workspace: Workspace, run: Run) -> None:
-    draw(charts.projection_figure(projection(workspace, run.id)), "projection")
+    """Rows as points; those the visitor draws around are listed, and compared column by column."""
+    view = projection(workspace, run.id)
+    rows = selected_rows(view, draw(charts.projection_figure(view), f"projection_{run.id}", select=True))
+    real, synthetic = _both(workspace, run.id)
+    chosen = real.iloc[rows["real"]], synthetic.iloc[rows["synthetic"]]
+    if not any(map(len, chosen)):
+        st.caption("Draw around points to see their rows, and how they differ from column to column.")
+        return
+    st.markdown(f"**{count(len(chosen[0]), 'real row')}** and **{count(len(chosen[1]), 'synthetic row')}** selected")
+    name = st.selectbox("Column", run.schema.names, key=f"selected_{run.id}", width=300)
+    with st.container(border=True):
+        selection = views.column_view(chosen[0], None, chosen[1], run.schema[name])
+        draw(charts.column_figure(selection), f"selected_{run.id}_{name}")
+    for side, title, table_rows in zip(st.columns(2), ("Real", "Synthetic"), chosen, strict=True):
+        with side:
+            st.dataframe(table_rows.head(SOME_ROWS), height=360, alt=f"{title} rows selected")
+
+
+def selected_rows(view: dict[str, Any], points: list[dict[str, Any]]) -> dict[str, list[int]]:
+    """Positions in each table of the points selected in its projection."""
+    tables = list(view["points"])
+    rows: dict[str, list[int]] = {name: [] for name in tables}
+    for point in points:
+        name = tables[point["curve_number"]]
+        rows[name].append(view["points"][name]["row"][point["point_index"]])
+    return rows
 
 
 def missing_tab(workspace: Workspace, run: Run) -> None:

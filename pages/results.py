@@ -8,8 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from metrics import METRICS, Card, Figure, Score, charts, gate, summary, verdict, views
-from pages.frame import get_workspace, remembered
-from pages.pictures import draw
+from pages.frame import get_workspace, remember_job, remembered
+from pages.pictures import ROWS, draw
+from pages.pictures import table as table_of
+from pages.release import gate_line, gate_reasons
 from pages.signin import link_token
 from pages.words import ago, count, duration, label, plain
 from synth import GENERATORS
@@ -32,6 +34,8 @@ REPORTS = {
     "csv": "Its scores (CSV)",
     "zip": "Its charts (PNG)",
 }
+MOST_ACROSS = 8
+"""Runs drawn upon each other."""
 FORMATS = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines", "xlsx": "Excel"}
 
 
@@ -66,7 +70,7 @@ def run_picker(runs: dict[str, Run]) -> str:
     return remembered("run", list(runs), draw)
 
 
-def about(run: Run, dataset: Dataset) -> str:
+def about(workspace: Workspace, run: Run, dataset: Dataset) -> str:
     """How a run came to be, in a line."""
     learned = run.split.of - run.split.rows if run.split.kind == "share" else run.split.of
     changed = _changed_params(run)
@@ -77,6 +81,9 @@ def about(run: Run, dataset: Dataset) -> str:
         + (f" in {duration(run.sample_seconds)}" if run.sample_seconds is not None else ""),
         f"judged against {count(run.split.rows, 'row')} it never saw" if run.split.rows else "no rows were locked away",
     ]
+    if replaced := workspace.replaced(run.id):
+        how = "left out" if replaced.how == "drop" else "drawn again"
+        parts.insert(2, f"{count(len(replaced.rows), 'risky row')} {how}")
     return plain(" · ".join(parts))
 
 
@@ -108,8 +115,7 @@ def actions(workspace: Workspace, run: Run) -> None:
         case "Write more rows":
             _more_rows(workspace, run)
         case "Judge again":
-            st.query_params["job"] = workspace.evaluate(run.id).id
-            st.rerun()
+            remember_job(workspace.evaluate(run.id).id)
         case "Delete":
             _delete(workspace, run)
 
@@ -120,8 +126,7 @@ def _more_rows(workspace: Workspace, run: Run) -> None:
     rows = st.number_input("Rows to write", 1, 100_000_000, run.rows)
     seed = st.number_input("Seed", 0, None, run.seed + 1, help="Another seed, other rows.")
     if st.button("Write them", type="primary", icon=":material/play_arrow:"):
-        st.query_params["job"] = workspace.sample(run.id, rows, seed).id
-        st.rerun()
+        remember_job(workspace.sample(run.id, rows, seed).id)
 
 
 @st.dialog("Delete the synthetic table")
@@ -141,16 +146,21 @@ def _address(run: Run, format: str, what: str = "synthetic") -> str:
     return f"/api/runs/{run.id}/{what}.{format}{link_token(get_workspace())}"
 
 
-def scores(run: Run) -> None:
+def scores(workspace: Workspace, run: Run) -> None:
     """Three figures, the scorecard, each measure in words, and what any of them found in detail."""
     if not run.scores:
         st.info(run.note or "This table has not been judged.", icon=":material/hourglass_empty:")
         return
+    if run.note:
+        st.warning(plain(run.note), icon=":material/warning:")
     figures = summary(run.scores)
     with st.grid(3, min_column_width=280):
         for figure in figures:
             _figure_card(run, figure)
-    _release(run)
+    checked = gate(run.scores, workspace.thresholds(run.dataset_id))
+    line, icon = gate_line(checked)
+    with st.expander(line, icon=icon):
+        gate_reasons(checked)
     found = {name: run.scores[name] for name in METRICS if name in run.scores}
     draw(charts.scorecard_figure([METRICS[name].card for name in found], found), f"scorecard_{run.id}")
     st.caption(
@@ -181,21 +191,6 @@ def _closer(run: Run, found: dict[str, Score]) -> None:
             draw(figure, f"{run.id}_{name}_{place}")
         if not pictures:
             st.caption("It found nothing that could be drawn.")
-
-
-def _release(run: Run) -> None:
-    """Whether a careful owner would hand it on, and why (not)."""
-    checked = gate(run.scores)
-    failed = [reason for reason in checked.reasons if not reason.passed]
-    title = (
-        "It meets the thresholds of a careful owner"
-        if checked.passed
-        else (f"It misses {len(failed)} of the {len(checked.reasons)} thresholds of a careful owner")
-    )
-    with st.expander(title, icon=":material/verified_user:" if checked.passed else ":material/gpp_maybe:"):
-        for reason in checked.reasons:
-            mark = ":green-badge[:material/check:]" if reason.passed else ":orange-badge[:material/close:]"
-            st.markdown(f"{mark} {plain(reason.text)}")
 
 
 def _figure_card(run: Run, figure: Figure) -> None:
@@ -287,3 +282,27 @@ def all_runs(workspace: Workspace, runs: list[Run]) -> None:
     draw(charts.runs_figure(view), "runs")
     shapes = {names[run.id]: run.scores["column_shapes"] for run in runs if "column_shapes" in run.scores}
     draw(charts.runs_columns_figure(shapes), "runs_columns")
+    _column_across(workspace, runs, names)
+
+
+def _column_across(workspace: Workspace, runs: list[Run], names: dict[str, str]) -> None:
+    """The same column of the real rows and of the chosen runs, in one chart."""
+    newest = runs[0]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("Column", newest.schema.names, key=f"across_{newest.dataset_id}", width=300)
+        having = [run.id for run in runs if name in run.schema.names]
+        chosen = st.multiselect(
+            "Runs",
+            having,
+            having[:MOST_ACROSS],
+            format_func=names.__getitem__,
+            max_selections=MOST_ACROSS,
+            key=f"across_runs_{newest.dataset_id}_{name}",
+            width=620,
+        )
+    # The real rows, and what the column is, are those of the newest run.
+    real, column = table_of(workspace, newest.id, "train"), newest.schema[name]
+    made = {names[run_id]: table_of(workspace, run_id, "synthetic") for run_id in chosen}
+    draw(charts.column_across_figure(views.column_across_view(real, made, column)), "across")
+    if max(run.rows for run in runs) > ROWS:
+        st.caption(f"Drawn from at most {ROWS:,} random rows of each table.")

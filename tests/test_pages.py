@@ -12,11 +12,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from metrics import METRICS
+from metrics import METRICS, THRESHOLDS
+from metrics.selftest import CASES, Check
 from pages.frame import get_workspace
+from pages.pictures import selected_rows
 from pages.results import REPORTS
 from synth import GENERATORS
 from workspace.catalog import Dataset, Run
+from workspace.release import CHECKS, Replacing
 from workspace.workspace import Workspace
 
 MAIN = Path(__file__).parent.parent / "pages" / "main.py"
@@ -227,7 +230,16 @@ def test_compare_shows_every_measured_score_in_a_sentence(visit, run):
     assert table["How it fares"].str.contains("-badge").all()
 
 
-CHARTS = {"Columns": 6, "Pairs": 1, "Correlations": 1, "Map": 1, "Missing values": 1, "Rows": 0, "All 2 runs": 2}
+CHARTS = {
+    "Before release": 0,
+    "Columns": 6,
+    "Pairs": 1,
+    "Correlations": 1,
+    "Map": 1,
+    "Missing values": 1,
+    "Rows": 0,
+    "All 2 runs": 3,
+}
 
 
 @pytest.mark.parametrize("tab", CHARTS)
@@ -238,6 +250,96 @@ def test_every_view_of_a_comparison_can_be_drawn(visit, run, tab):
     assert not page.exception
     assert not page.error
     assert len(page.get("plotly_chart")) == CHARTS[tab]
+
+
+def release(visit, run):
+    page = visit("compare")
+    page.session_state["compare_view"] = "Before release"
+    return page.run()
+
+
+def test_thresholds_are_edited_and_kept_with_the_table(visit, workspace, run):
+    page = release(visit, run)
+    assert button(page, "Save thresholds").disabled
+    strict = {"metric": "column_shapes", "at_least": 0.9999, "required": True}
+    edits = {"edited_rows": {}, "added_rows": [strict], "deleted_rows": list(range(len(THRESHOLDS)))}
+    page.session_state[f"thresholds_{run.dataset_id}_0"] = edits
+    page.run()
+    assert not page.exception
+    assert [expander.label for expander in page.expander if "thresh" in expander.label] == [
+        "It misses 1 of 1 threshold"
+    ]
+    button(page, "Save thresholds").click().run()
+    kept = get_workspace().thresholds(run.dataset_id)
+    assert [(one.metric, one.at_least) for one in kept] == [("column_shapes", 0.9999)]
+    # The scores are told by the same thresholds, and another visitor meets them too.
+    assert "It misses 1 of 1 threshold" in [expander.label for expander in visit("compare").expander]
+    button(release(visit, run), "Those of a careful owner").click().run()
+    assert get_workspace().thresholds(run.dataset_id) == THRESHOLDS
+
+
+def test_a_threshold_below_nothing_is_refused_in_a_sentence(visit, run):
+    page = release(visit, run)
+    edits = {"edited_rows": {"0": {"worse_by": -1}}, "added_rows": [], "deleted_rows": []}
+    page.session_state[f"thresholds_{run.dataset_id}_0"] = edits
+    page.run()
+    assert not page.exception
+    assert "greater than or equal to 0" in page.error[0].value
+
+
+@pytest.mark.parametrize("label, how", [("Drop all 10 rows", "drop"), ("Draw all 10 rows again", "draw")])
+def test_the_riskiest_rows_stand_beside_real_ones_and_can_be_replaced(visit, run, label, how):
+    page = release(visit, run)
+    pairs = page.dataframe[1].value
+    assert list(pairs["Row"][:4]) == ["#1 synthetic", "#1 real", "#2 synthetic", "#2 real"]
+    button(page, label).click().run()
+    assert not page.exception
+    (job,) = get_workspace().jobs(state="queued") or get_workspace().jobs(state="running")
+    assert page.query_params["job"] == job.id
+    assert (job.kind, job.arguments["parent"], job.arguments["how"]) == ("replace_rows", run.id, how)
+    assert len(set(job.arguments["rows"])) == 10
+
+
+def test_a_run_says_that_risky_rows_were_left_out_of_it(visit, run):
+    asked = Replacing(parent="another", rows=[1, 2], how="drop", seed=1)
+    (run.folder / "replaced.json").write_text(asked.model_dump_json(), encoding="utf-8")
+    assert "2 risky rows left out" in texts(visit("compare"))
+
+
+def test_the_judge_is_tested_from_the_page_and_its_answers_are_shown(visit, run):
+    page = release(visit, run)
+    assert texts(page).count("not tested yet") == len(CASES)
+    button(page, "Test the judge").click().run()
+    assert get_workspace().job(page.query_params["job"]).kind == "self_test"
+    wrong = ["Detector should have found it worse."]
+    checks = [
+        Check(case=case.title, expected=case.expected, passed=place > 0, wrong=[] if place else wrong)
+        for place, case in enumerate(CASES)
+    ]
+    (run.folder / "selftest.json").write_bytes(CHECKS.dump_json(checks))
+    page = release(visit, run)
+    assert not page.exception
+    said = texts(page).replace("\\", "")
+    assert (said.count("as it must be"), said.count(wrong[0]), said.count("not tested yet")) == (3, 1, 0)
+    assert "Test again" in [button.label for button in page.button]
+
+
+def test_points_selected_on_the_map_are_the_rows_they_stand_for():
+    view = {"points": {"real": {"row": [4, 8]}, "synthetic": {"row": [1, 5, 7]}}}
+    points = [{"curve_number": 1, "point_index": 2}, {"curve_number": 0, "point_index": 0}]
+    assert selected_rows(view, points) == {"real": [4], "synthetic": [7]}
+
+
+def test_a_column_is_shown_across_the_chosen_runs(visit, run):
+    page = visit("compare")
+    page.session_state["compare_view"] = "All 2 runs"
+    page.run()
+    runs = next(choice for choice in page.multiselect if choice.label == "Runs")
+    assert len(runs.value) == 2
+    runs.set_value([run.id]).run()
+    next(choice for choice in page.selectbox if choice.label == "Column").set_value("body_mass_g").run()
+    assert not page.exception
+    assert len(page.get("plotly_chart")) == 3
 
 
 def test_downloads_point_at_the_file_route(visit, run):
