@@ -54,9 +54,14 @@ def complaints(error: ValidationError) -> list[str]:
 def _fields(fields: dict[str, dict], key: str, columns: int) -> dict[str, Any]:
     values = {}
     with st.grid(columns, min_column_width=220):
-        for name, field in fields.items():
+        # Switches are lower than boxes; among them they would leave holes.
+        for name, field in sorted(fields.items(), key=lambda item: _is_switch(item[1])):
             values[name] = _field(name, field, f"{key}.{name}")
     return values
+
+
+def _is_switch(field: dict) -> bool:
+    return field.get("type") == "boolean" and not field.get("optional")
 
 
 def _resolved(field: dict, schema: dict) -> dict:
