@@ -9,8 +9,11 @@ from pydantic import BaseModel, ConfigDict
 from synth.schema import Column
 
 KEPT_BACK = 5
-"""The reach ends at the fifth value from each end (in tables under 100 rows nearer): the record holder is nobody's
-business. A value that occurs five times is an end in itself, such as 0."""
+"""The reach ends past the fifth value from each end (in tables under 100 rows nearer): the record holder is nobody's
+business. Past it, halfway to the next one, since many drawn values may come to lie on an end, and none should be a
+person's. A value that occurs five times is an end in itself, such as 0."""
+FEWEST = 20
+"""In tables of fewer rows the reach ends at their first and last value."""
 STEPS_US = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000}
 
 
@@ -54,18 +57,19 @@ class Grain(BaseModel):
         return pd.Series(numbers, index=values.index, name=values.name)
 
     def _apply_datetime(self, values: pd.Series, column: Column) -> pd.Series:
+        dtype = values.dtype
+        if self.low is not None:
+            low, high = (pd.Timestamp(end, unit="us", tz="UTC") for end in (self.low, self.high))
+            if column.timezone:
+                low, high = low.tz_convert(column.timezone), high.tz_convert(column.timezone)
+            else:
+                low, high = low.tz_localize(None), high.tz_localize(None)
+            values = values.clip(low, high).astype(dtype)
         if self.step is not None and self.step != "ms":
             # In the hour that a clock goes through twice, the first pass.
             twice = {"ambiguous": np.ones(len(values), bool), "nonexistent": "shift_forward"}
             values = values.dt.floor(self.step, **twice) if column.timezone else values.dt.floor(self.step)
-        if self.low is None:
-            return values
-        low, high = (pd.Timestamp(end, unit="us", tz="UTC") for end in (self.low, self.high))
-        if column.timezone:
-            low, high = low.tz_convert(column.timezone), high.tz_convert(column.timezone)
-        else:
-            low, high = low.tz_localize(None), high.tz_localize(None)
-        return values.clip(low, high).astype(values.dtype)
+        return values.astype(dtype)
 
 
 def _ticks(values: pd.Series) -> np.ndarray:
@@ -77,9 +81,17 @@ def _reach(numbers: np.ndarray) -> dict:
     """The ends of the reach; empty where there is no number."""
     if not len(numbers):
         return {}
+    if len(numbers) < FEWEST:
+        return {"low": numbers.min().item(), "high": numbers.max().item()}
     back = min(KEPT_BACK, 1 + len(numbers) // 20)
-    ordered = np.partition(numbers, (back - 1, len(numbers) - back))
-    return {"low": ordered[back - 1].item(), "high": ordered[len(numbers) - back].item()}
+    ordered = np.partition(numbers, (0, back - 1, back, len(numbers) - back - 1, len(numbers) - back, len(numbers) - 1))
+    first, low, after, before, high, last = ordered[[0, back - 1, back, -back - 1, -back, -1]].tolist()
+    if isinstance(low, float):
+        after, before = low + (after - low) / 2, high + (before - high) / 2
+    else:
+        # Of neighbouring whole numbers the outer one.
+        after, before = (low + after) // 2, -(-(high + before) // 2)
+    return {"low": low if low == first else after, "high": high if high == last else before}
 
 
 def _decimals(numbers: np.ndarray) -> int | None:

@@ -172,6 +172,7 @@ def test_a_constant_column_stays_constant():
         ([0, 0, 0, 0, 0, 0, 3, 4, 900], "integer", (0, 900)),  # few rows: one is kept back from none
         ([0] * 50 + list(range(1, 51)), "integer", (0, 46)),  # 0 occurs often enough, 47 to 50 are single people's
         ([1.25, 2.5, 3.75], "number", (1.25, 3.75)),
+        ([float(i) for i in range(1, 101)], "number", (5.5, 95.5)),  # between two people, on neither
     ],
 )
 def test_the_reach_ends_before_the_record_holders(values, kind, expected):
