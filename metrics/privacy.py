@@ -15,7 +15,8 @@ LEAST_ROWS = 30
 """With fewer real rows every privacy interval is too wide to say anything."""
 MOST_ROWS, MOST_REAL = 10_000, 20_000
 """Synthetic rows whose nearest record is looked for, and real rows of each table that it is looked for among."""
-MOST_RISKY = 50_000
+LEAST_RISKY, MOST_RISKY, MOST_COMPARED = 500, 50_000, 15_000_000_000
+"""Synthetic rows among which the riskiest are looked for: so many that few cells are compared (some seconds' work)."""
 NEAR = 0.05
 """A near copy is as near to a training row as this share of fresh real rows."""
 TIE = 1e-6
@@ -268,6 +269,18 @@ def near_copies(tables: Tables) -> Score:
     )
 
 
+def rows_looked_at(tables: Tables) -> int:
+    """Among how many synthetic rows the riskiest are looked for."""
+    sides = encoded(tables)
+    real = sides.train.rows + (sides.holdout.rows if sides.holdout else 0)
+    return affordable(sides.synthetic.rows, real, len(sides.names))
+
+
+def affordable(synthetic: int, real: int, columns: int) -> int:
+    """How many of the synthetic rows can be compared with all real rows in some seconds."""
+    return min(synthetic, MOST_RISKY, max(MOST_COMPARED // (real * columns), LEAST_RISKY))
+
+
 def riskiest_rows(tables: Tables, count: int = 20) -> pd.DataFrame:
     """The synthetic rows that cling most to one training row, for the data owner's eyes only.
 
@@ -282,7 +295,7 @@ def riskiest_rows(tables: Tables, count: int = 20) -> pd.DataFrame:
         raise NotMeasurable(
             "Without a holdout nobody can say which rows are nearer to train than chance would have it."
         )
-    rows = sample_rows(sides.synthetic.rows, MOST_RISKY, tables.seed, "risky")
+    rows = sample_rows(sides.synthetic.rows, rows_looked_at(tables), tables.seed, "risky")
     synthetic = metric_space.points(sides.synthetic.take(rows))
     to_train, at = nearest(synthetic, metric_space.points(sides.train), metric_space.is_code)
     to_holdout, _ = nearest(synthetic, metric_space.points(sides.holdout), metric_space.is_code)

@@ -129,13 +129,13 @@ def map_tab(workspace: Workspace, run: Run) -> None:
         st.caption("Draw around points to see their rows, and how they differ from column to column.")
         return
     st.markdown(f"**{count(len(chosen[0]), 'real row')}** and **{count(len(chosen[1]), 'synthetic row')}** selected")
+    for side, title, table_rows in zip(st.columns(2), ("Real", "Synthetic"), chosen, strict=True):
+        with side:
+            st.dataframe(table_rows.head(SOME_ROWS), height=360, alt=f"{title} rows selected")
     name = st.selectbox("Column", run.schema.names, key=f"selected_{run.id}", width=300)
     with st.container(border=True):
         selection = views.column_view(chosen[0], None, chosen[1], run.schema[name])
         draw(charts.column_figure(selection), f"selected_{run.id}_{name}")
-    for side, title, table_rows in zip(st.columns(2), ("Real", "Synthetic"), chosen, strict=True):
-        with side:
-            st.dataframe(table_rows.head(SOME_ROWS), height=360, alt=f"{title} rows selected")
 
 
 def selected_rows(view: dict[str, Any], points: list[dict[str, Any]]) -> dict[str, list[int]]:

@@ -19,6 +19,7 @@ from workspace.workspace import Run, Workspace
 
 PAIRS = [10, 20, 50, 100]
 PASSED, FAILED = ":green-badge[:material/check:]", ":orange-badge[:material/close:]"
+RATIO = "Nearer than strangers"
 DIFFERS = "background-color: rgba(213, 94, 0, 0.22)"
 
 
@@ -61,6 +62,7 @@ def thresholds(workspace: Workspace, run: Run) -> None:
     edited = st.data_editor(
         pd.DataFrame([threshold.model_dump() for threshold in kept], columns=list(Threshold.model_fields)),
         key=f"thresholds_{run.dataset_id}_{version}",
+        height="content",
         num_rows="dynamic",
         hide_index=True,
         column_config={
@@ -151,13 +153,13 @@ def riskiest(workspace: Workspace, run: Run) -> None:
     chosen = st.dataframe(
         pairs.style.apply(_differing, axis=None).format(precision=6, thousands=None, na_rep=""),
         hide_index=True,
+        height="content" if shown <= PAIRS[0] else 740,
         on_select="rerun",
         selection_mode="multi-row",
         key=f"risky_{run.id}_{shown}",
         column_config={
             "Row": st.column_config.TextColumn(pinned=True),
-            "Nearer than strangers": st.column_config.NumberColumn(
-                format="%.4f",
+            RATIO: st.column_config.TextColumn(
                 help="Distance to the training row, as a share of that to the nearest real row never seen: 1 is no risk.",
             ),
         },
@@ -176,23 +178,23 @@ def riskiest(workspace: Workspace, run: Run) -> None:
 
 def pairs_of(found: Risky, most: int) -> pd.DataFrame:
     """Each synthetic row above the real row it is nearest to."""
-    kept = found.found.head(most)
-    parts = []
-    for side, rows in (("synthetic", found.synthetic), ("real", found.real)):
-        part = rows.head(most).copy()
-        part.insert(0, "Row", [f"#{place + 1} {side}" for place in range(len(part))])
-        part.insert(1, "Nearer than strangers", kept["ratio"].to_numpy() if side == "synthetic" else None)
-        parts.append(part)
-    return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
+    pairs = []
+    for place, ratio in enumerate(found.found["ratio"].head(most)):
+        for side, rows in (("synthetic", found.synthetic), ("real", found.real)):
+            told = {"Row": f"#{place + 1} {side}", RATIO: f"{ratio:.4f}" if side == "synthetic" else ""}
+            pairs.append(told | rows.iloc[place].to_dict())
+    return pd.DataFrame(pairs)
 
 
 def _differing(pairs: pd.DataFrame) -> pd.DataFrame:
     """A colour for every cell of a synthetic row that is not as in the real row below it."""
-    synthetic, real = (pairs.iloc[start::2].astype(object).reset_index(drop=True) for start in (0, 1))
-    same = (synthetic == real) | (synthetic.isna() & real.isna())
-    marks = same.map(lambda equal: "" if equal else DIFFERS)
-    marks[["Row", "Nearer than strangers"]] = ""
-    return marks.loc[marks.index.repeat(2)].reset_index(drop=True).where(pairs.index.to_series() % 2 == 0, "")
+    marks = pd.DataFrame("", index=pairs.index, columns=pairs.columns)
+    for name in pairs.columns[2:]:
+        synthetic, real = pairs[name].iloc[0::2], pairs[name].iloc[1::2]
+        for place, one, other in zip(synthetic.index, synthetic, real, strict=True):
+            if not (one == other if pd.notna(one) and pd.notna(other) else pd.isna(one) and pd.isna(other)):
+                marks.loc[place, name] = DIFFERS
+    return marks
 
 
 # Self-test --------------------------------------------------------------------------------------------------------
@@ -201,12 +203,12 @@ def _differing(pairs: pd.DataFrame) -> pd.DataFrame:
 def self_test(workspace: Workspace, run: Run) -> None:
     """Four tables whose verdict is known, and what the judge says of them."""
     st.markdown("##### Is the judge right about this table?")
-    st.caption("It is shown tables made of the real rows, whose verdict is known, and must find each as it is.")
+    st.caption("It is shown four tables made of the real rows, whose verdict is known.")
     checks = {check.case: check for check in workspace.checks(run.id)}
     for case in CASES:
         check = checks.get(case.title)
         mark = ":gray-badge[:material/help:]" if check is None else PASSED if check.passed else FAILED
-        found = " ".join(check.wrong) if check and not check.passed else "as it must be" if check else "not tested yet"
+        found = " ".join(check.wrong) if check and not check.passed else "it does" if check else "not tested yet"
         st.markdown(f"{mark} **{case.title}** {case.expected}: {plain(found)}")
     if checks and not all(check.passed for check in checks.values()):
         st.caption("On few rows a check can fail because no judge could tell; trust such measures less here.")

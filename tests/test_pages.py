@@ -320,7 +320,7 @@ def test_the_judge_is_tested_from_the_page_and_its_answers_are_shown(visit, run)
     page = release(visit, run)
     assert not page.exception
     said = texts(page).replace("\\", "")
-    assert (said.count("as it must be"), said.count(wrong[0]), said.count("not tested yet")) == (3, 1, 0)
+    assert (said.count(": it does"), said.count(wrong[0]), said.count("not tested yet")) == (3, 1, 0)
     assert "Test again" in [button.label for button in page.button]
 
 

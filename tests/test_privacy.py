@@ -8,6 +8,7 @@ import pytest
 
 from metrics.base import NotMeasurable
 from metrics.privacy import (
+    affordable,
     distance_to_closest_record,
     exact_copies,
     near_copies,
@@ -122,6 +123,13 @@ def test_a_row_that_strangers_share_is_no_risk():
     # Row (1, x) is common in the holdout too; (9, y) is not.
     judged = tables(rows((1, "x"), (9, "y")), rows((1, "x"), (9, "y")), rows((1, "x"), (2, "x")))
     assert riskiest_rows(judged, count=1)["synthetic_row"].tolist() == [1]
+
+
+def test_in_very_large_tables_the_riskiest_rows_are_looked_for_among_some():
+    assert affordable(synthetic=700, real=500, columns=6) == 700
+    # 15 billion cells / (4.2 million rows x 6 columns)
+    assert affordable(synthetic=1_000_000, real=4_200_000, columns=6) == 595
+    assert affordable(synthetic=1_000_000, real=4_200_000, columns=600) == 500
 
 
 def test_riskiest_rows_need_a_holdout():

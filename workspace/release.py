@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 import metrics
-from metrics.privacy import MOST_RISKY
+from metrics.privacy import rows_looked_at
 from metrics.selftest import Check
 from metrics.selftest import self_test as tested
 from synth import Generator, Schema
@@ -61,7 +61,7 @@ class Releases(Runs):
             found,
             judged.synthetic.iloc[found["synthetic_row"]].reset_index(drop=True),
             judged.train.iloc[found["train_row"]].reset_index(drop=True),
-            min(len(judged.synthetic), MOST_RISKY),
+            rows_looked_at(judged),
         )
 
     def replace_rows(

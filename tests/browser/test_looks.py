@@ -24,6 +24,7 @@ PAGES = {
     "data-add": "/data?view=add",
     "train": "/train",
     "compare": "/compare",
+    "compare-release": "/compare#Before release",
     "compare-columns": "/compare#Columns",
     "compare-pairs": "/compare#Pairs",
     "compare-correlations": "/compare#Correlations",
