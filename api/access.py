@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -24,7 +24,8 @@ router = APIRouter(tags=["Access"])
 _limiter = MovingWindowRateLimiter(MemoryStorage())
 
 
-def get_workspace(connection: HTTPConnection) -> Workspace:
+# Async where nothing blocks: a trip to a thread and back costs more than these do.
+async def get_workspace(connection: HTTPConnection) -> Workspace:
     return connection.app.state.workspace
 
 
@@ -62,7 +63,7 @@ def _check_site(connection: HTTPConnection, workspace: Workspace) -> None:
         raise Stop(403, "A page of another site may not call. Add its origin to UNDERSTUDY_CORS_ORIGINS to let it.")
 
 
-def caller_of(connection: HTTPConnection, workspace: Here) -> Caller:
+async def caller_of(connection: HTTPConnection, workspace: Here) -> Caller:
     """Who calls, as `api.door.Door` found out."""
     caller = connection.state.caller
     if isinstance(caller, Exception):
@@ -71,10 +72,10 @@ def caller_of(connection: HTTPConnection, workspace: Here) -> Caller:
     return caller
 
 
-def needs(permission: Permission) -> Callable[..., Caller]:
+def needs(permission: Permission) -> Callable[..., Awaitable[Caller]]:
     """A dependency that lets through who has the permission."""
 
-    def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+    async def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         if not caller.may(permission):
             raise Stop(403, f"This key may not do that: it takes the permission {permission!r}. Ask for another key.")
         return caller

@@ -92,6 +92,9 @@ def _mark(headers: MutableHeaders, request_id: str, scope: Scope) -> None:
     headers.setdefault("Content-Security-Policy", OWN_SCRIPTS if page else NOTHING_INSIDE)
     # A file with an ETag may be kept by who loaded it, and asked about; everything else is gone when read.
     headers.setdefault("Cache-Control", "private, no-cache" if "etag" in headers else "no-store")
+    if "etag" in headers:
+        # Else the pages' server compresses a file anew for every visitor, and takes its length away.
+        headers.setdefault("Content-Encoding", "identity")
     if scope["scheme"] in ("https", "wss"):
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
 

@@ -61,7 +61,7 @@ def list_jobs(
 
 
 @router.get("/jobs/{job_id}")
-def one_job(job: SeenJob) -> JobOut:
+async def one_job(job: SeenJob) -> JobOut:
     """One job: its state, how far it is, how long still."""
     return JobOut.of(job)
 

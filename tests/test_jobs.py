@@ -199,13 +199,16 @@ def test_a_worker_started_for_a_job_that_is_taken_away_does_nothing(workspace, d
     assert workspace.job(job.id).state == "queued"
 
 
-def test_a_worker_has_its_share_of_threads_and_a_session_of_its_own(workspace, dataset):
+def test_a_worker_has_its_share_of_threads_and_a_session_of_its_own_and_lets_pages_go_first(workspace, dataset):
     workspace.start()
     job = in_fit(workspace, train(workspace, dataset, LONG))
     environment = psutil.Process(job.pid).environ()
     assert {environment[name] for name in THREAD_LIMITS} == {"1"}
     assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
     assert os.getsid(job.pid) == job.pid
+    assert psutil.Process(job.pid).nice() == 5
+    session = Path(f"/proc/{job.pid}/autogroup")
+    assert not session.exists() or session.read_text().endswith("nice 10\n")
 
 
 def test_a_process_id_that_is_used_again_is_not_the_same_process():
