@@ -6,6 +6,7 @@
 from fastapi_offline import FastAPIOffline
 
 from api import access, batches, bugs, datasets, downloads, jobs, login, system, talks, work
+from api.described import describe
 from api.door import Cors, Door, Trace
 from api.errors import Problem, speak_plainly
 
@@ -16,6 +17,7 @@ api = FastAPIOffline(
     version="1",
     summary="Synthetic tables that stand in for real ones, with the proof beside them.",
     responses=PROBLEMS,
+    separate_input_output_schemas=False,
 )
 speak_plainly(api)
 # The last one added is met first.
@@ -37,3 +39,4 @@ for router in (
 ):
     api.include_router(router)
     api.include_router(router, prefix="/v1", include_in_schema=False)
+describe(api)
