@@ -28,7 +28,12 @@ class GANerAid(TrainedGenerator):
     class Params(TrainingParams):
         epochs: int = knob(1000, "Passes over the table, at most.", ge=1, le=20_000, tune=(200, 2_000))
         batch_size: int = knob(
-            100, "Blocks of rows per training step.", ge=1, le=10_000, tune=[25, 50, 100], advanced=True
+            100,
+            "Blocks of rows per training step; fewer where the table has not enough for four steps.",
+            ge=1,
+            le=10_000,
+            tune=[25, 50, 100],
+            advanced=True,
         )
         embedding_dim: int = knob(
             5, "Random numbers per column that a block of rows is made from.", ge=1, le=128, tune=(2, 10), advanced=True

@@ -18,6 +18,8 @@ from synth.averaging import RunningMean
 from synth.blocks import Blocks
 from synth.modes import Code
 
+FEWEST_STEPS = 4
+"""Training steps in a pass over a table, at least, however few rows it has."""
 LAYERS = (1.2, 1.0, 0.8, 0.5)
 """Widths of the judge's layers, in parts of the numbers in a block."""
 DROPOUT, LEAK = 0.3, 0.2
@@ -70,7 +72,9 @@ class Network:
         self.judge_steps = torch.optim.Adam(self.judge.parameters(), rate)
         self.values = torch.from_numpy(code.values).to(self.device)
         self.places = torch.from_numpy(code.levels).to(self.device) + self.blocks.starts
-        self.steps = -(-len(code) // (self.params.rows_per_block * self.params.batch_size))
+        blocks = -(-len(code) // self.params.rows_per_block)
+        self.batch = max(min(self.params.batch_size, blocks // FEWEST_STEPS), 1)
+        self.steps = -(-blocks // self.batch)
 
     def epoch(self, tick) -> dict[str, float]:
         """One pass over the table; `tick` after each step says whether to go on."""
@@ -80,7 +84,7 @@ class Network:
         filled = -(-len(order) // size) * size
         order = order.repeat(-(-filled // len(order)))[:filled]
         losses = []
-        for block in order.view(-1, size).split(self.params.batch_size):
+        for block in order.view(-1, size).split(self.batch):
             losses.append(self._train(block))
             if not tick():
                 break

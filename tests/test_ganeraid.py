@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from synth.ganeraid import GANerAid
+from synth.modes import Modes
 from synth.schema import Column, Schema
 
 
@@ -36,3 +38,19 @@ def test_the_lstm_must_divide_among_the_rows():
 def test_rows_of_a_block_differ():
     model = GANerAid(GANerAid.Params(epochs=20), seed=1).fit(*table())
     assert model.sample(25)["pressure"].nunique() > 5
+
+
+def test_a_small_table_takes_several_steps_in_a_pass():
+    # 400 rows are 16 blocks of 25, and a step takes 100 blocks: they would be learned from once in each pass.
+    model = GANerAid(GANerAid.Params(epochs=1))
+    patients, schema = table()
+    modes = Modes().fit(patients, schema, seed=0)
+    network = model._network(modes.numbers, modes.widths, torch.device("cpu"))
+    network.prepare(modes.encode(patients, np.random.default_rng(0)))
+    assert (network.batch, network.steps) == (4, 4)
+
+
+@pytest.mark.slow
+def test_what_depends_on_what_is_learned():
+    drawn = GANerAid(seed=1).fit(*table()).sample(2_000)
+    assert ((drawn["pressure"] > 130) == drawn["ill"]).mean() > 0.85
