@@ -252,8 +252,8 @@ def converse(work: Work) -> None:
     reading(0.0)
     shown = workspace.shown(talk.dataset_id, order)
     held = workspace.dialogues(talk.dataset_id, order.shape, held_out=True) if talk.dataset_id else []
-    writing = work.progress.stage("Writing", 0.02, 0.9)
     with _server(work, order, key) as server:
+        writing = work.progress.stage("Writing", 0.03, 0.9)
         outcome = write(
             order.brief,
             shown,
@@ -284,6 +284,7 @@ def converse(work: Work) -> None:
 def _server(work: Work, order: Order, key: str) -> Iterator[Server]:
     """The server that writes: the order's, or the small model of this machine, running while the block does."""
     if order.local:
+        work.progress.stage("Starting the small model", 0.02, 0.03)(0.0)
         with serving(work.workspace.queue.folder(work.job.id) / "model.txt") as server:
             yield server
     else:

