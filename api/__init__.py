@@ -10,7 +10,7 @@ from api.described import describe
 from api.door import Cors, Door, Trace
 from api.errors import Problem, speak_plainly
 
-PROBLEMS = {status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429)}
+PROBLEMS = {status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
 
 api = FastAPIOffline(
     title="Understudy",

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
-from workspace.failures import WithoutData
+from workspace.failures import DISK_FULL, WithoutData, is_disk_full
 from workspace.keys import Refused
 from workspace.secrets import Unreadable
 from workspace.workspace import NotFound
@@ -85,11 +85,15 @@ def speak_plainly(api: FastAPI) -> None:
 
     @api.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if is_disk_full(error):
+            return answer(503, DISK_FULL)
         words = {413: "The body is too large. Split it, or raise UNDERSTUDY_MAX_UPLOAD_MB."}
         return answer(error.status_code, words.get(error.status_code, str(error.detail)), headers=error.headers)
 
     @api.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        if is_disk_full(error):
+            return answer(503, DISK_FULL, headers={"X-Request-ID": request.state.request_id})
         # The place and the type, not the message: it may quote a row.
         log.error(
             "%s in %s\n%s", type(error).__name__, request.url.path, "".join(traceback.format_tb(error.__traceback__))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from urllib.parse import quote, unquote
 
 import httpx
 import pytest
@@ -138,7 +139,7 @@ def test_the_server_keeps_to_its_description_whatever_is_asked(server, examples)
                     met = {name: id for name, id in there.items() if name in case.path_parameters}
                     case.path_parameters = {**case.path_parameters, **met}
                 # An address with a line break never comes to us: a mount's pattern ends at it.
-                assume(not any("\n" in str(part) for part in case.path_parameters.values()))
+                assume("%0A" not in quote(unquote(case.formatted_path)))
                 response = case.call(headers=as_("root"), timeout=60)
                 answered[response.status_code] += 1
                 case.validate_response(response, checks=CHECKS)

@@ -11,6 +11,20 @@ from pathlib import Path
 
 from workspace.jobs import ROOT
 
+DISK_FULL = "The disk is full. Free some space and try again; nothing half-written was kept."
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an exception came of a disk, or a quota, with no room left."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return True
+        # DuckDB and SQLite have no error of their own for it, only the system's words.
+        if re.search("No space left|disk is full|File too large|quota exceeded", str(error), re.IGNORECASE):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
 
 def in_words(error: BaseException) -> str:
     """What went wrong, for the person who started the job. Only sentences of our own; a library's text stays out."""
@@ -18,8 +32,8 @@ def in_words(error: BaseException) -> str:
     where = Path(frames[-1].filename) if frames else Path()
     if isinstance(error, MemoryError):
         return "Memory ran out. Try again with fewer rows or a smaller model."
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "The disk is full. Free some space and try again; nothing half-written was kept."
+    if is_disk_full(error):
+        return DISK_FULL
     # A raise statement of ours: float("x") in our code fails with Python's words, and they quote the data.
     ours = where.is_relative_to(ROOT) and not where.is_relative_to(sys.prefix) and frames[-1].line.startswith("raise ")
     if ours and isinstance(error, ValueError | LookupError) and not isinstance(error, KeyError | IndexError):
