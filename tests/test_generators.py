@@ -1,12 +1,13 @@
 """What every generator can do. Parametrised over `GENERATORS`: a new one is tested by being listed."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from synth import GENERATORS, Report, Stopped, conform
+from synth import GENERATORS, Generator, Report, Stopped, conform
 from synth.rules import Combination, Range
 from tests.tables import AWKWARD, WIDE
 
@@ -18,8 +19,6 @@ QUICK = {
     "great": {"steps": 2, "layers": 1, "width": 32},
 }
 """Settings that train for a moment, for the generators whose own would train for minutes."""
-
-OURS = [name for name, generator in GENERATORS.items() if not generator.licence]
 
 TRAINS_FOR_MINUTES = {"great", "ganeraid"}
 """Their files test them on small tables; the whole suite over them belongs to the long trainings."""
@@ -205,14 +204,54 @@ def test_params_tell_the_form_and_the_tuner_what_they_need(name):
     json.dumps(GENERATORS[name].Params.model_json_schema())
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_our_own_models_are_saved_without_pickle(name, tmp_path):
+@every_generator
+def test_models_are_saved_without_pickle(name, tmp_path):
     fitted(name).save(tmp_path)
     for file in tmp_path.rglob("*"):
         if file.suffix == ".npz":
             with np.load(file, allow_pickle=False) as arrays:
                 assert all(arrays[key].dtype != object for key in arrays)
         assert file.suffix not in (".pkl", ".pickle", ".joblib", ".pt", ".bin") or not file.is_file()
+
+
+PROMISES = {
+    "Numbers, dates, categories, truth values, all with gaps": "test_awkward_tables_give_the_same_columns_kinds_and_order",
+    "New ids, faked personal data": "test_no_id_nor_personal_data_reaches_the_output_or_a_saved_file",
+    "Conditions, with the rows asked for": "test_conditions_are_met_by_as_many_rows_as_asked_for",
+    "Completes rows, fills gaps": "test_rows_are_completed_and_gaps_filled",
+    "Rules kept in every row": "test_rules_are_kept_in_every_row",
+    "Polishing": "test_polished_rows_are_as_many_as_asked_for_and_the_same_from_a_loaded_model",
+    "The same seed, the same table": "test_the_same_seed_gives_the_same_table_on_a_repeated_fit_too",
+    "Saved and loaded, without pickle": "test_models_are_saved_without_pickle",
+    "Draws in chunks, straight to the file": "test_chunks_make_up_the_rows_and_their_ids_differ",
+    "Time limit, stop and keep": "time_limit_s",
+    "Graphics card": "device",
+}
+"""What the README says of every generator, and the test that says so too, or the parameter that it takes."""
+
+
+def promised() -> dict[str, dict[str, str]]:
+    """The README's table: what each generator can do."""
+    lines = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8").splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("| | `"))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[begin:] if line.startswith("|")]
+    rows = rows[: next((i for i, row in enumerate(rows) if len(row) != len(rows[0])), len(rows))]
+    names = [name.strip("`") for name in rows[0][1:]]
+    return {name: {row[0]: row[place] for row in rows[2:]} for place, name in enumerate(names, start=1)}
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_the_readme_promises_what_is_tested(name):
+    kind, told = GENERATORS[name], promised()[name]
+    assert set(told) == set(PROMISES)
+    for promise, reason in PROMISES.items():
+        if reason.startswith("test_"):
+            marks = globals()[reason].pytestmark
+            assert any(every_generator.mark == mark for mark in marks)
+            itself = "itself" if kind._complete is not Generator._complete else "by trees"
+            assert told[promise] == (itself if promise == "Completes rows, fills gaps" else "yes")
+        else:
+            assert told[promise] == ("yes" if reason in kind.Params.model_fields else "no")
 
 
 _FITTED = {}
