@@ -12,8 +12,12 @@ from metrics import METRICS, Tables, evaluate, verdict
 from metrics.base import NotMeasurable, conformed
 from metrics.privacy import LEAST_ROWS
 from metrics.sampling import randomness, sample_rows
+from metrics.verdict import FIGURES
 
-COPYING = ("exact_copies", "near_copies", "distance_to_closest_record", "membership_inference")
+PRIVACY = FIGURES["privacy"]
+"""A table gives people away when one of these says so: an attacker takes the easiest way in."""
+TRENDS = ("column_pair_trends", "correlation_difference")
+"""Either will do: SDMetrics cuts each table's numbers by its own range, which one outlier can move."""
 MOST_ROWS = 10_000
 FLIPPED = 0.1
 
@@ -34,8 +38,13 @@ class Case:
     title: str
     expected: str
     tables: Callable[[Tables], Tables]
-    worse: tuple[str, ...] = ()
+    worse: tuple[tuple[str, ...], ...] = ()
+    """Of each group one metric at least must find it worse."""
     not_worse: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> list[str]:
+        return list(dict.fromkeys([name for group in (*self.worse, self.not_worse) for name in group]))
 
 
 def self_test(tables: Tables, report: Callable[[float, str], None] | None = None) -> list[Check]:
@@ -62,12 +71,13 @@ def self_test(tables: Tables, report: Callable[[float, str], None] | None = None
 
 def judged(case: Case, tables: Tables) -> Check:
     """What the judge says of one case."""
-    scores = evaluate(case.tables(tables), [*case.worse, *case.not_worse])
+    scores = evaluate(case.tables(tables), case.metrics)
     verdicts = {name: verdict(METRICS[name].card, score) for name, score in scores.items()}
     wrong = [
-        f"{METRICS[name].card.title} should have found it worse. {verdicts[name].text}"
-        for name in case.worse
-        if verdicts[name].level != "worse"
+        f"{' or '.join(METRICS[name].card.title for name in group)} should have found it worse. "
+        + " ".join(verdicts[name].text for name in group)
+        for group in case.worse
+        if all(verdicts[name].level != "worse" for name in group)
     ] + [
         f"{METRICS[name].card.title} should not have found it worse. {verdicts[name].text}"
         for name in case.not_worse
@@ -112,20 +122,20 @@ def flipped(tables: Tables) -> Tables:
 
 
 CASES = (
-    Case("Training rows as synthetic", "must fail privacy", copied, worse=COPYING),
+    Case("Training rows as synthetic", "must fail privacy", copied, worse=(PRIVACY,)),
     Case("Fresh real rows as synthetic", "must pass everything", fresh, not_worse=tuple(METRICS)),
     Case(
         "Every column shuffled by itself",
         "must fail trends and detection",
         shuffled,
-        worse=("column_pair_trends", "detector"),
+        worse=(TRENDS, ("detector",)),
         not_worse=("column_shapes",),
     ),
     Case(
         "Training rows with one cell in ten changed",
         "must fail privacy although every column looks right",
         flipped,
-        worse=COPYING,
+        worse=(PRIVACY,),
         not_worse=("column_shapes",),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor, log10
 from typing import Literal
 
 import numpy as np
@@ -73,8 +74,10 @@ def yardstick(card: Card) -> str:
 
 
 def number(value: float) -> str:
-    """A score as people read it: three decimals, more where three would say 0."""
-    return f"{value:.3f}" if abs(value) >= 0.0005 or value == 0 else f"{value:.1g}"
+    """A score as people read it: three decimals, more where three would say 0 (0.00004, not 4e-05)."""
+    if abs(value) >= 0.0005 or value == 0:
+        return f"{value:.3f}"
+    return f"{value:.{-floor(log10(abs(value)))}f}"
 
 
 # Three figures --------------------------------------------------------------------------------------------------

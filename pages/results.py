@@ -15,6 +15,7 @@ from pages.release import gate_line, gate_reasons
 from pages.signin import link_token
 from pages.words import ago, count, duration, label, plain
 from synth import GENERATORS
+from workspace.reports import changed_params
 from workspace.workspace import Dataset, Run, Workspace
 
 LEVELS = {
@@ -73,7 +74,7 @@ def run_picker(runs: dict[str, Run]) -> str:
 def about(workspace: Workspace, run: Run, dataset: Dataset) -> str:
     """How a run came to be, in a line."""
     learned = run.split.of - run.split.rows if run.split.kind == "share" else run.split.of
-    changed = _changed_params(run)
+    changed = ", ".join(f"{label(name)} {value}" for name, value in changed_params(run).items())
     parts = [
         f"{model_title(run)}{f' ({changed})' if changed else ''} learned {count(learned, 'row')} of {dataset.name}"
         + (f" in {duration(run.fit_seconds)}" if run.fit_seconds is not None else ""),
@@ -85,14 +86,6 @@ def about(workspace: Workspace, run: Run, dataset: Dataset) -> str:
         how = "left out" if replaced.how == "drop" else "drawn again"
         parts.insert(2, f"{count(len(replaced.rows), 'risky row')} {how}")
     return plain(" · ".join(parts))
-
-
-def _changed_params(run: Run) -> str:
-    """The parameters that differ from the generator's defaults."""
-    if run.model not in GENERATORS:
-        return ""
-    defaults = GENERATORS[run.model].Params().model_dump(mode="json")
-    return ", ".join(f"{label(name)} {value}" for name, value in run.params.items() if defaults.get(name) != value)
 
 
 def downloads(run: Run) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from metrics import METRICS, evaluate, verdict
 from metrics.base import NotMeasurable
-from metrics.selftest import CASES, flipped, fresh, self_test, shuffled
+from metrics.selftest import CASES, copied, flipped, fresh, self_test, shuffled
 from tests.judging import adult, mixed_tables
 
 
@@ -15,6 +16,17 @@ def test_the_judge_is_right_on_adult():
     assert [check.case for check in checks] == [case.title for case in CASES]
     assert heard == sorted(heard)
     assert heard[-1] == 1.0
+
+
+def test_every_measure_of_copying_notices_it_where_rows_suffice():
+    for make in (copied, flipped):
+        scores = evaluate(make(adult(1200, 600)), list(COPYING))
+        assert {name: verdict(METRICS[name].card, score).level for name, score in scores.items()} == dict.fromkeys(
+            COPYING, "worse"
+        )
+
+
+COPYING = ("exact_copies", "near_copies", "distance_to_closest_record", "membership_inference")
 
 
 def test_one_cell_in_ten_is_changed_and_the_columns_stay_as_they_are():

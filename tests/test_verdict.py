@@ -166,3 +166,11 @@ def test_three_measures_under_their_plain_names():
         "membership inference risk": 0.5,
     }
     assert plain_names({})["exact match count"] is None
+
+
+@pytest.mark.parametrize(
+    "value, words",
+    [(0.98765, "0.988"), (0, "0.000"), (0.0005, "0.001"), (0.0004, "0.0004"), (-0.000038, "-0.00004")],
+)
+def test_a_number_has_three_decimals_or_as_many_as_it_takes_not_to_say_0(value, words):
+    assert number(value) == words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_STORED, ZipFile
 
 from metrics import Tables
@@ -20,6 +20,14 @@ ROWS = 100_000
 """Rows of each table that the pictures are drawn from; the scores are those of the whole tables."""
 
 
+def changed_params(run: Run) -> dict[str, Any]:
+    """The parameters of a run that differ from its generator's defaults."""
+    if run.model not in GENERATORS:
+        return run.params
+    defaults = GENERATORS[run.model].Params().model_dump(mode="json")
+    return {name: value for name, value in run.params.items() if defaults.get(name) != value}
+
+
 def report_on(workspace: Workspace, run: Run) -> Report:
     """What is to be said of a run."""
     dataset = workspace.dataset(run.dataset_id)
@@ -32,7 +40,7 @@ def report_on(workspace: Workspace, run: Run) -> Report:
         seed=run.seed,
     )
     title = GENERATORS[run.model].title if run.model in GENERATORS else run.model
-    params = ", ".join(f"{name} {value}" for name, value in run.params.items())
+    params = ", ".join(f"{name} {value}" for name, value in changed_params(run).items())
     facts = {
         "Table": dataset.name,
         "Generator": f"{title} ({params})" if params else title,
