@@ -12,19 +12,20 @@ from starlette.testclient import WebSocketDenialResponse
 from api import api
 from api.access import must_be_guarded
 from tests.calling import KEYS, SECRET, as_, changed, here
-from tests.chat_server import ChatServer
+from workspace.catalog import Event
 from workspace.workspace import Workspace
 
 
 @pytest.fixture
 def client(open_workspace):
-    return here(open_workspace().start(), raise_server_exceptions=False)
+    """A client of a server whose jobs only wait."""
+    return here(open_workspace(), raise_server_exceptions=False)
 
 
 @pytest.fixture
 def guarded(settings, open_workspace):
-    """A client of a server with keys."""
-    return here(open_workspace(changed(settings, api_keys=KEYS)).start(), raise_server_exceptions=False)
+    """The same of a server with keys."""
+    return here(open_workspace(changed(settings, api_keys=KEYS)), raise_server_exceptions=False)
 
 
 def upload(client, people, **headers) -> dict:
@@ -34,30 +35,8 @@ def upload(client, people, **headers) -> dict:
 
 
 def finished(client, job: dict, **headers) -> dict:
-    api.state.workspace.wait(job["id"], 60)
+    api.state.workspace.start().wait(job["id"], 60)
     return client.get(f"/jobs/{job['id']}", headers=headers).json()
-
-
-def test_upload_train_poll_generate_evaluate_download_delete(client, people):
-    dataset = upload(client, people)
-    assert (dataset["rows"], dataset["holdout_rows"], dataset["rejected_rows"]) == (100, 20, 0)
-    job = client.post(
-        "/train", json={"dataset_id": dataset["id"], "model": "bootstrap", "rows": 30, "metrics": ["column_shapes"]}
-    )
-    assert job.status_code == 202
-    done = finished(client, job.json())
-    assert (done["state"], done["progress"]) == ("done", 1.0), done
-    run = client.get(f"/runs/{done['run_id']}").json()
-    assert run["scores"]["column_shapes"]["value"] > 0.5
-    more = client.post("/generate", json={"training_job_id": done["id"], "rows": 7, "seed": 1, "metrics": []})
-    more = finished(client, more.json())
-    table = client.get(f"/download/{more['run_id']}?format=jsonl").text.splitlines()
-    assert len(table) == 7 and set(json.loads(table[0])) == {"city", "age", "income", "who"}
-    again = client.post("/evaluate", json={"run_id": run["id"], "metrics": ["exact_copies"]}).json()
-    assert finished(client, again)["state"] == "done"
-    assert set(client.get(f"/runs/{run['id']}").json()["scores"]) == {"column_shapes", "exact_copies"}
-    assert client.delete(f"/datasets/{dataset['id']}").status_code == 204
-    assert client.get("/datasets").json() == client.get("/runs").json() == []
 
 
 def test_several_files_at_once_and_one_that_fails_loses_no_other(client, people):
@@ -78,66 +57,42 @@ def test_columns_are_described_and_corrected(client, people):
     assert len(client.get(f"/datasets/{dataset['id']}/profile").json()) == 4
 
 
-def test_an_optimisation_keeps_its_best_run(client, people):
-    dataset = upload(client, people)
-    asked = {
-        "dataset_id": dataset["id"],
-        "model": "trees",
-        "trials": 2,
-        "metrics": ["column_shapes"],
-        "objective": "column_shapes",
-    }
-    done = finished(client, client.post("/optimize", json=asked).json())
-    assert done["state"] == "done", done
-    assert client.get(f"/runs/{done['run_id']}").json()["model"] == "trees"
-
-
-def test_progress_comes_as_events_until_the_end(client, people):
-    dataset = upload(client, people)
-    job = client.post("/train", json={"dataset_id": dataset["id"], "model": "bootstrap", "metrics": []}).json()
-    with client.stream("GET", f"/jobs/{job['id']}/events") as stream:
-        lines = [line for line in stream.iter_lines() if line.startswith("event:")]
-    assert lines[0] == "event: progress" and lines[-1] == "event: end"
-
-
-def test_progress_comes_over_a_websocket_too_to_whom_it_belongs(guarded, people):
+@pytest.fixture
+def ended_job(guarded, people) -> str:
+    """A job of Anna's that reported twice and failed, without a process."""
     dataset = upload(guarded, people, **as_("anna"))
-    asked = {"dataset_id": dataset["id"], "model": "bootstrap", "metrics": []}
+    asked = {"dataset_id": dataset["id"], "model": "bootstrap"}
     job = guarded.post("/train", json=asked, headers=as_("anna")).json()
+    workspace = api.state.workspace
+    with workspace.catalog.session() as session:
+        session.add(Event(job_id=job["id"], progress=0.5, stage="Training", note="Epoch 1", curve={"epoch": 1}))
+    workspace.queue.claim()
+    workspace.queue.end(job["id"], "failed", "It was too hot.")
+    return job["id"]
+
+
+def test_progress_comes_as_events_until_the_end(guarded, ended_job):
+    lines = guarded.get(f"/jobs/{ended_job}/events", headers=as_("anna")).text.splitlines()
+    assert [line for line in lines if line.startswith("event:")] == ["event: progress"] * 2 + ["event: end"]
+    assert guarded.get(f"/jobs/{ended_job}/events", headers=as_("carl")).status_code == 404
+
+
+def test_progress_comes_over_a_websocket_too_to_whom_it_belongs(guarded, ended_job):
+    path = f"/jobs/{ended_job}/ws"
     for headers, status in (({}, 401), (as_("carl"), 404)):
         with (
             pytest.raises(WebSocketDenialResponse) as denied,
-            guarded.websocket_connect(f"/jobs/{job['id']}/ws", headers=headers),
+            guarded.websocket_connect(path, headers=headers),
         ):
             pass
         assert denied.value.status_code == status and "detail" in denied.value.json()
-    with guarded.websocket_connect(f"/jobs/{job['id']}/ws", headers=as_("anna")) as socket:
-        said = [socket.receive_json()]
-        while said[-1]["event"] != "end":
-            said.append(socket.receive_json())
-    assert said[0]["event"] == "progress" and said[-1]["data"]["state"] == "done"
+    with guarded.websocket_connect(path, headers=as_("anna")) as socket:
+        said = [socket.receive_json() for _ in range(3)]
+    assert [one["event"] for one in said] == ["progress", "progress", "end"]
+    assert said[0]["data"]["curve"] == {"epoch": 1} and said[-1]["data"]["error"] == "It was too hot."
     token = guarded.post("/token", headers=as_("anna")).json()["access_token"]
-    with guarded.websocket_connect(f"/jobs/{job['id']}/ws?token={token}&after={said[-2]['data']['seq']}") as socket:
+    with guarded.websocket_connect(f"{path}?token={token}&after={said[1]['data']['seq']}") as socket:
         assert socket.receive_json()["event"] == "end"
-
-
-def test_conversations_are_written_over_http(client):
-    with ChatServer().running() as url:
-        order = {
-            "brief": {"dialogues": 2},
-            "server": {"base_url": url, "model": "scripted"},
-            "metrics": ["plan_coverage"],
-        }
-        done = finished(client, client.post("/converse", json={"order": order, "api_key": "sk-1"}).json())
-    assert done["state"] == "done" and done["talk_id"]
-    assert len(api.state.workspace.written(done["talk_id"])) == 2
-
-
-def test_a_job_is_cancelled(client, people):
-    dataset = upload(client, people)
-    job = client.post("/train", json={"dataset_id": dataset["id"], "model": "slow"}).json()
-    assert client.delete(f"/jobs/{job['id']}").status_code == 200
-    assert finished(client, job)["state"] == "cancelled"
 
 
 @pytest.mark.parametrize(

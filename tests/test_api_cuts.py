@@ -59,21 +59,6 @@ def test_an_upload_that_is_cut_leaves_nothing(served, path):
     assert httpx.post(f"{address}/api/upload", files={"files": ("a.csv", LARGE)}).status_code == 201
 
 
-def test_a_download_that_is_cut_goes_on_where_it_stopped(served):
-    address, workspace = served
-    dataset = httpx.post(f"{address}/api/upload", files={"files": ("a.csv", LARGE)}).json()["datasets"][0]
-    asked = {"dataset_id": dataset["id"], "model": "bootstrap", "rows": 100_000, "metrics": [], "format": "csv"}
-    job = httpx.post(f"{address}/api/train", json=asked).json()
-    assert workspace.wait(job["id"], 120).state == "done"
-    url = f"{address}/api/download/{job['id']}"
-    with httpx.stream("GET", url) as answer:
-        got = next(answer.iter_bytes(100_000))
-        tag = answer.headers["etag"]
-    rest = httpx.get(url, headers={"Range": f"bytes={len(got)}-", "If-Range": tag})
-    assert rest.status_code == 206
-    assert got + rest.content == httpx.get(url).content and (got + rest.content).count(b"\n") == 100_001
-
-
 def test_a_killed_worker_is_told_and_its_run_not_listed_until_a_retry_makes_it(served, people):
     address, workspace = served
     with httpx.Client(base_url=f"{address}/api", timeout=60) as client:
