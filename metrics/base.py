@@ -156,7 +156,9 @@ def conformed(tables: Tables) -> Tables:
             sides[side] = conform(table, tables.schema).reset_index(drop=True)
         except ValueError as error:
             # Only the part that names the column: the rest may quote a person's data.
-            raise NotMeasurable(f"The {side} table does not fit the schema. {str(error).split(': ')[0]}.") from error
+            raise NotMeasurable(
+                f"The {side} table does not fit the schema. {str(error).split(': ')[0].rstrip('.')}."
+            ) from error
     judged = replace(tables, **sides)
     # Asked of the result, the answer is the result: metrics may call each other.
     judged.shared[(conformed.__module__, conformed.__qualname__)] = judged

@@ -57,7 +57,7 @@ def resampled(
     rows: int,
     seed: int,
     *,
-    draws: int = 20,
+    draws: int | None = None,
     limit: int = 2000,
     bounds: tuple[float | None, float | None] = (0.0, 1.0),
 ) -> Interval:
@@ -65,10 +65,12 @@ def resampled(
 
     The spread of `draws` bootstrap samples of at most `limit` rows, scaled to the table's size (m out of n
     bootstrap: Bickel, Götze and van Zwet 1997). Only the spread is used, around the value on all rows, because
-    resampling doubles the noise that a distance between distributions contains, and so shifts its level.
+    resampling doubles the noise that a distance between distributions contains, and so shifts its level. Of few rows
+    more samples cost nothing, and 20 tell a spread only to a sixth.
     """
     rng = randomness(seed, "resampled")
     size = min(rows, limit)
+    draws = draws or (20 if rows > limit else 60)
     again = np.array([measure(rng.integers(0, rows, size)) for _ in range(draws)])
     again = again[np.isfinite(again)]
     if len(again) < 2:

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from base64 import b64encode
+from dataclasses import replace
 from functools import cache
 from gzip import compress
 from pathlib import Path
@@ -22,10 +23,10 @@ from plotly.offline import get_plotlyjs
 from pydantic import BaseModel, Field
 
 from metrics import METRICS, charts, views
-from metrics.base import Card, Score, Tables
+from metrics.base import Card, NotMeasurable, Score, Tables, conformed
 from metrics.charts.scores import FAMILIES
 from metrics.verdict import Figure, Gate, Threshold, Verdict, gate, number, summary, verdict
-from synth.schema import Column
+from synth.schema import Column, Schema
 
 COLUMNS = 60
 """Columns drawn; beyond them those that differ most from the real ones."""
@@ -63,7 +64,14 @@ def gather(
     scores: dict[str, Score],
     thresholds: list[Threshold] | None = None,
 ) -> Report:
-    """What is to be said of `tables.synthetic`; `facts` are lines of the report's head, such as {"Seed": "0"}."""
+    """What is to be said of `tables.synthetic`; `facts` are lines of the report's head, such as {"Seed": "0"}.
+
+    Tables that do not fit their schema are reported on without pictures, and the head says why.
+    """
+    try:
+        tables = conformed(tables)
+    except NotMeasurable as reason:
+        facts, tables = facts | {"Charts": f"None. {reason}"}, replace(tables, schema=Schema(columns=[]))
     train, holdout, synthetic = tables.train, tables.holdout, tables.synthetic
     schema = tables.schema
     worst = _worst_columns(scores, schema.names)[:COLUMNS]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,6 +109,14 @@ def test_the_gate_is_told_when_the_owner_has_set_one():
 def test_without_a_holdout_the_page_says_so():
     page = report.as_html(made(holdout=False))
     assert "no rows were held back, so there is no" in page
+
+
+def test_tables_that_do_not_fit_their_schema_are_reported_on_without_pictures():
+    given = tables()
+    for synthetic, why in ((given.synthetic.drop(columns="age"), "lacks"), (given.synthetic.assign(age="x"), "fit")):
+        made = report.gather("Odd", {}, replace(given, synthetic=synthetic), SCORES)
+        assert "'age'" in made.facts["Charts"] and why in made.facts["Charts"]
+        assert "Charts" in report.as_html(made) and not made.columns
 
 
 def test_a_single_row_and_no_scores_make_a_report():
