@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query
-from fastapi.responses import FileResponse
 
 from api.access import Here, Reader, seen_by
 from api.errors import Stop
+from api.files import File, file_answers
 from api.jobs import SeenRun
 from api.talks import file_of_talk
 from workspace.images import NoImages
@@ -25,30 +25,31 @@ MEDIA_TYPES: dict[Format, str] = {
     "jsonl": "application/jsonl",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+TABLE = file_answers(MEDIA_TYPES.values())
 SAFE = "Put an apostrophe before cells that a spreadsheet would run as formulas."
 
 
-@router.get("/runs/{run_id}/synthetic.{format}", response_class=FileResponse)
+@router.get("/runs/{run_id}/synthetic.{format}", response_class=File, responses=TABLE)
 def file_of_run(
     run: SeenRun, workspace: Here, format: Format, spreadsheet_safe: Annotated[bool, Query(description=SAFE)] = False
-) -> FileResponse:
+) -> File:
     """One run's synthetic rows, with the columns, dtypes and date formats of the upload. Ranges and ETags work."""
     stem = _stem(workspace.dataset(run.dataset_id).name)
-    return FileResponse(
+    return File(
         workspace.export(run.id, format, spreadsheet_safe=spreadsheet_safe),
         media_type=MEDIA_TYPES[format],
         filename=f"{stem}-synthetic-{run.model}.{format}",
     )
 
 
-@router.get("/download/{id}", response_class=FileResponse)
+@router.get("/download/{id}", response_class=File, responses=TABLE)
 def download(
     id: Annotated[str, Path(description="A run, the job that made one, or a set of conversations.")],
     caller: Reader,
     workspace: Here,
     format: Annotated[Format | None, Query(description="Unset: the one the job was asked for, else CSV.")] = None,
     spreadsheet_safe: Annotated[bool, Query(description=SAFE)] = False,
-) -> FileResponse:
+) -> File:
     """What came of a piece of work, as a file. Ranges and ETags work."""
     job = _found(workspace.job, id)
     if job is not None:
@@ -84,15 +85,15 @@ REPORT_TYPES: dict[ReportFormat, str] = {
 }
 
 
-@router.get("/runs/{run_id}/report.{format}", response_class=FileResponse)
-def report_of_run(run: SeenRun, workspace: Here, format: ReportFormat) -> FileResponse:
+@router.get("/runs/{run_id}/report.{format}", response_class=File, responses=file_answers(REPORT_TYPES.values()))
+def report_of_run(run: SeenRun, workspace: Here, format: ReportFormat) -> File:
     """How a run was judged: a page that needs no network, its values, its scores, or a PNG of each chart (zip)."""
     try:
         file = workspace.report(run.id, format)
     except NoImages as error:
         raise Stop(503, str(error)) from error
     stem = _stem(workspace.dataset(run.dataset_id).name)
-    return FileResponse(file, media_type=REPORT_TYPES[format], filename=f"{stem}-report-{run.model}.{format}")
+    return File(file, media_type=REPORT_TYPES[format], filename=f"{stem}-report-{run.model}.{format}")
 
 
 def _stem(name: str) -> str:

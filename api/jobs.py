@@ -87,7 +87,11 @@ def enough(job: OwnJob, workspace: Here) -> JobOut:
     return JobOut.of(workspace.enough(job.id))
 
 
-@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses={200: {"description": "The stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
 async def events(
     job: SeenJob, workspace: Here, after: Annotated[int, Query(ge=0, le=2**53)] = 0
 ) -> EventSourceResponse:

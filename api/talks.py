@@ -6,16 +6,22 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import FileResponse
 from pydantic import Field
 
 from api.access import Here, Reader, Writer, seen_by
+from api.files import File, file_answers
 from api.shapes import Limit, Offset, Out
 from metrics import Score
 from synth.conversations.formats import SUFFIXES, FileForm
 from workspace.workspace import Talk, Workspace
 
 router = APIRouter(tags=["Conversations"])
+MEDIA_TYPES: dict[FileForm, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "openai": "application/jsonl",
+    "sharegpt": "application/jsonl",
+}
 
 
 class TalkOut(Out):
@@ -64,17 +70,17 @@ def one_talk(talk: SeenTalk, workspace: Here) -> TalkOut:
     return TalkOut.of(talk, workspace)
 
 
-@router.get("/talks/{talk_id}/conversations", response_class=FileResponse)
+@router.get("/talks/{talk_id}/conversations", response_class=File, responses=file_answers(MEDIA_TYPES.values()))
 def file_of_talk(
     talk: SeenTalk,
     workspace: Here,
     form: Annotated[
         FileForm, Query(description="`csv` and `parquet`: a turn per row; the others: for training.")
     ] = "csv",
-) -> FileResponse:
+) -> File:
     """The conversations as a file: as they were in the input, or as OpenAI's and ShareGPT's training takes them."""
     file = workspace.export_talk(talk.id, form)
-    return FileResponse(file, filename=f"conversations-{talk.id}{SUFFIXES[form]}")
+    return File(file, media_type=MEDIA_TYPES[form], filename=f"conversations-{talk.id}{SUFFIXES[form]}")
 
 
 @router.delete("/talks/{talk_id}", status_code=204)

@@ -59,6 +59,12 @@ def test_a_part_of_the_file_can_be_asked_for(run):
     assert (part.status_code, part.content) == (206, whole[10:20])
 
 
+@pytest.mark.parametrize("range, status", [("bytes=99999999-", 416), ("bytes=5-1", 400), ("lines=1", 400)])
+def test_a_part_that_the_file_does_not_have_is_refused_in_words(run, range, status):
+    answer = here().get(f"/runs/{run.id}/synthetic.csv", headers={"Range": range})
+    assert answer.status_code == status and "no such part" in answer.json()["detail"]
+
+
 def test_a_run_that_is_not_there_is_a_404_in_words(workspace):
     answer = here().get("/runs/gone/synthetic.csv")
     assert answer.status_code == 404
