@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.calls import api_expander, conversing_call, needs_model_key
 from pages.frame import get_workspace, heading
-from pages.order import order_form
+from pages.order import Sourced, order_form
 from pages.talk import show, talk_picker
 from pages.words import count, plain
 from synth.conversations import ServerError
@@ -12,28 +12,47 @@ from synth.conversations import ServerError
 workspace = get_workspace()
 heading("Conversations", "New support and sales dialogues that read like yours, from a file or from a description.")
 
+
+def start(orders: list[Sourced]) -> None:
+    """Start a job for each order; one that cannot start does not keep the others from it."""
+    for one in orders:
+        try:
+            job = workspace.converse(one.dataset.id if one.dataset else None, one.order)
+        except (ValueError, ServerError) as problem:
+            st.error(plain(problem), title=plain(one.dataset.name) if one.dataset else None)
+        else:
+            st.query_params["talk"] = job.arguments["talk"]
+
+
 left, right = st.columns([2, 3], gap="large")
 with left:
-    dataset, source, order = order_form(workspace)
-    if order is not None:
-        cost = workspace.estimate_talk(order, source)
+    orders = order_form(workspace)
+    if orders:
+        costs = [workspace.estimate_talk(one.order, one.source) for one in orders]
+        first = orders[0]
         with st.container(border=True):
             with st.container(horizontal=True):
-                st.metric("Requests", f"{cost.requests:,}", width="content")
-                st.metric("Tokens, about", f"{cost.input_tokens + cost.output_tokens:,}", width="content")
-                st.metric("Cost, about", "nothing" if order.local else f"${cost.dollars:,.2f}", width="content")
+                tokens = sum(cost.input_tokens + cost.output_tokens for cost in costs)
+                dollars = sum(cost.dollars for cost in costs)
+                st.metric("Requests", f"{sum(cost.requests for cost in costs):,}", width="content")
+                st.metric("Tokens, about", f"{tokens:,}", width="content")
+                st.metric("Cost, about", "nothing" if first.order.local else f"${dollars:,.2f}", width="content")
             with st.expander("The exact first prompt", icon=":material/visibility:"):
-                for message in workspace.prompt(order, source):
+                for message in workspace.prompt(first.order, first.source):
                     st.caption(message["role"])
                     st.code(message["content"], language=None, wrap_lines=True)
-            if st.button(f"Write {count(order.brief.dialogues, 'dialogue')}", type="primary", icon=":material/forum:"):
-                try:
-                    job = workspace.converse(dataset.id if dataset else None, order)
-                    st.query_params["talk"] = job.arguments["talk"]
-                except (ValueError, ServerError) as problem:
-                    st.error(plain(problem))
-        needs_key = needs_model_key(workspace, order)
-        api_expander(workspace, [conversing_call(order, dataset.id if dataset else None, needs_key)])
+            dialogues = sum(one.order.brief.dialogues for one in orders)
+            if st.button(f"Write {count(dialogues, 'dialogue')}", type="primary", icon=":material/forum:"):
+                start(orders)
+        api_expander(
+            workspace,
+            [
+                conversing_call(
+                    one.order, one.dataset.id if one.dataset else None, needs_model_key(workspace, one.order)
+                )
+                for one in orders
+            ],
+        )
 
 with right:
     talk = talk_picker(workspace)

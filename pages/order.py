@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
 import pandas as pd
 import streamlit as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from pages.forms import complaints
-from pages.words import plain
-from synth.conversations import Brief, Dialogue, Shape, brief_from
+from pages.uploads import TYPES, add_files
+from pages.words import count, plain
+from synth.conversations import Dialogue, Shape, brief_from
 from synth.conversations.local import INSTALL, installed
 from synth.conversations.redact import LIMIT
 from workspace.orders import Order
-from workspace.workspace import Dataset, Workspace
+from workspace.workspace import Dataset, Talk, Workspace
 
 FORMS = {
     "turns": "one turn per row",
@@ -26,29 +30,84 @@ LOCAL, ELSEWHERE = "Small model on this machine", "OpenAI or a compatible server
 SHOWN_LEVELS = 12
 
 
-def order_form(workspace: Workspace) -> tuple[Dataset | None, list[Dialogue], Order | None]:
-    """The file to write from, if any, its dialogues, and the order; None while something in it does not fit."""
+@dataclass(frozen=True)
+class Sourced:
+    """An order, with the file it is written from, if any, and the dialogues in that."""
+
+    order: Order
+    dataset: Dataset | None = None
+    source: list[Dialogue] = field(default_factory=list)
+
+
+def order_form(workspace: Workspace) -> list[Sourced]:
+    """The orders, one for each file or one from a description; none while something does not fit."""
+    _bring(workspace)
     datasets = {dataset.id: dataset for dataset in workspace.datasets()}
-    picked = st.selectbox(
+    if "talk_sources" in st.session_state:
+        # One of them may have been deleted since.
+        st.session_state.talk_sources = [id for id in st.session_state.talk_sources if id in datasets]
+    picked = st.multiselect(
         "Write from",
-        [None, *datasets],
-        format_func=lambda id: datasets[id].name if id else "A description alone",
-        key="talk_source",
+        list(datasets),
+        format_func=lambda id: datasets[id].name,
+        key="talk_sources",
         persist_state="session",
-        help="Bring a CSV of conversations on the Data page; any of the usual shapes is found.",
+        placeholder="A description alone",
+        help="Files that hold conversations in any of the usual shapes; of several each becomes a set of its own.",
     )
-    dataset = datasets.get(picked)
-    shape, source = (None, []) if dataset is None else _shape(workspace, dataset)
-    if dataset is not None and shape is None:
-        return dataset, source, None
+    read = [(datasets[id], *_shape(workspace, datasets[id], alone=len(picked) == 1)) for id in picked]
+    read = [(dataset, shape, source) for dataset, shape, source in read if shape is not None]
+    if picked and not read:
+        return []
+    shapes, sources = [shape for _, shape, _ in read], [source for _, _, source in read]
     try:
-        brief, intent = _brief(shape, source)
-        order = _where(workspace, brief, shape, intent)
+        asked, intent = _asked(shapes, sources)
+        where = _where(workspace, sends_text=bool(picked and asked["examples"]), several=len(read) > 1)
+        if where is None:
+            return []
+        if not read:
+            return [Sourced(Order(brief=brief_from([], **asked), **where))]
+        return [
+            Sourced(
+                _order(asked, where, shape, source, intent if len(read) == 1 else first_label(shape)), dataset, source
+            )
+            for dataset, shape, source in read
+        ]
     except ValidationError as error:
         for sentence in complaints(error):
             st.error(plain(sentence), icon=":material/edit:")
-        return dataset, source, None
-    return dataset, source, order
+        return []
+
+
+def _order(asked: dict, where: dict, shape: Shape, source: list[Dialogue], intent: str | None) -> Order:
+    """Shares of intents that were not typed in are those of the file."""
+    brief = brief_from(source, intent=None if "intents" in asked else intent, **asked)
+    return Order(brief=brief, shape=shape, intent=intent, **where)
+
+
+def first_label(shape: Shape) -> str | None:
+    """The column whose values are most likely what a conversation is about."""
+    return shape.labels[0] if shape.labels else None
+
+
+def _bring(workspace: Workspace) -> None:
+    """Take files of conversations, and choose them; one that cannot be read does not lose the others."""
+    files = st.file_uploader(
+        "Bring files of conversations, several at once",
+        type=TYPES,
+        accept_multiple_files=True,
+        key=f"talk_files_{st.session_state.setdefault('talk_round', 0)}",
+        max_upload_size=workspace.settings.max_upload_mb,
+    )
+    if files:
+        added, st.session_state.talk_refused = add_files(workspace, files)
+        if added:
+            st.session_state.talk_sources = [dataset.id for dataset in added]
+        # A new key empties the uploader, and with it the memory its files take.
+        st.session_state.talk_round += 1
+        st.rerun()
+    for name, reason in st.session_state.get("talk_refused", {}).items():
+        st.error(plain(reason), title=f"{plain(name)} was not added", icon=":material/block:")
 
 
 @st.cache_data(show_spinner="Reading the conversations", max_entries=4)
@@ -61,12 +120,18 @@ def _dialogues(_workspace: Workspace, dataset_id: str, shape: Shape) -> list[Dia
     return _workspace.dialogues(dataset_id, shape)
 
 
-def _shape(workspace: Workspace, dataset: Dataset) -> tuple[Shape | None, list[Dialogue]]:
-    """How the file holds conversations, found and shown for correction."""
+def _shape(workspace: Workspace, dataset: Dataset, *, alone: bool) -> tuple[Shape | None, list[Dialogue]]:
+    """How the file holds conversations, found and, where it is the only one, shown for correction."""
     try:
         found = _found(workspace, dataset.id)
+        if not alone:
+            source = _dialogues(workspace, dataset.id, found)
+            st.caption(
+                f"{plain(dataset.name)}: {FORMS[found.form]}, {count(len(source), 'conversation')} to learn from."
+            )
+            return found, source
     except ValueError as problem:
-        st.error(plain(problem))
+        st.error(plain(problem), title=plain(dataset.name))
         return None, []
     names = dataset.schema.names
     with st.expander(f"Read as {FORMS[found.form]}", icon=":material/table_rows:"):
@@ -88,7 +153,10 @@ def _shape(workspace: Workspace, dataset: Dataset) -> tuple[Shape | None, list[D
     return shape, source
 
 
-def _brief(shape: Shape | None, source: list[Dialogue]) -> tuple[Brief, str | None]:
+def _asked(shapes: list[Shape], sources: list[list[Dialogue]]) -> tuple[dict[str, Any], str | None]:
+    """What the brief shall say, and the column with the intents of a single file; several have their own shares."""
+    several = len(shapes) > 1
+    source = [dialogue for one in sources for dialogue in one]
     kind = st.segmented_control("Kind", KINDS, default=KINDS[0], required=True)
     if kind == KINDS[2]:
         kind = st.text_input("Which kind", "technical troubleshooting")
@@ -98,19 +166,14 @@ def _brief(shape: Shape | None, source: list[Dialogue]) -> tuple[Brief, str | No
         height=90,
     )
     with st.container(horizontal=True):
-        dialogues = st.number_input("Dialogues", 1, 100_000, 20)
+        dialogues = st.number_input("Dialogues from each file" if several else "Dialogues", 1, 100_000, 20)
         seed = st.number_input("Seed", 0, None, 0, help="The same seed plans the same set.")
-    labels = shape.labels if shape else []
-    intent = (
-        st.selectbox(
-            "Intents from the column", labels, key="talk_intent", help="Its values are offered below with their shares."
-        )
-        if labels
-        else None
-    )
-    counts = pd.Series([dialogue.labels.get(intent, "") for dialogue in source], dtype=object).value_counts()
-    shares = _shares("Intents", {str(k): int(v) for k, v in counts.head(SHOWN_LEVELS).items() if k})
-    asked = {"kind": kind, "business": business, "dialogues": dialogues, "seed": seed, "intents": shares}
+    asked = {"kind": kind, "business": business, "dialogues": dialogues, "seed": seed}
+    intent = None
+    if several:
+        st.caption("Intents and their shares, roles and lengths are those of each file.")
+    else:
+        intent, asked["intents"] = _intents(shapes, source)
     with st.expander("Outcomes, people, style", icon=":material/tune:"):
         asked["outcomes"] = _shares("Outcomes", {"solved": 3, "passed on": 1})
         asked["personas"] = _shares("Personas", {})
@@ -131,7 +194,21 @@ def _brief(shape: Shape | None, source: list[Dialogue]) -> tuple[Brief, str | No
             disabled=not source,
             help=f"0: no real text leaves this machine. {LIMIT}",
         )
-    return brief_from(source, **asked), intent
+    return asked, intent
+
+
+def _intents(shapes: list[Shape], source: list[Dialogue]) -> tuple[str | None, dict[str, float]]:
+    """Which column holds the intents, and their shares, as they are in the file until they are changed."""
+    intent = None
+    if shapes and shapes[0].labels:
+        intent = st.selectbox(
+            "Intents from the column",
+            shapes[0].labels,
+            key="talk_intent",
+            help="Its values are offered below with their shares.",
+        )
+    counts = pd.Series([dialogue.labels.get(intent, "") for dialogue in source], dtype=object).value_counts()
+    return intent, _shares("Intents", {str(k): int(v) for k, v in counts.head(SHOWN_LEVELS).items() if k})
 
 
 def _shares(title: str, start: dict[str, float]) -> dict[str, float]:
@@ -153,7 +230,8 @@ def _shares(title: str, start: dict[str, float]) -> dict[str, float]:
     return {str(value): float(share) for value, share in edited.dropna().itertuples(index=False) if share > 0}
 
 
-def _where(workspace: Workspace, brief: Brief, shape: Shape | None, intent: str | None) -> Order | None:
+def _where(workspace: Workspace, *, sends_text: bool, several: bool) -> dict[str, Any] | None:
+    """By which model, at what price: the rest of an order; None while there is no model."""
     where = st.segmented_control("Written by", (ELSEWHERE, LOCAL), default=ELSEWHERE, required=True)
     if where == LOCAL:
         st.caption(
@@ -163,12 +241,13 @@ def _where(workspace: Workspace, brief: Brief, shape: Shape | None, intent: str 
         if not installed():
             st.info(INSTALL, icon=":material/download:")
             return None
-        return Order(brief=brief, server=workspace.server(), local=True, shape=shape, intent=intent)
+        return {"server": workspace.server(), "local": True}
     settings = workspace.settings
-    url = st.text_input("Base URL", settings.llm_base_url)
+    url = st.text_input("Base URL", settings.llm_base_url, key="llm_url")
     key = st.text_input(
         "API key",
         type="password",
+        key="llm_key",
         placeholder="from the settings" if settings.llm_api_key.get_secret_value() else "sk-...",
         help="Kept encrypted until the job ends, in no log and in no saved run.",
     )
@@ -176,7 +255,12 @@ def _where(workspace: Workspace, brief: Brief, shape: Shape | None, intent: str 
         model = st.text_input("Model", settings.llm_model)
         at_once = st.number_input("Requests at once", 1, 256, 8)
     budget = st.number_input(
-        "Budget in US dollars", 0.0, None, None, placeholder="no limit", help="Writing stops before it is passed."
+        "Budget in US dollars, of each file" if several else "Budget in US dollars",
+        0.0,
+        None,
+        None,
+        placeholder="no limit",
+        help="Writing stops before it is passed.",
     )
     judged = st.number_input(
         "Dialogues to be judged by the model",
@@ -190,8 +274,14 @@ def _where(workspace: Workspace, brief: Brief, shape: Shape | None, intent: str 
     if not server.is_local:
         shown = (
             "Example dialogues, with personal data replaced,"
-            if brief.examples and shape
+            if sends_text
             else "No real text, only shares and words of yours,"
         )
         st.caption(f":material/public: {shown} will be sent to {plain(url)}.")
-    return Order(brief=brief, server=server, shape=shape, intent=intent, budget=budget, batch=batch, judged=judged)
+    return {"server": server, "budget": budget, "batch": batch, "judged": judged}
+
+
+def typed_key(talk: Talk) -> SecretStr | None:
+    """The key typed in this session, if it was for the server that writes this set."""
+    key, url = st.session_state.get("llm_key"), st.session_state.get("llm_url")
+    return SecretStr(key) if key and url == talk.order.server.base_url else None

@@ -13,7 +13,7 @@ from pages.pictures import ROWS, draw
 from pages.pictures import table as table_of
 from pages.release import gate_line, gate_reasons
 from pages.signin import link_token
-from pages.words import ago, count, duration, label, plain
+from pages.words import ago, count, duration, label, moment, plain
 from synth import GENERATORS
 from workspace.reports import changed_params
 from workspace.workspace import Dataset, Run, Workspace
@@ -46,8 +46,10 @@ def model_title(run: Run) -> str:
 
 
 def run_title(run: Run) -> str:
-    """A run in a few words: CTGAN, 5 minutes ago, 26,049 rows, seed 0."""
-    return f"{model_title(run)}  ·  {ago(run.created)}  ·  {run.rows:,} rows  ·  seed {run.seed}"
+    """A run in a few words: CTGAN, 3 Mar 2026, 14:05, 26,049 rows, seed 0."""
+    return (
+        f"{model_title(run)}  ·  {moment(run.created, st.context.timezone)}  ·  {run.rows:,} rows  ·  seed {run.seed}"
+    )
 
 
 def figures_in_words(run: Run) -> str:

@@ -11,10 +11,11 @@ from metrics import Score
 from metrics.charts import column_figure
 from metrics.dialogue import DIALOGUE_METRICS, MODEL_JUDGE
 from pages.frame import remembered
+from pages.order import typed_key
 from pages.pictures import draw
 from pages.progress import ACTIVE, job_card
 from pages.results import score_table
-from pages.words import ago, plain
+from pages.words import moment, plain
 from synth.conversations import Dialogue, Turn
 from synth.conversations.write import Written
 from workspace.workspace import Talk, Workspace
@@ -32,7 +33,7 @@ def talk_picker(workspace: Workspace) -> Talk | None:
             "Set",
             list(talks),
             format_func=lambda id: (
-                f"{talks[id].name}  ·  {talks[id].order.brief.dialogues:,} asked  ·  {ago(talks[id].created)}"
+                f"{talks[id].name}  ·  {talks[id].order.brief.dialogues:,} asked  ·  {moment(talks[id].created, st.context.timezone)}"
             ),
             key=key,
             on_change=chosen,
@@ -96,8 +97,7 @@ def _finished(workspace: Workspace, talk: Talk) -> None:
                     type="primary" if form == "csv" else "secondary",
                 )
         if len(made) < asked and st.button(f"Write the missing {asked - len(made)}", icon=":material/play_arrow:"):
-            workspace.go_on(talk.id)
-            st.rerun()
+            _go_on(workspace, talk)
         if st.button("Delete set", icon=":material/delete:", type="tertiary"):
             workspace.delete_talk(talk.id)
             st.query_params.pop("talk", None)
@@ -108,6 +108,12 @@ def _finished(workspace: Workspace, talk: Talk) -> None:
         _pages(workspace, talk, made)
     with scores:
         _scores(workspace, talk)
+
+
+def _go_on(workspace: Workspace, talk: Talk) -> None:
+    """Have what is missing written, with the key of this session or of the settings."""
+    workspace.go_on(talk.id, typed_key(talk))
+    st.rerun()
 
 
 def _pages(workspace: Workspace, talk: Talk, made: list[Written]) -> None:
@@ -148,8 +154,7 @@ def _changes(workspace: Workspace, talk: Talk, line: Written) -> None:
             "Write again", icon=":material/replay:", key=f"again_{key}", help="Asks the model for another in its place."
         ):
             workspace.set_dialogue(talk.id, line.index, None, again=True)
-            workspace.go_on(talk.id)
-            st.rerun()
+            _go_on(workspace, talk)
 
 
 def _scores(workspace: Workspace, talk: Talk) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -145,24 +147,32 @@ def _kept(workspace: Workspace, file: UploadedFile) -> Path:
 
 
 def _add(workspace: Workspace, files: list[tuple[UploadedFile, ReadOptions]], share: float) -> None:
-    """Add the files one by one; one that fails does not lose the others."""
+    """Add the files, and show the last."""
+    options = {file.file_id: {"options": read, "holdout_share": share} for file, read in files}
+    added, st.session_state.refused = add_files(workspace, [file for file, _ in files], options)
+    if added:
+        st.session_state.upload_round += 1
+        opened(added[-1])
+    st.rerun()
+
+
+def add_files(
+    workspace: Workspace, files: list[UploadedFile], options: Mapping[str, dict[str, Any]] | None = None
+) -> tuple[list[Dataset], dict[str, str]]:
+    """Add files one by one, with `options` by the file's id; the tables, and why others were refused."""
     added: list[Dataset] = []
     refused = {}
     with st.status(f"Adding {count(len(files), 'table')} …", expanded=True):
-        for file, options in files:
+        for file in files:
             path = _kept(workspace, file)
             try:
-                added.append(workspace.add_dataset(path, file.name, options, holdout_share=share))
+                added.append(workspace.add_dataset(path, file.name, **(options or {}).get(file.file_id, {})))
             except ReadError as error:
                 refused[file.name] = str(error)
             else:
                 path.unlink()
                 st.markdown(f":material/check: {plain(file.name)}: {count(added[-1].rows, 'row')}")
-    st.session_state.refused = refused
-    if added:
-        st.session_state.upload_round += 1
-        opened(added[-1])
-    st.rerun()
+    return added, refused
 
 
 def refusals() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
 
@@ -68,6 +69,15 @@ def ago(when: datetime | None, now: datetime | None = None) -> str:
     if seconds < 14 * 86_400:
         return count(int(seconds // 86_400), "day") + " ago"
     return f"{when:%-d %b %Y}"
+
+
+def moment(when: datetime, zone: str | None = None) -> str:
+    """When, in the visitor's time zone: 3 Mar 2026, 14:05. Unlike `ago` it stays the same, as a choice's name must.
+
+    A time without a zone is UTC.
+    """
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return f"{when.astimezone(ZoneInfo(zone) if zone else None):%-d %b %Y, %H:%M}"
 
 
 UNITS = {"s": "seconds", "mb": "MB"}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pages.words import ago, count, duration, label, percent, plain, size
+from pages.words import ago, count, duration, label, moment, percent, plain, size
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -74,3 +74,10 @@ def test_a_name_with_markdown_in_it_shows_as_itself(name):
     unescaped = escaped.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")
     assert unescaped == name
     assert all(escaped[place - 1] == "\\" for place, sign in enumerate(escaped) if sign in "*$<>![]()_:")
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"), [("Europe/Oslo", "14 Mar 2026, 12:00"), ("Asia/Tokyo", "14 Mar 2026, 20:00")]
+)
+def test_a_moment_is_told_in_the_visitors_time_zone(zone, words):
+    assert moment(datetime(2026, 3, 14, 11, 0), zone) == words
