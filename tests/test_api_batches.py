@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from api import api
@@ -123,3 +125,10 @@ def test_nobody_sees_anothers_batch_or_works_on_anothers_table(settings, open_wo
     other = client.post("/batch", json={"operations": [theirs]}, headers=as_("carl")).json()
     assert states(other) == {"a": "failed"} and "no dataset" in other["operations"][0]["job"]["error"]
     assert client.get("/batch", headers=as_("carl")).json() == [other]
+
+
+def test_the_batch_of_the_readme_is_one(client):
+    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    asked = text.split("```json\n")[1].split("```")[0].replace('"ID"', f'"{client.get("/datasets").json()[0]["id"]}"')
+    batch = client.post("/batch", content=asked, headers={"Content-Type": "application/json"}).json()
+    assert states(batch) == dict.fromkeys(("first", "more", "judged", "other"), "queued")
