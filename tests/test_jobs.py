@@ -208,7 +208,7 @@ def test_a_worker_has_its_share_of_threads_and_a_session_of_its_own_and_lets_pag
     assert os.getsid(job.pid) == job.pid
     assert psutil.Process(job.pid).nice() == 5
     session = Path(f"/proc/{job.pid}/autogroup")
-    assert not session.exists() or session.read_text().endswith("nice 10\n")
+    assert not session.exists() or session.read_text().endswith("nice 5\n")
 
 
 def test_a_process_id_that_is_used_again_is_not_the_same_process():

@@ -127,7 +127,7 @@ def _nice_session() -> None:
     session = Path("/proc/self/autogroup")
     for _ in range(5):
         try:
-            session.write_text("10")
+            session.write_text("5")
         except BlockingIOError:
             # The kernel takes one such wish in a tenth of a second.
             time.sleep(0.1)
