@@ -110,8 +110,11 @@ class Generating(Training):
 
 
 class Judging(Asked):
-    """Judge a synthetic table again, or by other measures."""
+    """Judge a synthetic table again, or by other measures; or one made elsewhere, whose file comes in a form."""
 
+    dataset_id: str | None = Field(
+        None, description="With a file: the real table it stands in for.", examples=["cf5d245d1c27f9b9"]
+    )
     run_id: str | None = Field(None, description="The run to judge.", examples=["8a1f0c2b9d3e4f56"])
     training_job_id: str | None = Field(
         None, description="The job that made the run, in its place.", examples=["0f1e2d3c4b5a6978"]

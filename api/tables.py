@@ -67,9 +67,13 @@ def kept(file: UploadFile, workspace: Workspace) -> Iterator[Path]:
 
 def take(file: UploadFile, caller: Caller, workspace: Workspace, **choices) -> Dataset:
     """Read an uploaded file into the workspace. Raises ReadError."""
-    name = Path((file.filename or "table").replace("\\", "/")).name or "table"
     with kept(file, workspace) as path:
-        return _checked(workspace.add_dataset(path, name, owner=caller.owner, **choices), workspace)
+        return _checked(workspace.add_dataset(path, file_name(file), owner=caller.owner, **choices), workspace)
+
+
+def file_name(file: UploadFile) -> str:
+    """What the client calls its file, without folders."""
+    return Path((file.filename or "table").replace("\\", "/")).name or "table"
 
 
 def _checked(dataset: Dataset, workspace: Workspace) -> Dataset:

@@ -13,7 +13,7 @@ from api.errors import Stop
 from api.login import credentials_of
 from api.posting import MOST_FILES, Posting
 from api.shapes import JobOut
-from api.tables import table_of, take
+from api.tables import file_name, kept, table_of, take
 from workspace.catalog import new_id
 from workspace.keys import Caller
 from workspace.orders import Order
@@ -57,11 +57,29 @@ def generate(asked: Generating, caller: Writer, workspace: Here, request: Reques
         return JobOut.of(start_training(asked, dataset_id, caller, workspace))
 
 
-@router.post("/evaluate", status_code=202)
-def evaluate(asked: Judging, caller: Writer, workspace: Here) -> JobOut:
-    """Judge a run again, or by other measures."""
+@router.post("/evaluate", status_code=202, openapi_extra=with_form(Judging))
+def evaluate(asked: Judging, caller: Writer, workspace: Here, request: Request) -> JobOut:
+    """Judge a run again, or by other measures; or a synthetic table made elsewhere: its file, and the `dataset_id`."""
+    files = request.state.files
+    made_here = asked.run_id is not None or asked.training_job_id is not None
+    if len(files) != (asked.dataset_id is not None) or (files and made_here):
+        raise Stop(
+            422,
+            "Say which table to judge: a run_id, or a training_job_id; or, for one made elsewhere, its file and the "
+            "dataset_id of the real table.",
+            "run_id",
+        )
     make_room(caller, workspace)
-    return JobOut.of(start_judging(asked, None, caller, workspace))
+    if not files:
+        return JobOut.of(start_judging(asked, None, caller, workspace))
+    dataset = seen_by(caller, workspace.dataset(asked.dataset_id), "dataset")
+    with kept(files[0], workspace) as path:
+        run = workspace.add_run(dataset.id, path, file_name(files[0]), owner=caller.owner)
+    with ExitStack() as undo:
+        undo.callback(workspace.delete_run, run.id)
+        job = workspace.evaluate(run.id, asked.metrics, owner=caller.owner)
+        undo.pop_all()
+    return JobOut.of(job)
 
 
 @router.post("/optimize", status_code=202, openapi_extra=with_form(Search))

@@ -1,4 +1,4 @@
-"""What the calls that start work take: files, forms, paths, keys against doing twice. No job runs here."""
+"""What the calls that start work take: files, forms, paths, keys against doing twice. Jobs only wait here, but for one."""
 
 from __future__ import annotations
 
@@ -75,6 +75,24 @@ def test_every_call_on_a_table_takes_the_file_with_it(client, people):
     jobs = client.post("/process", data={"order": order, "session": "talk"}, files=both).json()
     names = [client.get(f"/datasets/{job['dataset_id']}").json() for job in jobs]
     assert [(one["name"], one["session"]) for one in names] == [("a.csv", "talk"), ("b.csv", "talk")]
+
+
+def test_a_synthetic_table_made_elsewhere_is_judged_like_our_own(client, people):
+    dataset = client.post("/upload", files={"files": ("people.csv", people.read_bytes())}).json()["datasets"][0]
+    asked = {"dataset_id": dataset["id"], "metrics": "exact_copies"}
+    other = client.post("/evaluate", data=asked, files={"file": ("theirs.csv", b"city,age\nOslo,5\n")})
+    assert other.status_code == 422 and "lacks the column" in other.json()["detail"]
+    unknown = client.post("/evaluate", data=asked | {"metrics": "nonsense"}, files=file(people))
+    assert unknown.status_code == 422 and client.get("/runs").json() == []
+    job = client.post("/evaluate", data=asked, files=file(people)).json()
+    workspace = api.state.workspace.start()
+    assert workspace.wait(job["id"], 60).state == "done", workspace.job(job["id"]).error
+    run = client.get(f"/runs/{job['run_id']}").json()
+    assert (run["model"], run["rows"]) == ("elsewhere", 100)
+    # Of the 100 rows 80 are for training, and copied; the other 20 are the holdout.
+    assert run["scores"]["exact_copies"]["value"] == 0.8
+    answer = client.post("/generate", json={"run_id": run["id"]})
+    assert answer.status_code == 422 and "no model" in answer.json()["detail"]
 
 
 def test_one_file_that_cannot_be_read_starts_nothing(client, people):

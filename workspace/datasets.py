@@ -201,13 +201,7 @@ class Datasets(Store):
     def _split_file(self, folder: Path, dataset: Dataset, path: Path, name: str) -> Split:
         with self.incoming() as incoming:
             read = tables.ingest(path, name, incoming / "holdout.duckdb")
-            absent = [column for column in dataset.schema.names if column not in read.schema.names]
-            if absent:
-                raise ValueError(
-                    f'"{name}" lacks the column(s) {", ".join(absent)} that the training table has. '
-                    "Upload a holdout with the same columns."
-                )
-            _check_kinds(incoming / "holdout.duckdb", dataset.schema, f'"{name}" does not fit the training table. ')
+            check_fit(incoming / "holdout.duckdb", read.schema, dataset.schema, name)
             file = f"holdout-{new_id()}.duckdb"
             (incoming / "holdout.duckdb").replace(folder / file)
         return Split(kind="file", rows=read.rows, of=dataset.rows, file=file)
@@ -222,6 +216,17 @@ def _split_share(folder: Path, rows: int, share: float, seed: int) -> Split:
     drawn = np.random.default_rng(seed).permutation(rows)[:held]
     np.save(folder / file, np.sort(drawn))
     return Split(kind="share", rows=held, of=rows, share=share, seed=seed, file=file)
+
+
+def check_fit(file: Path, read: Schema, schema: Schema, name: str) -> None:
+    """Whether a second table has the columns of the training table, of its kinds. Raises ValueError, in words."""
+    absent = [column for column in schema.names if column not in read.names]
+    if absent:
+        raise ValueError(
+            f'"{name}" lacks the column(s) {", ".join(absent)} that the training table has. '
+            "Upload a file with the same columns."
+        )
+    _check_kinds(file, schema, f'"{name}" does not fit the training table. ')
 
 
 def _check_kinds(file: Path, schema: Schema, opening: str = "") -> None:

@@ -13,10 +13,14 @@ from sqlalchemy import delete, update
 
 from metrics import METRICS, THRESHOLDS, Score, Tables, Threshold
 from workspace import reports, tables
-from workspace.catalog import Run
-from workspace.datasets import Datasets
+from workspace.catalog import Run, new_id
+from workspace.datasets import Datasets, check_fit
+from workspace.store import LOCAL, size_of
 
 _THRESHOLDS = TypeAdapter(list[Threshold])
+
+ELSEWHERE = "elsewhere"
+"""Stands for the generator of a table that was made elsewhere."""
 
 
 class Runs(Datasets):
@@ -28,6 +32,34 @@ class Runs(Datasets):
 
     def run(self, run_id: str) -> Run:
         return self.catalog.get(Run, run_id)
+
+    def add_run(self, dataset_id: str, path: Path, name: str, *, owner: str = LOCAL) -> Run:
+        """Take a synthetic table that was made elsewhere, to be judged like our own.
+
+        Raises ReadError, and ValueError when it lacks a column or holds values that the real table's kinds do not allow.
+        """
+        dataset = self.dataset(dataset_id)
+        schema = dataset.schema.released
+        with self.incoming() as folder:
+            read = tables.ingest(path, name, folder / "synthetic.duckdb")
+            check_fit(folder / "synthetic.duckdb", read.schema, schema, name)
+            run = Run(
+                id=new_id(),
+                dataset_id=dataset.id,
+                owner=owner,
+                model=ELSEWHERE,
+                params={},
+                seed=0,
+                rows=read.rows,
+                schema=schema,
+                split=dataset.split,
+                size_bytes=size_of(folder),
+            )
+            with self.catalog.session() as session:
+                session.add(run)
+                session.flush()
+                folder.replace(self.run_folder(run.id))
+        return self.run(run.id)
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run: model, synthetic table, scores."""

@@ -21,6 +21,7 @@ from workspace.exports import FORMATS
 from workspace.jobs import Dispatcher
 from workspace.keys import Keys
 from workspace.release import Releases
+from workspace.runs import ELSEWHERE
 from workspace.sessions import Sessions
 from workspace.store import LOCAL
 from workspace.tables import ReadError
@@ -178,7 +179,10 @@ class Workspace(Talks, Releases, Sessions, Batches, Answers, Bugs, Keys):
 
         `of` is the job that will have made the run, where there is none yet.
         """
-        dataset_id = of.dataset_id if of else self.run(run_id).dataset_id
+        run = None if of else self.run(run_id)
+        if run is not None and run.model == ELSEWHERE:
+            raise ValueError("This table was made elsewhere: there is no model to draw from. Train one.")
+        dataset_id = of.dataset_id if of else run.dataset_id
         _check_rows(rows)
         drawing = Drawing(
             parent=run_id,
