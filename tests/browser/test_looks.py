@@ -79,6 +79,34 @@ def test_every_page_is_drawn_whole(browser: Browser, address: str, theme: str, w
     assert not failures
 
 
+def test_points_drawn_around_on_the_map_are_listed_as_rows(page: Page, address: str):
+    page.goto(f"{address}/compare")
+    settle(page)
+    page.get_by_role("tab", name="Map").click()
+    settle(page)
+    expect(page.get_by_text("Draw around points to see their rows")).to_be_visible()
+    plane = page.locator(".nsewdrag:visible").first.bounding_box()
+    for place, (across, down) in enumerate(((0.2, 0.2), (0.7, 0.2), (0.7, 0.8), (0.2, 0.8))):
+        page.mouse.move(plane["x"] + across * plane["width"], plane["y"] + down * plane["height"], steps=10)
+        if place == 0:
+            page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_text("synthetic rows selected")).to_be_visible()
+    settle(page)
+    expect(page.locator("[data-testid=stPlotlyChart]:visible")).to_have_count(2)
+    expect(page.locator("[data-testid=stDataFrame]:visible")).to_have_count(2)
+
+
+def test_risky_rows_left_out_make_a_table_of_its_own(page: Page, address: str):
+    page.goto(f"{address}/compare")
+    settle(page)
+    page.get_by_role("tab", name="Before release").click()
+    page.get_by_role("button", name="Drop all 10 rows").click()
+    page.get_by_role("button", name="See the result").click(timeout=120_000)
+    expect(page.get_by_text("10 risky rows left out")).to_be_visible()
+    expect(page.get_by_role("tab", name="All 3 runs")).to_be_visible()
+
+
 def settle(page: Page) -> None:
     """Wait until the script has run and its charts are drawn."""
     expect(page.locator("h1").first).to_be_visible()
