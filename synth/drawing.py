@@ -52,11 +52,12 @@ class Drawing:
         polish = self.generator.polish
         if polish is None:
             return self._as_they_come(count, report)
-        tables = []
-        for start in range(0, count, PART):
-            kept = min(PART, count - start)
-            pool = self._as_they_come(POOL * kept, report.part(start / count, (start + kept) / count))
-            tables.append(pool.iloc[polish.keep(pool, kept, self.rng)])
+        tables, done = [], 0
+        for part in np.array_split(np.arange(count), -(-count // PART)):
+            share = report.part(done / count, (done + len(part)) / count)
+            pool = self._as_they_come(POOL * len(part), share)
+            tables.append(pool.iloc[polish.keep(pool, len(part), self.rng)])
+            done += len(part)
         return stacked(tables).reset_index(drop=True)
 
     def _as_they_come(self, count: int, report: Report) -> pd.DataFrame:

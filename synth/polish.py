@@ -26,8 +26,8 @@ from synth.schema import Column, Schema
 
 POOL = 4
 """Rows drawn for each one kept."""
-PART = 25_000
-"""Rows kept at once."""
+PART = 50_000
+"""Rows kept at once, at most."""
 FEW = 10
 """Training rows that a bin holds, at least; cells of two columns with fewer are one. No figure is about fewer people."""
 FINE = 100
