@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
+import anyio
+from fastapi import APIRouter, Depends, Query, WebSocket
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
@@ -17,7 +18,7 @@ from api.errors import Stop
 from api.posting import Posting
 from api.shapes import EventOut, JobOut, Limit, Offset, RunOut
 from workspace.catalog import ENDED, State
-from workspace.workspace import Job, Run, Workspace
+from workspace.workspace import Job, NotFound, Run, Workspace
 
 router = APIRouter(tags=["Jobs and runs"])
 posting = APIRouter(tags=["Jobs and runs"], route_class=Posting)
@@ -103,24 +104,33 @@ async def events(
 async def follow(socket: WebSocket, job: SeenJob, workspace: Here, after: Annotated[int, Query(ge=0)] = 0) -> None:
     """The same as messages of JSON: `{"event": "progress" | "end", "data": ...}`; then it hangs up."""
     await socket.accept()
-    # A client that hangs up in between is no error; it may come back with `after`.
-    with suppress(WebSocketDisconnect):
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_until_it_hangs_up, socket, tasks.cancel_scope)
         async for event in _stream(workspace, job.id, after):
             await socket.send_text(json.dumps({"event": event.event, "data": json.loads(event.data)}))
         await socket.close()
+        tasks.cancel_scope.cancel()
+
+
+async def _until_it_hangs_up(socket: WebSocket, follower: anyio.CancelScope) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+    follower.cancel()
 
 
 async def _stream(workspace: Workspace, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
-    while True:
-        # In a thread: the loop is Streamlit's too, and must not wait for the catalog.
-        job = await run_in_threadpool(workspace.job, job_id)
-        for event in await run_in_threadpool(workspace.events, job_id, after):
-            after = event.seq
-            yield ServerSentEvent(EventOut.model_validate(event).model_dump_json(), event="progress", id=str(after))
-        if job.ended:
-            yield ServerSentEvent(JobOut.of(job).model_dump_json(), event="end")
-            return
-        await asyncio.sleep(POLL_S)
+    # A job that is deleted with its table has nothing more to say.
+    with suppress(NotFound):
+        while True:
+            # In a thread: the loop is Streamlit's too, and must not wait for the catalog.
+            job = await run_in_threadpool(workspace.job, job_id)
+            for event in await run_in_threadpool(workspace.events, job_id, after):
+                after = event.seq
+                yield ServerSentEvent(EventOut.model_validate(event).model_dump_json(), event="progress", id=str(after))
+            if job.ended:
+                yield ServerSentEvent(JobOut.of(job).model_dump_json(), event="end")
+                return
+            await asyncio.sleep(POLL_S)
 
 
 @router.get("/runs")

@@ -66,7 +66,7 @@ def done(client: httpx.Client, answer: httpx.Response) -> dict:
 
 def quick(model: str) -> dict:
     """Parameters with which a generator takes seconds."""
-    return {"great": {"epochs": 2}, "ctgan": {"epochs": 1}, "tvae": {"epochs": 1}}.get(model, {})
+    return {"great": {"steps": 100}, "ctgan": {"epochs": 1}, "tvae": {"epochs": 1}}.get(model, {})
 
 
 @pytest.mark.parametrize("model", ["bootstrap", pytest.param("great", marks=pytest.mark.slow)])
