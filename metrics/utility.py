@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metrics.association import associations
 from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
 from metrics.compare import plain
-from metrics.encode import Side, encoded
+from metrics.encode import Encoded, Side, encoded
 from metrics.intervals import Interval, resampled
 from metrics.learners import LEARNERS, Features, Predict, Target, area, boosted, fit
 from metrics.sampling import randomness, sample_rows
@@ -17,7 +18,9 @@ MOST_ROWS, MOST_TEST_ROWS = 30_000, 20_000
 LEAST_TEST_ROWS = 20
 MOST_CELLS = 2_500_000
 """Rows, columns and classes of what is learned, multiplied: boosted trees cost so much of each."""
-MOST_SHUFFLED, MOST_SHUFFLED_CELLS = 2000, 60_000
+MOST_SHUFFLED, MOST_SHUFFLED_CELLS, ASKED_AT_ONCE = 2000, 60_000, 20_000
+MOST_TRIED = 15
+"""Columns tried as a target where nobody chose one."""
 GROUPS = 10
 BEST = "boosted trees"
 """The learner of the metrics that look at one model only."""
@@ -168,7 +171,8 @@ def importance_agreement(tables: Tables) -> Score:
     the two models have in common. In [0, 1]. The reference is a model trained on the holdout itself.
     """
     given = task(tables)
-    most = min(MOST_SHUFFLED, MOST_SHUFFLED_CELLS // len(given.features.names))
+    trees = max(len(given.target.classes) - 1, 1)
+    most = min(MOST_SHUFFLED, MOST_SHUFFLED_CELLS // (len(given.features.names) * trees))
     rows = sample_rows(len(given.truth), max(most, 200), tables.seed, "importance")
     test, truth = given.test[rows], given.truth[rows]
     losses = {
@@ -211,12 +215,18 @@ def importance_agreement(tables: Tables) -> Score:
 def shuffling_losses(target: Target, predict: Predict, test: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray:
     """How much worse each row is predicted when a column is shuffled (rows x columns)."""
     rng = randomness(seed, "shuffling")
+    rows, columns = test.shape
     before = losses_of(target, predict(test), truth)
     found = np.empty(test.shape)
-    for column in range(test.shape[1]):
-        shuffled = test.copy()
-        shuffled[:, column] = rng.permutation(test[:, column])
-        found[:, column] = losses_of(target, predict(shuffled), truth) - before
+    # Several columns' tables at once: of few rows a prediction costs little more than asking for it.
+    step = max(1, ASKED_AT_ONCE // rows)
+    for start in range(0, columns, step):
+        shuffled = range(start, min(start + step, columns))
+        asked = np.tile(test, (len(shuffled), 1))
+        for place, column in enumerate(shuffled):
+            asked[place * rows : (place + 1) * rows, column] = rng.permutation(test[:, column])
+        losses = losses_of(target, predict(asked), np.tile(truth, len(shuffled)))
+        found[:, shuffled] = losses.reshape(len(shuffled), rows).T - before[:, None]
     return found
 
 
@@ -369,8 +379,10 @@ def suggest_target(tables: Tables) -> str | None:
     sides = encoded(tables)
     rows = randomness(tables.seed, "target").permutation(sides.train.rows)[:3000]
     learn, test = sides.train.take(rows[: len(rows) * 2 // 3]), sides.train.take(rows[len(rows) * 2 // 3 :])
-    found: dict[str, float] = {}
+    likely, found = likely_targets(sides), dict[str, float]()
     for column in conformed(tables).schema.modelled:
+        if column.name not in likely:
+            continue
         try:
             target = Target.of(sides, column.name, column.kind == "integer")
             features = Features.of(sides, without=column.name)
@@ -391,3 +403,12 @@ def suggest_target(tables: Tables) -> str | None:
         found[column.name] = skill - 1 if skill > 0.99 else skill
     best = max(found, key=found.__getitem__, default=None)
     return best if best is not None and found[best] > -0.05 and found[best] != 0 else None
+
+
+def likely_targets(sides: Encoded) -> list[str]:
+    """The columns worth trying as a target: of many those that go together most with the others, two by two."""
+    if len(sides.names) <= MOST_TRIED:
+        return sides.names
+    strength = np.nan_to_num(associations(sides, sides.train)) ** 2
+    np.fill_diagonal(strength, 0)
+    return [sides.names[place] for place in np.argsort(-strength.sum(axis=1), kind="stable")[:MOST_TRIED]]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from metrics.encode import encoded
 from metrics.learners import Target
 from metrics.utility import (
     augmentation_gain,
@@ -13,6 +14,7 @@ from metrics.utility import (
     importance_agreement,
     importances,
     in_common,
+    likely_targets,
     losses_of,
     suggest_target,
     train_on_synthetic,
@@ -104,6 +106,16 @@ def test_the_most_predictable_column_is_suggested_but_not_one_that_another_gives
     score = train_on_synthetic(judged)
     assert score.detail["target"] == "salary"
     assert "No target was chosen" in score.note
+
+
+def test_of_many_columns_those_that_go_together_with_others_are_tried_as_a_target():
+    rng = np.random.default_rng(0)
+    cause = rng.normal(size=300)
+    columns = {f"noise {place}": rng.normal(size=300) for place in range(30)}
+    columns |= {"cause": cause, "effect": cause + rng.normal(size=300) / 2}
+    judged = tables(columns, columns)
+    assert {"cause", "effect"} <= set(likely_targets(encoded(judged)))
+    assert suggest_target(judged) in ("cause", "effect")
 
 
 def test_noise_suggests_nothing():
