@@ -79,6 +79,10 @@ def speak_plainly(api: FastAPI) -> None:
     def _unreadable(request: Request, error: Unreadable) -> JSONResponse:
         return answer(401, str(error))
 
+    @api.exception_handler(RecursionError)
+    def _too_deep(request: Request, error: RecursionError) -> JSONResponse:
+        return answer(422, "The JSON is nested too deeply. Send it with fewer lists within lists.")
+
     @api.exception_handler(ValueError)
     def _unfit(request: Request, error: ValueError) -> JSONResponse:
         return answer(422, str(error))

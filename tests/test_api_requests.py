@@ -51,6 +51,7 @@ def test_a_form_with_the_file_says_the_same_as_json(client, people):
         ({"model": "nonsense"}, "no generator", None),
         ({"model": "trees", "rows": "many"}, "valid integer", "rows"),
         ({"params": "{"}, "not JSON", "params"),
+        ({"params": "[" * 100_000}, "nested too deeply", None),
         ({"colour": "red"}, "Extra inputs", "colour"),
         ({"rows": ["1", "2"]}, "came 2 times", "rows"),
         ({"metrics": "nonsense,coverage"}, "no metric nonsense", None),
