@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -158,9 +159,9 @@ class RowText:
         self.ends = [self._end(text) for text in columns]
         self.roots = [self._graph(place) for place in range(len(columns))]
 
-    @property
+    @cached_property
     def longest(self) -> int:
-        """Tokens of the longest row."""
+        """Tokens of the longest row: asked for at every token, and dear to count."""
         return 1 + sum(len(head) + _depth(root) for head, root in zip(self.heads, self.roots, strict=True))
 
     def encode(self, table: pd.DataFrame) -> list[list[list[int]] | None]:
