@@ -90,7 +90,7 @@ def program(calls: Iterable[Call], address: str) -> str:
     lines = "\n".join(f"# {call.about}\n{call.python}" for call in calls)
     indented = "\n".join(f"    {line}" if line else "" for line in lines.splitlines())
     needed = ["import os", ""] if "os.environ" in lines else []
-    start = [*needed, "from api.client import Understudy", "", f'with Understudy("{address}") as understudy:']
+    start = [*needed, "from api.client import Understudy", "", f"with Understudy({address!r}) as understudy:"]
     return "\n".join(start) + "\n" + indented
 
 

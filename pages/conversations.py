@@ -8,6 +8,7 @@ from pages.order import Sourced, order_form
 from pages.talk import show, talk_picker
 from pages.words import count, plain
 from synth.conversations import ServerError
+from workspace.orders import Order
 
 workspace = get_workspace()
 heading("Conversations", "New support and sales dialogues that read like yours, from a file or from a description.")
@@ -24,6 +25,14 @@ def start(orders: list[Sourced]) -> None:
             st.query_params["talk"] = job.arguments["talk"]
 
 
+def price_in_words(order: Order, dollars: float) -> str:
+    """What a set will cost: nothing on this machine, unknown where the settings have no price for the model."""
+    if order.local or order.server.is_local:
+        return "nothing"
+    price = order.server.price
+    return f"${dollars:,.2f}" if price.input or price.output else "unknown"
+
+
 left, right = st.columns([2, 3], gap="large")
 with left:
     orders = order_form(workspace)
@@ -36,7 +45,7 @@ with left:
                 dollars = sum(cost.dollars for cost in costs)
                 st.metric("Requests", f"{sum(cost.requests for cost in costs):,}", width="content")
                 st.metric("Tokens, about", f"{tokens:,}", width="content")
-                st.metric("Cost, about", "nothing" if first.order.local else f"${dollars:,.2f}", width="content")
+                st.metric("Cost, about", price_in_words(first.order, dollars), width="content")
             with st.expander("The exact first prompt", icon=":material/visibility:"):
                 for message in workspace.prompt(first.order, first.source):
                     st.caption(message["role"])
