@@ -27,6 +27,7 @@ format: setup-dev
 bench: setup-dev  ## side-by-side measurements, printed and written to bench/results.md
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.generators
+	$(BIN)/python -m bench.metrics
 
 setup: .venv/app
 setup-dev: .venv/dev
