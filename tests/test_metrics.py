@@ -206,7 +206,7 @@ ANY = Schema(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(CELLS, CELLS, CELLS)
 def test_any_tables_get_a_score_or_a_reason(train, holdout, synthetic):
     sides = [
