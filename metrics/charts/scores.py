@@ -88,7 +88,7 @@ def scorecard_figure(cards: Iterable[Card], scores: Mapping[str, Score]) -> go.F
     return figure(
         traces,
         "Scorecard",
-        "Every row runs from the smallest to the largest value; ▸ and ◂ point to the good end",
+        "Every row runs from the smallest to the largest value; the arrow points to the good end",
         "Real: what holdout rows score in the place of the synthetic ones",
         height=20 + 30 * len(lines),
         annotations=said,
