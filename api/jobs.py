@@ -23,6 +23,22 @@ from workspace.workspace import Job, NotFound, Run, Workspace
 router = APIRouter(tags=["Jobs and runs"])
 posting = APIRouter(tags=["Jobs and runs"], route_class=Posting)
 POLL_S = 0.5
+EVENTS = {
+    "type": "object",
+    "description": "One event of the stream.",
+    "properties": {
+        "event": {"enum": ["progress", "end"], "description": "What it is.", "examples": ["progress"]},
+        "id": {"type": "string", "description": "Its `seq`: `after` takes it.", "examples": ["17"]},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "An `EventOut`; at the end the `JobOut`.",
+            "examples": ['{"seq": 17, "progress": 0.4, "stage": "Training"}'],
+        },
+    },
+    "required": ["event", "data"],
+}
+"""How the description of the API tells of the stream."""
 
 
 def job_of(job_id: str, caller: Reader, workspace: Here) -> Job:
@@ -91,7 +107,7 @@ def enough(job: OwnJob, workspace: Here) -> JobOut:
 @router.get(
     "/jobs/{job_id}/events",
     response_class=EventSourceResponse,
-    responses={200: {"description": "The stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"description": "The stream.", "content": {"text/event-stream": {"schema": EVENTS}}}},
 )
 async def events(
     job: SeenJob, workspace: Here, after: Annotated[int, Query(ge=0, le=2**53)] = 0
