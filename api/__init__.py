@@ -1,42 +1,17 @@
-"""The REST API, mounted at /api: what the pages do, for programs.
+"""The REST API, mounted at /api: what the pages do, for programs. `api.api` is the application."""
 
-`app.py` sets `api.state.workspace` when the server starts. Every call is there under /v1 too.
-"""
+from typing import TYPE_CHECKING, Any
 
-from fastapi_offline import FastAPIOffline
+if TYPE_CHECKING:
+    from api.application import api
 
-from api import access, batches, bugs, datasets, downloads, jobs, login, system, talks, work
-from api.described import describe
-from api.door import Cors, Door, Trace
-from api.errors import Problem, speak_plainly
+__all__ = ["api"]
 
-PROBLEMS = {status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
 
-api = FastAPIOffline(
-    title="Understudy",
-    version="1",
-    summary="Synthetic tables that stand in for real ones, with the proof beside them.",
-    responses=PROBLEMS,
-    separate_input_output_schemas=False,
-)
-speak_plainly(api)
-# The last one added is met first.
-for layer in (Door, Cors, Trace):
-    api.add_middleware(layer)
-for router in (
-    system.router,
-    datasets.router,
-    work.router,
-    batches.posting,
-    batches.router,
-    jobs.posting,
-    jobs.router,
-    downloads.router,
-    talks.router,
-    access.router,
-    login.router,
-    bugs.router,
-):
-    api.include_router(router)
-    api.include_router(router, prefix="/v1", include_in_schema=False)
-describe(api)
+def __getattr__(name: str) -> Any:
+    # Only when it is asked for: `api.client` lives here too, and needs none of the server.
+    if name == "api":
+        from api.application import api
+
+        return api
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -174,6 +174,9 @@ def test_it_is_one_file_that_needs_httpx_alone():
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     assert imported - set(sys.stdlib_module_names) == {"httpx"}
+    # Nor does it bring the server along where it lies beside it.
+    code = "import sys, api.client; sys.exit(any(name in sys.modules for name in ('fastapi', 'pandas', 'workspace')))"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_the_bar_fills_on_a_terminal_and_stays_away_from_files():

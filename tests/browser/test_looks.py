@@ -32,6 +32,7 @@ PAGES = {
     "compare-missing": "/compare#Missing values",
     "compare-rows": "/compare#Rows",
     "compare-runs": "/compare#All 2 runs",
+    "conversations": "/conversations",
     "jobs": "/jobs",
 }
 

@@ -1,0 +1,42 @@
+"""The REST API, mounted at /api: what the pages do, for programs.
+
+`app.py` sets `api.state.workspace` when the server starts. Every call is there under /v1 too.
+"""
+
+from fastapi_offline import FastAPIOffline
+
+from api import access, batches, bugs, datasets, downloads, jobs, login, system, talks, work
+from api.described import describe
+from api.door import Cors, Door, Trace
+from api.errors import Problem, speak_plainly
+
+PROBLEMS = {status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
+
+api = FastAPIOffline(
+    title="Understudy",
+    version="1",
+    summary="Synthetic tables that stand in for real ones, with the proof beside them.",
+    responses=PROBLEMS,
+    separate_input_output_schemas=False,
+)
+speak_plainly(api)
+# The last one added is met first.
+for layer in (Door, Cors, Trace):
+    api.add_middleware(layer)
+for router in (
+    system.router,
+    datasets.router,
+    work.router,
+    batches.posting,
+    batches.router,
+    jobs.posting,
+    jobs.router,
+    downloads.router,
+    talks.router,
+    access.router,
+    login.router,
+    bugs.router,
+):
+    api.include_router(router)
+    api.include_router(router, prefix="/v1", include_in_schema=False)
+describe(api)
