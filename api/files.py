@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from api.errors import Problem, answer
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
+OBJECT = {"schema": {"type": "object"}}
 
 
 class File(FileResponse):
@@ -35,7 +36,8 @@ class File(FileResponse):
 
 def file_answers(types: Iterable[str]) -> dict[int | str, dict[str, Any]]:
     """How a call that answers with a file describes its answers."""
-    content = dict.fromkeys((kind.partition(";")[0] for kind in types), BINARY)
+    plain = [kind.partition(";")[0] for kind in types]
+    content = {kind: OBJECT if kind == "application/json" else BINARY for kind in plain}
     return {
         200: {"description": "The file.", "content": content},
         206: {"description": "The part of it that was asked for.", "content": content},
