@@ -204,7 +204,9 @@ def main() -> None:
 LEGEND = """Shapes, trends: SDMetrics' column shapes and column pair trends against the training rows. Detector:
 1 - (2 AUC - 1) of LightGBM between holdout and synthetic rows, 1 when it cannot tell. TSTR: a model trained on
 synthetic, tested on holdout; beside the holdout stands the same trained on real rows. DCR share: synthetic rows nearer
-to training than to holdout rows, 0.5 for fresh rows. Copies: share of rows that are training rows, value for value."""
+to training than to holdout rows, 0.5 for fresh rows. Copies: share of rows that are training rows, value for value.
+Neural generators stopped after --limit seconds (120 unless it is named) by the clock, mostly far from the end of their
+training; +polish keeps the best of four times as many rows."""
 
 
 def sets(options: argparse.Namespace, folder: Path):
