@@ -18,6 +18,8 @@ from workspace.release import Risky
 from workspace.workspace import Run, Workspace
 
 PAIRS = [10, 20, 50, 100]
+MOST_CELLS = 200_000
+"""Cells shown at once: pandas colours no more than 262,144."""
 PASSED, FAILED = ":green-badge[:material/check:]", ":orange-badge[:material/close:]"
 RATIO = "Nearer than strangers"
 DIFFERS = "background-color: rgba(213, 94, 0, 0.22)"
@@ -177,8 +179,9 @@ def riskiest(workspace: Workspace, run: Run) -> None:
 
 
 def pairs_of(found: Risky, most: int) -> pd.DataFrame:
-    """Each synthetic row above the real row it is nearest to."""
+    """Each synthetic row above the real row it is nearest to; at most so many pairs."""
     pairs = []
+    most = min(most, max(1, MOST_CELLS // (2 * len(found.real.columns))))
     for place, ratio in enumerate(found.found["ratio"].head(most)):
         for side, rows in (("synthetic", found.synthetic), ("real", found.real)):
             told = {"Row": f"#{place + 1} {side}", RATIO: f"{ratio:.4f}" if side == "synthetic" else ""}

@@ -16,10 +16,11 @@ from metrics import METRICS, THRESHOLDS
 from metrics.selftest import CASES, Check
 from pages.frame import get_workspace
 from pages.pictures import selected_rows
+from pages.release import pairs_of
 from pages.results import REPORTS
 from synth import GENERATORS
 from workspace.catalog import Dataset, Run
-from workspace.release import CHECKS, Replacing
+from workspace.release import CHECKS, Replacing, Risky
 from workspace.workspace import Workspace
 
 MAIN = Path(__file__).parent.parent / "pages" / "main.py"
@@ -298,6 +299,13 @@ def test_the_riskiest_rows_stand_beside_real_ones_and_can_be_replaced(visit, run
     assert page.query_params["job"] == job.id
     assert (job.kind, job.arguments["parent"], job.arguments["how"]) == ("replace_rows", run.id, how)
     assert len(set(job.arguments["rows"])) == 10
+
+
+def test_of_very_wide_tables_fewer_pairs_are_shown_at_once():
+    wide = pd.DataFrame(0.0, index=range(100), columns=[f"v{n}" for n in range(2000)])
+    found = pd.DataFrame({"ratio": [0.5] * 100})
+    pairs = pairs_of(Risky(found, wide, wide, looked_at=100), most=100)
+    assert pairs.shape == (2 * 50, 2002)
 
 
 def test_a_run_says_that_risky_rows_were_left_out_of_it(visit, run):
