@@ -3,6 +3,7 @@
 `streamlit run app.py` and `uvicorn app:app` both serve `app`.
 """
 
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from pages.frame import explain_failure, get_workspace
 @asynccontextmanager
 async def lifespan(app: st.App):
     """Start the workspace's dispatcher with the server, and leave its jobs running when the server goes."""
+    # A page's script computes in a thread of this process; calls and other pages get their turn between its steps.
+    sys.setswitchinterval(0.001)
     # A mounted application's own lifespan never runs, so its workspace is handed over here.
     api.state.workspace = workspace = get_workspace()
     must_be_guarded(st.get_option("server.address") or "", workspace)
