@@ -15,6 +15,7 @@ from pages.forms import complaints
 from pages.frame import remember_job
 from pages.words import count, plain
 from workspace.release import Risky
+from workspace.runs import ELSEWHERE
 from workspace.workspace import Run, Workspace
 
 PAIRS = [10, 20, 50, 100]
@@ -173,7 +174,7 @@ def riskiest(workspace: Workspace, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(f"Drop {what}", icon=":material/content_cut:", disabled=len(rows) >= run.rows):
             remember_job(workspace.replace_rows(run.id, rows, "drop").id)
-        if st.button(f"Draw {what} again", icon=":material/casino:"):
+        if run.model != ELSEWHERE and st.button(f"Draw {what} again", icon=":material/casino:"):
             remember_job(workspace.replace_rows(run.id, rows, "draw").id)
         st.caption("Makes a table of its own and scores it; this one stays as it is. Select rows to choose some only.")
 

@@ -16,6 +16,7 @@ from pages.signin import link_token
 from pages.words import ago, count, duration, label, moment, plain
 from synth import GENERATORS
 from workspace.reports import changed_params
+from workspace.runs import ELSEWHERE
 from workspace.workspace import Dataset, Run, Workspace
 
 LEVELS = {
@@ -42,6 +43,8 @@ FORMATS = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines", "xlsx": "E
 
 def model_title(run: Run) -> str:
     """The generator's name as people write it."""
+    if run.model == ELSEWHERE:
+        return "Made elsewhere"
     return GENERATORS[run.model].title if run.model in GENERATORS else run.model
 
 
@@ -77,12 +80,17 @@ def about(workspace: Workspace, run: Run, dataset: Dataset) -> str:
     """How a run came to be, in a line."""
     learned = run.split.of - run.split.rows if run.split.kind == "share" else run.split.of
     changed = ", ".join(f"{label(name)} {value}" for name, value in changed_params(run).items())
+    judged = (
+        f"judged against {count(run.split.rows, 'row')} it never saw" if run.split.rows else "no rows were locked away"
+    )
+    if run.model == ELSEWHERE:
+        return plain(f"Made elsewhere · {count(run.rows, 'row')} · {judged}")
     parts = [
         f"{model_title(run)}{f' ({changed})' if changed else ''} learned {count(learned, 'row')} of {dataset.name}"
         + (f" in {duration(run.fit_seconds)}" if run.fit_seconds is not None else ""),
         f"wrote {count(run.rows, 'row')}"
         + (f" in {duration(run.sample_seconds)}" if run.sample_seconds is not None else ""),
-        f"judged against {count(run.split.rows, 'row')} it never saw" if run.split.rows else "no rows were locked away",
+        judged,
     ]
     if replaced := workspace.replaced(run.id):
         how = "left out" if replaced.how == "drop" else "drawn again"
@@ -106,7 +114,8 @@ def downloads(run: Run) -> None:
 
 def actions(workspace: Workspace, run: Run) -> None:
     """Write more rows from the same model, judge again, delete."""
-    match st.menu_button("More", ["Write more rows", "Judge again", "Delete"], icon=":material/more_horiz:"):
+    able = [] if run.model == ELSEWHERE else ["Write more rows"]
+    match st.menu_button("More", [*able, "Judge again", "Delete"], icon=":material/more_horiz:"):
         case "Write more rows":
             _more_rows(workspace, run)
         case "Judge again":

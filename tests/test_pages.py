@@ -12,7 +12,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from metrics import METRICS, THRESHOLDS
+from metrics import METRICS, THRESHOLDS, Score
 from metrics.selftest import CASES, Check
 from pages.frame import get_workspace
 from pages.pictures import selected_rows
@@ -253,6 +253,16 @@ def test_every_view_of_a_comparison_can_be_drawn(visit, run, tab):
     assert len(page.get("plotly_chart")) == CHARTS[tab]
 
 
+def test_a_measure_that_failed_is_told_beside_the_scores_of_the_others(visit, workspace, run):
+    failed = {"detector": Score(value=None, note="It failed. An unexpected problem (ZeroDivisionError in detector).")}
+    get_workspace().keep_scores(run, failed, note="Not measured, because it failed: Detector.")
+    page = visit("compare")
+    assert not page.exception
+    assert [warning.value for warning in page.warning] == ["Not measured, because it failed: Detector\\."]
+    told = pd.concat([table.value for table in page.table]).set_index("Measure")
+    assert "It failed" in told.loc["**Detector**", "How it fares"]
+
+
 def release(visit, run):
     page = visit("compare")
     page.session_state["compare_view"] = "Before release"
@@ -409,6 +419,20 @@ def test_a_tiny_table_can_be_compared(visit, workspace, tmp_path):
         page.run()
         assert not page.exception
         assert not page.error
+
+
+def test_a_table_made_elsewhere_is_compared_and_nothing_offers_to_draw_from_it(visit, workspace, dataset):
+    run = workspace.add_run(dataset.id, PENGUINS, "theirs.csv")
+    assert workspace.wait(workspace.evaluate(run.id, QUICK).id).state == "done"
+    for tab in ("Scores", "Before release"):
+        page = visit("compare", run=run.id)
+        page.session_state["compare_view"] = tab
+        page.run()
+        assert not page.exception
+        assert any("Made elsewhere · 344 rows" in caption.value for caption in page.caption)
+        assert not any("again" in button.label for button in page.button)
+    with pytest.raises(ValueError, match="made elsewhere"):
+        workspace.replace_rows(run.id, [0], "draw")
 
 
 def many_curves():

@@ -17,7 +17,7 @@ from metrics.selftest import self_test as tested
 from synth import Generator, Schema
 from workspace import tables
 from workspace.catalog import Job
-from workspace.runs import Runs
+from workspace.runs import ELSEWHERE, Runs
 from workspace.stages import Stages
 from workspace.store import LOCAL
 from workspace.training import Judging, judge, judge_again, link_or_copy, new_run
@@ -84,6 +84,8 @@ class Releases(Runs):
             raise ValueError(f"Choose rows from 0 to {run.rows - 1:,}.")
         if how == "drop" and len(chosen) == run.rows:
             raise ValueError("No row would be left. Draw others instead.")
+        if how == "draw" and run.model == ELSEWHERE:
+            raise ValueError("This table was made elsewhere: there is no model to draw from. Drop the rows instead.")
         seed = run.seed + 1 if seed is None else seed
         asked = Replacing(parent=run.id, rows=chosen, how=how, seed=seed, metrics=metrics)
         return self.queue.submit("replace_rows", asked.model_dump(), dataset_id=run.dataset_id, owner=owner)
