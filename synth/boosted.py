@@ -40,7 +40,11 @@ class Halves(NamedTuple):
 
 
 class Boosted(NamedTuple):
-    """Draws normal scores: the mean of what the models expect, plus an error from a leaf."""
+    """Draws normal scores: what one of the models expects, plus an error from a leaf.
+
+    One of them, by chance, since the errors are those of one model on rows it has not seen; around the mean of both
+    they are too large, and every training row would have had its say in it.
+    """
 
     models: list[Any]
     errors: Leaves
@@ -61,7 +65,10 @@ class Boosted(NamedTuple):
         return [model.model_to_string() for model in self.models]
 
     def draw(self, predictors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        expected = self._expected(predictors)
+        is_first, expected = rng.random(len(predictors)) < 0.5, np.empty(len(predictors))
+        for model, rows in zip(self.models, (is_first, ~is_first), strict=True):
+            if rows.any():
+                expected[rows] = model.predict(predictors[rows], num_threads=1)
         leaf = self.errors.cart.find(_beside(predictors, expected))
         start, last = self.errors.starts[leaf], self.errors.starts[leaf + 1] - 1
         place = start + self.errors.spread(leaf, rng) * (last - start)
