@@ -24,9 +24,12 @@ NO_BROWSER = (
 expect.set_options(timeout=60_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium. Without one the tests are skipped on a desk and fail where `CI` is set."""
+    """Chromium. Without one the tests are skipped on a desk and fail where `CI` is set.
+
+    While it is there an event loop runs, beside which tests of other modules could run none of theirs.
+    """
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_BROWSER)
