@@ -5,7 +5,7 @@
 
 from fastapi_offline import FastAPIOffline
 
-from api import access, batches, bugs, datasets, downloads, jobs, login, system, talks, work
+from api import access, batches, bugs, datasets, downloads, jobs, login, releases, system, talks, work
 from api.described import describe
 from api.door import Cors, Door, Trace
 from api.errors import Problem, speak_plainly
@@ -32,6 +32,8 @@ for router in (
     jobs.posting,
     jobs.router,
     downloads.router,
+    releases.posting,
+    releases.router,
     talks.router,
     access.router,
     login.router,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, Query, UploadFile
 from pydantic import BaseModel, Field
 
 from api.access import Here, Reader, Writer, seen_by
@@ -17,6 +17,7 @@ from synth import Schema
 from synth.schema import ColumnProfile
 from workspace.catalog import new_id
 from workspace.preflight import Finding
+from workspace.samples import Sample
 from workspace.tables import ReadError, ReadOptions
 from workspace.workspace import Dataset
 
@@ -73,6 +74,22 @@ def upload(
 
 
 router.post("/upload", status_code=201, summary="Upload tables (the same as POST /datasets)")(upload)
+
+
+@router.get("/samples")
+def samples(caller: Reader, workspace: Here) -> list[Sample]:
+    """The tables that come with the app, to try it with."""
+    return workspace.samples()
+
+
+@router.post("/samples/{name}", status_code=201)
+def add_sample(
+    name: Annotated[str, Path(description="Name of a table that comes with the app.", examples=["adult"])],
+    caller: Writer,
+    workspace: Here,
+) -> DatasetOut:
+    """Bring in a table that comes with the app, as if it were uploaded."""
+    return DatasetOut.of(workspace.add_sample(name, owner=caller.owner))
 
 
 @router.get("/datasets")

@@ -92,9 +92,15 @@ def test_the_parameters_of_every_generator_are_described(server):
 @pytest.mark.parametrize("method, path", CALLS)
 def test_no_call_works_without_its_permission(server, method, path):
     url = server[0] + path.format_map(
-        {"format": "csv", **dict.fromkeys(("batch_id", "talk_id", "key_id"), "x"), **server[1], "session": "monday"}
+        {
+            "format": "csv",
+            **dict.fromkeys(("batch_id", "talk_id", "key_id"), "x"),
+            **server[1],
+            "session": "monday",
+            "name": "penguins",
+        }
     )
-    asked = {"json": {}} if method in ("post", "patch") else {}
+    asked = {"json": {"post": {}, "patch": {}, "put": []}[method]} if method in ("post", "patch", "put") else {}
     with httpx.Client() as client:
         if path in OPEN:
             assert client.request(method, url).status_code < 300
