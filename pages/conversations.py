@@ -30,7 +30,9 @@ def price_in_words(order: Order, dollars: float) -> str:
     if order.local or order.server.is_local:
         return "nothing"
     price = order.server.price
-    return f"${dollars:,.2f}" if price.input or price.output else "unknown"
+    if not (price.input or price.output):
+        return "unknown"
+    return f"${dollars:,.2f}" if dollars >= 0.01 else "under 1 cent"
 
 
 left, right = st.columns([2, 3], gap="large")
