@@ -42,9 +42,14 @@ def takes_turns(brief: Brief) -> bool:
     return len(brief.roles) == 2
 
 
+def said_by(role: str) -> str:
+    """The key of what a role says. Under the role alone, small models write a name."""
+    return f"{role} says"
+
+
 def answer_example(brief: Brief) -> dict:
     if takes_turns(brief):
-        return {"exchanges": [dict.fromkeys(brief.roles, "...")]}
+        return {"exchanges": [{said_by(role): "..." for role in brief.roles}]}
     return {"turns": [{"role": role, "text": "..."} for role in brief.roles]}
 
 
@@ -55,7 +60,8 @@ def answer_schema(brief: Brief, turns: int) -> dict:
     """
     text = {"type": "string"}
     if takes_turns(brief):
-        item = {"type": "object", "properties": dict.fromkeys(brief.roles, text), "required": list(brief.roles)}
+        keys = [said_by(role) for role in brief.roles]
+        item = {"type": "object", "properties": dict.fromkeys(keys, text), "required": keys}
         name, count = "exchanges", (turns + 1) // 2
     else:
         role = {"type": "string", "enum": list(brief.roles)}
@@ -82,8 +88,8 @@ def read_answer(text: str, brief: Brief, plan: Plan) -> Dialogue:
     """
     answer = _loads(text)
     if takes_turns(brief) and isinstance(answer.get("exchanges"), list):
-        exchanges = [[(role, item.get(role)) for role in brief.roles] for item in answer["exchanges"] if _whole(item)]
-        pairs = [turn for exchange in exchanges for turn in exchange]
+        exchanges = [item for item in answer["exchanges"] if _whole(item)]
+        pairs = [(role, item.get(said_by(role), item.get(role))) for item in exchanges for role in brief.roles]
     elif isinstance(answer.get("turns"), list):
         pairs = [(item.get("role"), item.get("text")) for item in answer["turns"] if isinstance(item, dict)]
     else:
