@@ -90,9 +90,10 @@ def test_a_file_goes_from_the_uploader_to_a_set_that_is_changed_by_hand(page, wo
         named(page.button, "Write 3 dialogues").click().run()
         finished(page, workspace)
         talk = workspace.talks()[0]
-        first, second, third = (line.dialogue for line in workspace.written(talk.id))
+        lines = workspace.written(talk.id)  # as they arrived, which may be in any order
+        first, second, third = (line.dialogue for line in sorted(lines, key=lambda line: line.index))
         said = [message.children[1].value for message in page.chat_message]
-        assert said[:4] == [turn.text for turn in first.turns]
+        assert said[:4] == [turn.text for turn in lines[0].dialogue.turns]
         assert sorted(dialogue.labels["intent"] for dialogue in (first, second, third)).count("delivery") == 2
 
         page.session_state[f"edit_{talk.id}_0"] = {
