@@ -163,6 +163,9 @@ class Client:
                 raise ServerError(_in_words(error, self.server)) from error
 
 
+SAID = {"minLength": 8, "maxLength": 400}
+
+
 def response_format(form: Format, schema: dict[str, Any]) -> dict[str, Any]:
     if form == "json_schema":
         wrapped = {"name": "dialogue", "strict": True, "schema": schema}
@@ -177,11 +180,14 @@ def response_format(form: Format, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _told(schema: Any) -> Any:
-    """The schema with a least length for texts, which OpenAI's strict schemas know nothing of."""
+    """The schema with bounds for what is said at once, which OpenAI's strict schemas know nothing of.
+
+    A small model may say nothing, or go on until its memory is full.
+    """
     if isinstance(schema, list):
         return [_told(part) for part in schema]
     if isinstance(schema, dict):
-        return {"minLength": 8, **schema} if schema == {"type": "string"} else {k: _told(v) for k, v in schema.items()}
+        return schema | SAID if schema == {"type": "string"} else {k: _told(v) for k, v in schema.items()}
     return schema
 
 
