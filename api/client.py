@@ -63,7 +63,7 @@ class Answer:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
-        return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})  # type: ignore[arg-type]
+        return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
 
 
 @dataclass(frozen=True)

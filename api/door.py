@@ -111,7 +111,7 @@ class Cors:
             app = CORSMiddleware(
                 app,
                 allow_origins=origins,
-                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
                 allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", REQUEST_ID],
                 expose_headers=[REQUEST_ID, "Retry-After", "ETag", "Content-Disposition"],
             )

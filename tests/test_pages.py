@@ -435,6 +435,8 @@ def test_a_table_made_elsewhere_is_compared_and_nothing_offers_to_draw_from_it(v
         assert not any("again" in button.label for button in page.button)
     with pytest.raises(ValueError, match="made elsewhere"):
         workspace.replace_rows(run.id, [0], "draw")
+    dropped = workspace.wait(workspace.replace_rows(run.id, [0, 1], "drop", metrics=[]).id)
+    assert dropped.state == "done" and workspace.run(dropped.run_id).rows == 342, dropped.error
 
 
 def many_curves():

@@ -130,7 +130,8 @@ def replace_rows(work: Work) -> None:
         fit_seconds=parent.fit_seconds,
     )
     stages = Stages(work, run, ("draw", "judge"))
-    shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=link_or_copy)
+    if parent.model != ELSEWHERE:
+        shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=link_or_copy)
     with stages.stage("draw", typical=False):
         table = workspace.synthetic_table(parent.id)
         parts = [table.drop(index=asked.rows)]
