@@ -97,6 +97,8 @@ def test_more_rows_are_written_and_everything_can_be_deleted(page: Page, address
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("wrote 275 rows")).to_be_visible()
     page.get_by_role("link", name="Data", exact=True).click()
+    # The page before has a menu of the same name, and stays until this one has answered.
+    expect(page.get_by_role("heading", name="Data", exact=True, level=1)).to_be_visible()
     page.get_by_role("button", name="More").click()
     page.get_by_text("Delete", exact=True).click()
     expect(page.get_by_text("344 rows, its holdout, and 1 synthetic table made from it")).to_be_visible()
