@@ -29,13 +29,15 @@ def verdict(card: Card, score: Score) -> Verdict:
     if score.value is None:
         return Verdict(level="unknown", text=score.note or "Not measured.")
     if score.reference is None:
-        return Verdict(level="unknown", text=score.note or "There is nothing real to judge this against.")
+        alone = f"{number(score.value)}; there is nothing real to judge this against."
+        return Verdict(level="unknown", text=score.note or alone)
     compared, loss = compared_value(score), worse_by(card, score)
     against = f"{number(compared)} against {number(score.reference)}"
     if abs(loss) <= max(chance(score), card.matters):
         return Verdict(level="as_good", text=f"As good as {yardstick(card)}: {against}.")
     level: Level = "worse" if loss > 0 else "better"
-    return Verdict(level=level, text=f"{level.capitalize()} than {yardstick(card)} by {number(abs(loss))}: {against}.")
+    said = "Off" if card.good == "reference" else f"{level.capitalize()} than"
+    return Verdict(level=level, text=f"{said} {yardstick(card)} by {number(abs(loss))}: {against}.")
 
 
 def compared_value(score: Score) -> float:
@@ -70,7 +72,9 @@ def reach(interval: tuple[float, float] | None, value: float, *, up: bool) -> fl
 
 def yardstick(card: Card) -> str:
     """What the reference of a metric was measured on, in words."""
-    return "a model trained on real data" if card.family == "utility" else "fresh real rows"
+    return {"utility": "a model trained on real data", "dialogue": "real dialogues held back"}.get(
+        card.family, "fresh real rows"
+    )
 
 
 def number(value: float) -> str:

@@ -373,7 +373,7 @@ def test_an_answer_cut_off_is_closed_where_its_last_whole_item_ends():
 
 def test_exchanges_in_which_somebody_says_nothing_are_left_out_and_lines_may_break_inside_a_text():
     brief = Brief(dialogues=1, turns={6: 1})
-    text = '{"exchanges": [{"customer says": "a\nb", "agent says": "c"}, {"customer": "d", "agent": " "}, {"customer": "e", "agent": "f"}]}'
+    text = '{"exchanges": [{"customer says": "a\nb", "agent says": "c"}, {"customer": "d", "agent": " "}, {"customer": "...}, {", "agent": "x"}, {"customer": "e", "agent": "f"}]}'
     assert [turn.text for turn in read_answer(text, brief, plan(brief)[0]).turns] == ["a\nb", "c", "e", "f"]
 
 

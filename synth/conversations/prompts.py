@@ -76,6 +76,10 @@ def answer_schema(brief: Brief, turns: int) -> dict:
     }
 
 
+NOTHING = re.compile(r"\s*|[\W_]*[{}\[\]][\W_]*")
+"""White space, or brackets and dots alone: what small models write when they lose the thread of the JSON."""
+
+
 class Unusable(ValueError):
     """The model's answer is no dialogue; the message says what is wrong with it."""
 
@@ -83,7 +87,7 @@ class Unusable(ValueError):
 def read_answer(text: str, brief: Brief, plan: Plan) -> Dialogue:
     """The dialogue in a model's answer, also when the JSON stands in prose or a code fence, or is cut off.
 
-    An exchange in which somebody says nothing is left out. Raises Unusable when there are fewer than two turns, an
+    An exchange in which somebody says nothing, or nothing but brackets, is left out. Raises Unusable when there are fewer than two turns, an
     unknown role or an empty text.
     """
     answer = _loads(text)
@@ -107,7 +111,9 @@ def read_answer(text: str, brief: Brief, plan: Plan) -> Dialogue:
 
 
 def _whole(exchange: object) -> bool:
-    return isinstance(exchange, dict) and all(said.strip() for said in exchange.values() if isinstance(said, str))
+    return isinstance(exchange, dict) and not any(
+        NOTHING.fullmatch(said) for said in exchange.values() if isinstance(said, str)
+    )
 
 
 def _loads(text: str) -> dict:
