@@ -123,10 +123,24 @@ class Amounts:
         return np.where(np.isnan(amounts), -1, nearest).astype(np.int32)
 
     def between(self, codes: np.ndarray, beside: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Common values as they are, others at random between themselves and the middle to their neighbour."""
-        values, others = self.values[codes], self.values[beside]
+        """Common values as they are, others at random from their own to half-way to their neighbour's.
+
+        Half-way in rows that lie between them, so that nothing is drawn from a gap in which there are none. Common
+        values take no room: what lies on either side of one does not become it.
+        """
+        room = np.where(self.common, 0.0, np.diff(self.ends, prepend=0.0))
+        ends = np.cumsum(room)
+        middle = ends - room / 2
+        place = middle[codes] + (middle[beside] - middle[codes]) * rng.random(len(codes)) / 2
+        found = np.minimum(np.searchsorted(ends, place), len(ends) - 1)
+        off = (place - middle[found]) / np.maximum(room[found], 1e-300)
         as_it_is = self.common[codes] | self.common[beside]
-        return np.where(as_it_is, values, values + (others - values) * rng.random(len(codes)) / 2)
+        return np.where(as_it_is, self.values[codes], self._moved(found, np.clip(off, -0.5, 0.5)))
+
+    def _moved(self, codes: np.ndarray, off: np.ndarray) -> np.ndarray:
+        """Values moved by part of the way to the next one (`off` above 0) or to the one before."""
+        beside = np.clip(codes + np.where(off > 0, 1, -1), 0, len(self.values) - 1)
+        return self.values[codes] + (self.values[beside] - self.values[codes]) * np.abs(off)
 
     def scores(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Normal scores: where a row's value lies among all, equal ones at random, on the scale of a normal curve."""
@@ -140,9 +154,7 @@ class Amounts:
         codes = np.minimum(np.searchsorted(self.ends, place), len(self.ends) - 1)
         begin = np.append(0, self.ends[:-1])[codes]
         off = np.clip((place - begin) / (self.ends[codes] - begin), 0, 1) - 0.5
-        beside = np.clip(codes + np.where(off > 0, 1, -1), 0, len(self.values) - 1)
-        values = self.values[codes]
-        return np.where(self.common[codes], values, values + (self.values[beside] - values) * np.abs(off))
+        return np.where(self.common[codes], self.values[codes], self._moved(codes, off))
 
     def amounts(self, codes: np.ndarray) -> np.ndarray:
         return np.append(self.values, np.nan)[codes]

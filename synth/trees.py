@@ -21,6 +21,13 @@ MOST_CLASSES = 64
 MOST_PREDICTORS = 30
 MOST_ROWS = 100_000
 """Trees are grown on so many rows, and filled with all."""
+SMALL_LEAF, LARGE_LEAF, ROWS_EACH = 25, 40, 400
+"""Rows in a leaf when nobody says how many: one for every 400 of the table, 25 to 40.
+
+Measured over three seeds. With 20 everywhere, a row's neighbours tell more of the rows learned than of others (attribute
+inference 0.12 on diamonds, 0.05 with 40) and rows stand nearer to training rows (DCR share 0.527 on adult, 0.519 with
+40), and a detector finds no more; in tables of a few thousand rows 40 blur what it then sees (telco_churn 0.95 to 0.93).
+"""
 FINE, ENOUGH = 100, 500
 """A column of so many different numbers, in so many rows, may be drawn as a boosted prediction plus an error."""
 SMOOTHING = 10
@@ -55,9 +62,10 @@ class Trees(Generator):
     summary = "Decision trees, one column after another. Best quality on a CPU, in seconds: start here."
 
     class Params(Params):
-        min_leaf: int = knob(
-            20,
-            "Training rows that share a leaf, at least. More of them protect people better and blur the table.",
+        min_leaf: int | None = knob(
+            None,
+            f"Training rows that share a leaf, at least. More of them protect people better and blur the table. "
+            f"Automatic: {SMALL_LEAF} in small tables, {LARGE_LEAF} from {LARGE_LEAF * ROWS_EACH:,} rows on.",
             ge=5,
             le=1000,
             tune=(10, 100),
@@ -80,6 +88,7 @@ class Trees(Generator):
     def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
         report(0.0, "Reading the columns")
         self.columns = schema
+        self.min_leaf = self.params.min_leaf or min(max(len(table) // ROWS_EACH, SMALL_LEAF), LARGE_LEAF)
         self.codecs, codes = [], []
         for column in schema:
             if column.kind in ("category", "boolean"):
@@ -219,7 +228,7 @@ class Trees(Generator):
         if self._is_ordered(variable) and predictors:
             drawn_from = self._boosted(variable, matrix, codes[variable][rows])
         if drawn_from is None:
-            cart = Cart.grow(matrix, outcome, classes=classes, min_leaf=self.params.min_leaf, seed=self.seed)
+            cart = Cart.grow(matrix, outcome, classes=classes, min_leaf=self.min_leaf, seed=self.seed)
             there = np.flatnonzero(codes[variable] >= 0)
             drawn_from = Leaves.fill(cart, _matrix(predictors, scales, codes, there), codes[variable][there])
         return Stage(variable, predictors, scales, drawn_from)
@@ -232,7 +241,7 @@ class Trees(Generator):
         scores = codec.scores(coded, np.random.default_rng([self.seed, 2, variable]))
         fine = sum(codec.ordered and len(codec) >= FINE for codec in self.codecs)
         halves = Halves.fit(matrix, scores, min(ROUNDS, max(ROUNDS * 20 // fine, 10)), self.seed)
-        settings = {"min_leaf": self.params.min_leaf, "seed": self.seed}
+        settings = {"min_leaf": self.min_leaf, "seed": self.seed}
         if not fits_better(halves, matrix, scores, codec.ends, **settings):
             return None
         return Boosted.of(halves, matrix, scores, **settings)

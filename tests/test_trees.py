@@ -47,6 +47,14 @@ def test_no_leaf_holds_fewer_rows_than_the_minimum(min_leaf, refine):
     assert max(len(each.starts) - 1 for each in leaves) > 5
 
 
+@pytest.mark.parametrize(("rows", "least"), [(4_000, 25), (12_000, 30), (20_000, 40)])
+def test_larger_tables_have_larger_leaves_unless_told_otherwise(rows, least):
+    x = random().normal(size=rows)
+    model = fitted(params={"refine": False}, x=("number", x), y=("number", x + random(1).normal(0, 0.1, rows)))
+    assert model.min_leaf == least
+    assert np.diff(model.stages[-1].drawn_from.starts).min() >= least
+
+
 def test_levels_of_fewer_than_five_rows_become_one():
     # "four" and "one" have five rows together, and none of them comes out by its name.
     names = ["many"] * 990 + ["five"] * 5 + ["four"] * 4 + ["one"]

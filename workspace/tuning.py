@@ -91,7 +91,7 @@ def knobs(kind: type[Generator]) -> dict[str, Knob]:
         name: Knob(
             name=name,
             choices=about["tune"],
-            integer=about.get("type") == "integer",
+            integer="integer" in [about.get("type"), *(kind.get("type") for kind in about.get("anyOf", []))],
             log=bool(about.get("log")),
         )
         for name, about in properties.items()
