@@ -78,7 +78,9 @@ def yardstick(card: Card) -> str:
 
 
 def number(value: float) -> str:
-    """A score as people read it: three decimals, more where three would say 0 (0.00004, not 4e-05)."""
+    """A score as people read it: three decimals, more where three would say 0 (0.00004, not 4e-05); counts whole."""
+    if abs(value) > 1 and value == round(value):
+        return f"{value:,.0f}"
     if abs(value) >= 0.0005 or value == 0:
         return f"{value:.3f}"
     return f"{value:.{-floor(log10(abs(value)))}f}"

@@ -76,11 +76,6 @@ def test_better_and_worse_mirror_each_other(good, value, reference, half):
     assert other.level == mirrored[one.level]
 
 
-@pytest.mark.parametrize("value, text", [(0.1234, "0.123"), (0.00012, "0.0001"), (0, "0.000"), (-0.2, "-0.200")])
-def test_numbers_show_three_digits_or_the_first(value, text):
-    assert number(value) == text
-
-
 def all_as_good() -> dict[str, Score]:
     return {name: score(0.5, 0.5) for names in FIGURES.values() for name in names}
 
@@ -179,7 +174,17 @@ def test_three_measures_under_their_plain_names():
 
 @pytest.mark.parametrize(
     "value, words",
-    [(0.98765, "0.988"), (0, "0.000"), (0.0005, "0.001"), (0.0004, "0.0004"), (-0.000038, "-0.00004")],
+    [
+        (0.98765, "0.988"),
+        (1, "1.000"),
+        (0, "0.000"),
+        (-0.2, "-0.200"),
+        (0.0005, "0.001"),
+        (0.0004, "0.0004"),
+        (-0.000038, "-0.00004"),
+        (1.5, "1.500"),
+        (1052, "1,052"),
+    ],
 )
-def test_a_number_has_three_decimals_or_as_many_as_it_takes_not_to_say_0(value, words):
+def test_a_number_has_three_decimals_or_as_many_as_it_takes_not_to_say_0_and_a_count_none(value, words):
     assert number(value) == words
