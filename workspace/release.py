@@ -20,7 +20,7 @@ from workspace.catalog import Job
 from workspace.runs import ELSEWHERE, Runs
 from workspace.stages import Stages
 from workspace.store import LOCAL
-from workspace.training import Judging, judge, judge_again, link_or_copy, new_run
+from workspace.training import Judging, child_of, judge, judge_again, link_or_copy
 
 if TYPE_CHECKING:
     from workspace.stages import Work
@@ -114,20 +114,13 @@ def replace_rows(work: Work) -> None:
         return
     workspace = work.workspace
     parent = workspace.run(asked.parent)
-    run = new_run(
+    run = child_of(
+        parent,
         work,
-        dataset_id=parent.dataset_id,
-        model=parent.model,
-        params=parent.params,
         seed=asked.seed,
         rows=parent.rows - (len(asked.rows) if asked.how == "drop" else 0),
-        schema=parent.schema,
-        split=parent.split,
         conditions=parent.conditions,
-        options=parent.options,
         rules=parent.rules,
-        parent_id=parent.id,
-        fit_seconds=parent.fit_seconds,
     )
     stages = Stages(work, run, ("draw", "judge"))
     if parent.model != ELSEWHERE:

@@ -92,20 +92,7 @@ def sample(work: Work) -> None:
         judge_again(work, asked)
         return
     parent = work.workspace.run(asked.parent or work.workspace.job(asked.parent_job).run_id)
-    run = new_run(
-        work,
-        dataset_id=parent.dataset_id,
-        model=parent.model,
-        params=parent.params,
-        seed=asked.seed,
-        rows=asked.rows,
-        schema=parent.schema,
-        split=parent.split,
-        conditions=asked.conditions,
-        options=asked.options,
-        parent_id=parent.id,
-        fit_seconds=parent.fit_seconds,
-    )
+    run = child_of(parent, work, seed=asked.seed, rows=asked.rows, conditions=asked.conditions)
     stages = Stages(work, run, ("draw", "judge"))
     # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
     shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=link_or_copy)
@@ -126,6 +113,14 @@ def evaluate(work: Work) -> None:
 def new_run(work: Work, **about: Any) -> Run:
     """A run in the making."""
     return Run(id=new_id(), job_id=work.job.id, owner=work.job.owner, **about)
+
+
+INHERITED = ("dataset_id", "model", "params", "schema", "split", "options", "fit_seconds")
+
+
+def child_of(parent: Run, work: Work, **about: Any) -> Run:
+    """A run in the making whose rows come from another one's model."""
+    return new_run(work, parent_id=parent.id, **{name: getattr(parent, name) for name in INHERITED}, **about)
 
 
 def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
