@@ -85,7 +85,7 @@ def test_more_rows_are_written_and_everything_can_be_deleted(page: Page, address
     page.get_by_role("button", name="See the result").click(timeout=300_000)
 
     page.get_by_role("button", name="More").click()
-    page.get_by_text("Write more rows").click()
+    page.get_by_text("Write more rows", exact=True).click()
     page.get_by_label("Rows to write", exact=True).fill("30")
     page.get_by_label("Rows to write", exact=True).press("Enter")
     page.get_by_role("button", name="Write them").click()
