@@ -258,6 +258,8 @@ def test_runs_are_compared_and_the_best_joined():
     figure = charts.runs_figure(views.runs_view([run, run | {"id": "2", "fidelity": 0.8, "seconds": None}]))
     front = next(trace for trace in figure.data if trace.name == "Best trade-offs")
     assert list(front.x) == [0.9]
+    close = charts.runs_figure(views.runs_view([run, run | {"id": "2", "fidelity": 0.901}]))
+    assert len(set(close.data[-1].textposition)) == 2, "labels of runs that score alike lie on top of each other"
     empty = charts.runs_figure(views.runs_view([run | {"privacy": None}]))
     assert "No run" in empty.layout.annotations[0].text
     across = charts.runs_columns_figure({"first": scores()["column_shapes"]})

@@ -61,6 +61,8 @@ def runs_figure(view: dict[str, Any]) -> go.Figure:
             "hovertemplate": "What fresh real rows score<extra></extra>",
         },
     ]
+    low = min(0.9, *(min(run["fidelity"], run["privacy"]) for run in runs)) - 0.03
+    sides = _label_sides(runs, 1.05 - low)
     dearest = max((run["seconds"] for run in runs if run["seconds"]), default=0) or 1
     for n, model in enumerate(models):
         own = [run for run in runs if run["model"] == model]
@@ -73,7 +75,7 @@ def runs_figure(view: dict[str, Any]) -> go.Figure:
                 "x": [run["fidelity"] for run in own],
                 "y": [run["privacy"] for run in own],
                 "text": [plain(run["name"], 18) for run in own],
-                "textposition": "top center",
+                "textposition": [sides[run["id"]] for run in own],
                 "textfont": {"size": 11},
                 "customdata": [[run["id"], _cost(run["seconds"]), _utility(run["utility"])] for run in own],
                 "marker": {
@@ -84,7 +86,6 @@ def runs_figure(view: dict[str, Any]) -> go.Figure:
                 "hovertemplate": "fidelity %{x:.3f}, privacy %{y:.3f}%{customdata[2]}<br>%{customdata[1]}",
             }
         )
-    low = min(0.9, *(min(run["fidelity"], run["privacy"]) for run in runs)) - 0.03
     return figure(
         traces,
         "Fidelity against privacy",
@@ -94,6 +95,36 @@ def runs_figure(view: dict[str, Any]) -> go.Figure:
         xaxis={"title": {"text": "Fidelity"}, "range": [low, 1.04]},
         yaxis={"title": {"text": "Privacy"}, "range": [low, 1.06]},
     )
+
+
+def _label_sides(runs: list[dict[str, Any]], span: float) -> dict[str, str]:
+    """For each run the side of its marker on which its label meets none set before; axes are `span` long."""
+    sides: dict[str, str] = {}
+    taken: list[tuple[float, float]] = []
+    for run in runs:
+        middles = {
+            side: (run["fidelity"] + right * span, run["privacy"] + up * span)
+            for side, (right, up) in LABEL_SIDES.items()
+        }
+        free = [
+            side
+            for side, (x, y) in middles.items()
+            if all(abs(x - a) > LABEL[0] * span or abs(y - b) > LABEL[1] * span for a, b in taken)
+        ]
+        sides[run["id"]] = free[0] if free else next(iter(LABEL_SIDES))
+        taken.append(middles[sides[run["id"]]])
+    return sides
+
+
+LABEL_SIDES = {
+    "top center": (0, 0.06),
+    "bottom center": (0, -0.06),
+    "middle right": (0.08, 0),
+    "middle left": (-0.08, 0),
+}
+"""Where a label's middle lies beside its marker, in parts of the axes."""
+LABEL = (0.13, 0.05)
+"""How wide and high a label is, in parts of the axes."""
 
 
 def _size(seconds: float | None, dearest: float) -> float:
