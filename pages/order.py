@@ -232,7 +232,7 @@ def _shares(title: str, start: dict[str, float]) -> dict[str, float]:
 
 def _where(workspace: Workspace, *, sends_text: bool, several: bool) -> dict[str, Any] | None:
     """By which model, at what price: the rest of an order; None while there is no model."""
-    where = st.segmented_control("Written by", (ELSEWHERE, LOCAL), default=ELSEWHERE, required=True)
+    where = st.radio("Written by", (ELSEWHERE, LOCAL), horizontal=True)
     if where == LOCAL:
         st.caption(
             "SmolLM2 with 135 million parameters: it shows how this works, without a network or a key. Its dialogues "
