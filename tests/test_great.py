@@ -199,7 +199,7 @@ def test_rows_too_long_for_the_weights_are_an_error(tmp_path):
 
 @pytest.mark.slow
 def test_dependences_are_learned():
-    model = GReaT(GReaT.Params(steps=450, layers=2, width=64), seed=1).fit(people(), SCHEMA)
+    model = GReaT(GReaT.Params(steps=900, layers=2, width=64), seed=1).fit(people(), SCHEMA)
     rows = model.sample(300)
     assert ((rows["price"] > 50) == (rows["job"] == "pilot")).mean() > 0.95
     assert rows["job"].value_counts(normalize=True).between(0.35, 0.65).all()
