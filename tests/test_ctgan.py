@@ -221,10 +221,9 @@ def test_300_000_distinct_levels_train():
 @pytest.mark.slow
 def test_what_depends_on_what_is_learned():
     table, schema = small_world(5_000)
-    synthetic = CTGAN(CTGAN.Params(epochs=100, patience=0), seed=0).fit(table, schema).sample(5_000)
+    synthetic = CTGAN(CTGAN.Params(epochs=300, patience=0), seed=0).fit(table, schema).sample(5_000)
     women, men = synthetic[synthetic["sex"] == "f"], synthetic[synthetic["sex"] == "m"]
     assert len(women) / 5_000 == pytest.approx(0.6, abs=0.08)
-    # 25 cm lie between the two; an adversarial network misses by some of them, more or less by the threads it has.
-    assert women["height"].median() == pytest.approx(160, abs=6) and men["height"].median() == pytest.approx(185, abs=6)
-    assert women["height"].isna().mean() < 0.05 < men["height"].isna().mean()
+    assert women["height"].median() == pytest.approx(160, abs=3) and men["height"].median() == pytest.approx(185, abs=3)
+    assert women["height"].isna().mean() < 0.1 < men["height"].isna().mean()
     assert synthetic["smokes"].mean() == pytest.approx(0.25, abs=0.08)
