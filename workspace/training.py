@@ -92,7 +92,7 @@ def sample(work: Work) -> None:
         judge_again(work, asked)
         return
     parent = work.workspace.run(asked.parent or work.workspace.job(asked.parent_job).run_id)
-    run = child_of(parent, work, seed=asked.seed, rows=asked.rows, conditions=asked.conditions)
+    run = child_of(parent, work, seed=asked.seed, rows=asked.rows, conditions=asked.conditions, options=asked.options)
     stages = Stages(work, run, ("draw", "judge"))
     # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
     shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=link_or_copy)
@@ -119,8 +119,8 @@ INHERITED = ("dataset_id", "model", "params", "schema", "split", "options", "fit
 
 
 def child_of(parent: Run, work: Work, **about: Any) -> Run:
-    """A run in the making whose rows come from another one's model."""
-    return new_run(work, parent_id=parent.id, **{name: getattr(parent, name) for name in INHERITED}, **about)
+    """A run in the making whose rows come from another one's model; it differs in `about`."""
+    return new_run(work, parent_id=parent.id, **({name: getattr(parent, name) for name in INHERITED} | about))
 
 
 def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:

@@ -76,10 +76,6 @@ def answer_schema(brief: Brief, turns: int) -> dict:
     }
 
 
-NOTHING = re.compile(r"\s*|[\W_]*[{}\[\]][\W_]*")
-"""White space, or brackets and dots alone: what small models write when they lose the thread of the JSON."""
-
-
 class Unusable(ValueError):
     """The model's answer is no dialogue; the message says what is wrong with it."""
 
@@ -87,8 +83,8 @@ class Unusable(ValueError):
 def read_answer(text: str, brief: Brief, plan: Plan) -> Dialogue:
     """The dialogue in a model's answer, also when the JSON stands in prose or a code fence, or is cut off.
 
-    An exchange in which somebody says nothing, or nothing but brackets, is left out. Raises Unusable when there are fewer than two turns, an
-    unknown role or an empty text.
+    An exchange in which somebody says nothing, or nothing but brackets, is left out. Raises Unusable when there are
+    fewer than two turns, an unknown role or an empty text.
     """
     answer = _loads(text)
     if takes_turns(brief) and isinstance(answer.get("exchanges"), list):
@@ -111,9 +107,12 @@ def read_answer(text: str, brief: Brief, plan: Plan) -> Dialogue:
 
 
 def _whole(exchange: object) -> bool:
-    return isinstance(exchange, dict) and not any(
-        NOTHING.fullmatch(said) for said in exchange.values() if isinstance(said, str)
-    )
+    return isinstance(exchange, dict) and all(_speaks(said) for said in exchange.values() if isinstance(said, str))
+
+
+def _speaks(said: str) -> bool:
+    """Whether it is more than white space, or brackets: what small models write when they lose the thread of the JSON."""
+    return any(map(str.isalnum, said)) or (bool(said.strip()) and not set(said) & set("{}[]"))
 
 
 def _loads(text: str) -> dict:
