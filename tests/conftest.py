@@ -77,6 +77,14 @@ def open_workspace(settings: Settings) -> Iterator[Callable[..., Workspace]]:
         workspace.close()
 
 
+def running_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A workspace that runs for all tests of a module, which makes a fixture of it; each worker process costs a second."""
+    settings = Settings(workspace=tmp_path_factory.mktemp("shared"), plugins=[PLUGIN], threads_per_job=1)
+    workspace = Workspace(settings).start()
+    yield workspace
+    workspace.close()
+
+
 @pytest.fixture
 def workspace(open_workspace: Callable[..., Workspace]) -> Workspace:
     """A workspace whose jobs do not run until `start`."""

@@ -8,18 +8,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.calling import here
-from tests.conftest import PLUGIN, write_people
+from tests.conftest import running_workspace, write_people
 from workspace.catalog import Run
-from workspace.settings import Settings
 from workspace.workspace import Workspace
 
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    settings = Settings(workspace=tmp_path_factory.mktemp("shared"), plugins=[PLUGIN], threads_per_job=1)
-    workspace = Workspace(settings).start()
-    yield workspace
-    workspace.close()
+workspace = pytest.fixture(running_workspace, scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -11,20 +10,14 @@ import pytest
 
 from metrics import THRESHOLDS, Threshold, gate
 from metrics.selftest import CASES
-from tests.conftest import PLUGIN
+from tests.conftest import running_workspace
 from workspace.catalog import Run
-from workspace.settings import Settings
 from workspace.workspace import Workspace
 
 QUICK = ["column_shapes", "exact_copies"]
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    settings = Settings(workspace=tmp_path_factory.mktemp("release"), plugins=[PLUGIN], threads_per_job=1)
-    workspace = Workspace(settings).start()
-    yield workspace
-    workspace.close()
+workspace = pytest.fixture(running_workspace, scope="module")
 
 
 @pytest.fixture(scope="module")

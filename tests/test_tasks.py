@@ -9,21 +9,14 @@ import pytest
 
 from metrics import METRICS
 from synth import GENERATORS, Schema
-from tests.conftest import PLUGIN, ROWS, write_people
+from tests.conftest import ROWS, running_workspace, write_people
 from workspace.catalog import Job
-from workspace.settings import Settings
 from workspace.workspace import Workspace
 
 QUICK = ["column_shapes"]
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """One workspace, running, for all tests here; each worker process costs a second."""
-    settings = Settings(workspace=tmp_path_factory.mktemp("shared"), plugins=[PLUGIN], threads_per_job=1)
-    workspace = Workspace(settings).start()
-    yield workspace
-    workspace.close()
+workspace = pytest.fixture(running_workspace, scope="module")
 
 
 @pytest.fixture(scope="module")
