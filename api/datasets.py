@@ -14,7 +14,7 @@ from api.errors import Stop
 from api.shapes import DatasetOut, Limit, Offset, Page
 from api.tables import take
 from synth import Schema
-from synth.schema import ColumnProfile
+from synth.schema.schema import ColumnProfile
 from workspace.catalog import new_id
 from workspace.preflight import Finding
 from workspace.samples import Sample

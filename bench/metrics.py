@@ -30,7 +30,7 @@ from bench.generators import Set, read, split
 from bench.mostlyai_qa import clock, peak_mb
 from metrics import METRICS, Score, Tables, evaluate
 from synth import GENERATORS
-from synth.schema import Schema, conform
+from synth.schema.schema import Schema, conform
 from workspace.tables import SAMPLES
 
 SIDES = ("train", "holdout", "synthetic")

@@ -24,7 +24,7 @@ from metrics.views.columns import column_view
 from synth.conversations.dialogue import Dialogue
 from synth.conversations.near import LIMIT, WORDS, Near, runs
 from synth.conversations.redact import redact
-from synth.schema import Column, Schema, conform
+from synth.schema.schema import Column, Schema, conform
 
 _TOKEN = re.compile(r"\w+(?:'\w+)?|[?!]")
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from metrics.charts import REAL
 from pages.words import ago, count, percent, plain, size
-from synth.schema import Column, ColumnProfile, Kind, Role
+from synth.schema.schema import Column, ColumnProfile, Kind, Role
 from workspace.workspace import Dataset, Workspace
 
 ROLES: dict[Role, str] = {

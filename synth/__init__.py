@@ -9,7 +9,7 @@ from synth.ganeraid import GANerAid
 from synth.gaussian_copula import GaussianCopula
 from synth.great import GReaT
 from synth.rule_search import suggest_rules
-from synth.schema import Column, Schema, conform
+from synth.schema.schema import Column, Schema, conform
 from synth.trees import Trees
 from synth.tvae import TVAE
 

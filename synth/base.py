@@ -26,7 +26,7 @@ from synth.grain import Grain
 from synth.keeping import Keeper, RuleReport
 from synth.polish import POOL, Polish
 from synth.roles import Constant, Roles
-from synth.schema import Schema, conform
+from synth.schema.schema import Schema, conform
 
 CHUNK = 100_000
 """Rows drawn at once unless the caller says otherwise."""

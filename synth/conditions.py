@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from synth.rules import Bound, measure, measured
-from synth.schema import Column, Schema
+from synth.schema.rules import Bound, measure, measured
+from synth.schema.schema import Column, Schema
 
 Value = Bound | None
 

@@ -15,7 +15,7 @@ from synth.base import Report, knob
 from synth.ctgan import CTGAN
 from synth.gaussian_copula import MOST_ROWS
 from synth.grain import KEPT_BACK
-from synth.schema import Schema
+from synth.schema.schema import Schema
 
 
 class CopulaGAN(CTGAN):

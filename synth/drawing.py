@@ -17,8 +17,8 @@ from synth.frames import stacked
 from synth.keeping import RulesBroken
 from synth.polish import PART, POOL
 from synth.roles import Constant, typed
-from synth.rules import measured
-from synth.schema import Column, Schema, conform
+from synth.schema.rules import measured
+from synth.schema.schema import Column, Schema, conform
 
 if TYPE_CHECKING:
     from synth.base import Generator, Report

@@ -15,7 +15,7 @@ import pandas as pd
 from synth.amounts import as_floats, as_kind
 from synth.base import Generator, Params, Report, knob
 from synth.grain import KEPT_BACK
-from synth.schema import Column, Schema
+from synth.schema.schema import Column, Schema
 from synth.training import LICENCE
 
 MOST_ROWS = 50_000

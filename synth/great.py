@@ -12,7 +12,7 @@ import pandas as pd
 
 from synth.base import Generator, Params, Report, knob
 from synth.great_text import ColumnText, RowText, fitted_tokenizer
-from synth.schema import Schema
+from synth.schema.schema import Schema
 from synth.training import chosen_device, seeded
 
 CACHE = Path.home() / ".cache" / "understudy"

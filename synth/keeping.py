@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth.frames import stacked
 from synth.grain import STEPS_US, Grain
 from synth.rule_search import dates_in_order
-from synth.rules import Allowed, Combination, ExactlyOne, Order, Range, Rule, Sum, measure, measured
-from synth.schema import Column, Schema, conform
+from synth.schema.rules import Allowed, Combination, ExactlyOne, Order, Range, Rule, Sum, measure, measured
+from synth.schema.schema import Column, Schema, conform
 
 REDRAWS = 6
 """Times a broken row is drawn anew before it is mended."""

@@ -22,7 +22,7 @@ import pandas as pd
 from synth.amounts import as_floats
 from synth.association import associations
 from synth.codes import Levels
-from synth.schema import Column, Schema
+from synth.schema.schema import Column, Schema
 
 POOL = 4
 """Rows drawn for each one kept."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth.fakes import Fakes, People, fakes_of, kind_of
 from synth.grain import Grain
 from synth.patterns import Pattern, Stream
-from synth.schema import Column, Schema, dtype_of
+from synth.schema.schema import Column, Schema, dtype_of
 
 LOOKED_AT = 5000
 """Rows looked at to tell how names or texts are written."""

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field
 
-from synth.rules import Combination, ExactlyOne, Order, Range, Rule, Sum, measure
-from synth.schema import Schema, conform
+from synth.schema.rules import Combination, ExactlyOne, Order, Range, Rule, Sum, measure
+from synth.schema.schema import Schema, conform
 
 SUPPORT = 0.995
 """Share of rows that must keep a rule."""

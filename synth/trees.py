@@ -14,7 +14,7 @@ from synth.base import Generator, Params, Report, knob
 from synth.boosted import ROUNDS, Boosted, Halves, fits_better
 from synth.cart import Cart, Leaves
 from synth.codes import Amounts, Levels
-from synth.schema import Schema
+from synth.schema.schema import Schema
 
 MOST_CLASSES = 64
 """A tree tells so many levels apart one by one; of more it learns their order."""

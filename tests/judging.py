@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import Tables
-from synth.schema import Column, Schema, conform
+from synth.schema.schema import Column, Schema, conform
 
 KINDS = {"b": "boolean", "i": "integer", "f": "number", "M": "datetime"}
 Columns = dict[str, list[Any]]

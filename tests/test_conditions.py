@@ -6,7 +6,7 @@ import pytest
 
 from synth.bootstrap import Bootstrap
 from synth.conditions import Case, Conditions, Unmet, matches
-from synth.schema import Column, Schema, conform
+from synth.schema.schema import Column, Schema, conform
 
 ROWS = 1000
 SCHEMA = Schema(

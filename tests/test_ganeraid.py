@@ -7,7 +7,7 @@ import torch
 
 from synth.ganeraid import GANerAid
 from synth.modes import Modes
-from synth.schema import Column, Schema
+from synth.schema.schema import Column, Schema
 
 
 def table() -> tuple[pd.DataFrame, Schema]:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from synth import GENERATORS, Generator, Report, Stopped, conform
-from synth.rules import Combination, Range
+from synth.schema.rules import Combination, Range
 from tests.tables import AWKWARD, WIDE
 
 QUICK = {

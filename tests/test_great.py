@@ -7,7 +7,7 @@ import pytest
 from synth import Report
 from synth.great import GReaT
 from synth.great_text import ColumnText, RowText, fitted_tokenizer, layout
-from synth.schema import Column, Schema, conform
+from synth.schema.schema import Column, Schema, conform
 from tests.tables import AWKWARD
 
 ROWS = 240

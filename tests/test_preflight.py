@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from synth.pii import PII
-from synth.schema import Schema
+from synth.schema.pii import PII
+from synth.schema.schema import Schema
 from workspace.preflight import SAID, preflight
 from workspace.tables import examine, ingest, read, retype
 

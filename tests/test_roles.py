@@ -11,7 +11,7 @@ from synth.bootstrap import Bootstrap
 from synth.fakes import KINDS, check_locale, fakes_of, kind_of
 from synth.grain import Grain
 from synth.patterns import Pattern
-from synth.schema import Column, Schema
+from synth.schema.schema import Column, Schema
 
 ROWS = 400
 

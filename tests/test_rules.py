@@ -7,8 +7,8 @@ import pytest
 from synth.bootstrap import Bootstrap
 from synth.conditions import Unmet
 from synth.keeping import RulesBroken
-from synth.rules import Allowed, Combination, ExactlyOne, Order, Range, Sum
-from synth.schema import Column, Schema, conform
+from synth.schema.rules import Allowed, Combination, ExactlyOne, Order, Range, Sum
+from synth.schema.schema import Column, Schema, conform
 
 ROWS = 600
 COLUMNS = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from metrics.support import LEVELS, Middle, agreement, alpha_precision, at_levels, authenticity, beta_recall, support
 from metrics.verdict import verdict
-from synth.schema import conform
+from synth.schema.schema import conform
 from tests.judging import mixed_tables
 
 NUMERIC = np.array([False])

@@ -15,7 +15,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from synth.schema import Column, Schema
+from synth.schema.schema import Column, Schema
 from workspace.exports import export
 from workspace.storage import about
 from workspace.tables import (

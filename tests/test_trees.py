@@ -9,7 +9,7 @@ from synth import Column, Schema
 from synth.boosted import Boosted
 from synth.cart import Cart, Leaves
 from synth.codes import RARE, Amounts
-from synth.rules import Order
+from synth.schema.rules import Order
 from synth.trees import MOST_CLASSES, Trees, _scale
 
 ROWS = 3_000

@@ -20,7 +20,7 @@ from metrics.views import (
     runs_view,
 )
 from metrics.views.axes import numeric_axis, time_axis
-from synth.schema import Column, Schema, conform
+from synth.schema.schema import Column, Schema, conform
 
 
 def table(**columns) -> pd.DataFrame:

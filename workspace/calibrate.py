@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from synth import GENERATORS, Generator, Params, Schema
-from synth.schema import Column
+from synth.schema.schema import Column
 from workspace.estimate import REFERENCE, Measured, Shape, quantities, speed, stage_name
 from workspace.jobs import ROOT, job_environment
 from workspace.meter import Meter

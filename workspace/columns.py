@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synth.schema import Column, ColumnProfile, detect_column
-from synth.texts import Levels
+from synth.schema.schema import Column, ColumnProfile, detect_column
+from synth.schema.texts import Levels
 from workspace.profiles import profile_levels
 from workspace.storage import quoted, text_of
 

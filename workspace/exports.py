@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from synth.schema import Column, Schema
+from synth.schema.schema import Column, Schema
 from workspace.storage import About, about, literal, opened, quoted, text_of
 
 FORMATS = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet", "jsonl": "application/jsonl"} | {

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from synth.texts import MISSING_WORDS
+from synth.schema.texts import MISSING_WORDS
 from workspace.mend import OTHER_DELIMITERS, split_quoted
 from workspace.records import Dialect, Record, records, requoted
 from workspace.sniff import is_typed, lines_of, sniff

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
-from synth.dates import read_dates
-from synth.pii import words_of
-from synth.schema import Column, ColumnProfile, Schema
-from synth.texts import NUMBER
+from synth.schema.dates import read_dates
+from synth.schema.pii import words_of
+from synth.schema.schema import Column, ColumnProfile, Schema
+from synth.schema.texts import NUMBER
 
 MANY_LEVELS = 1_000
 NEARLY_EMPTY = 0.95

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synth.schema import Column, ColumnProfile, Histogram, TopValue
+from synth.schema.schema import Column, ColumnProfile, Histogram, TopValue
 
 TOP, SAMPLES, BINS = 10, 5, 20
 

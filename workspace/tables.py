@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
-from synth.schema import ColumnProfile, Schema, parsed, settle_roles
+from synth.schema.schema import ColumnProfile, Schema, parsed, settle_roles
 from workspace.columns import Kept, keep_all, store
 from workspace.exports import export
 from workspace.profiles import profile_levels

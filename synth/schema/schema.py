@@ -20,10 +20,10 @@ from typing import Literal, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from synth.dates import parse_dates
-from synth.pii import DEPENDENT, pii_of, words_of
-from synth.rules import Rule
-from synth.texts import MISSING_WORDS, Levels, read_texts
+from synth.schema.dates import parse_dates
+from synth.schema.pii import DEPENDENT, pii_of, words_of
+from synth.schema.rules import Rule
+from synth.schema.texts import MISSING_WORDS, Levels, read_texts
 
 Kind = Literal["number", "integer", "category", "boolean", "datetime", "text"]
 Role = Literal["feature", "id", "target", "pii", "drop"]
@@ -51,7 +51,9 @@ class Column(BaseModel):
     timezone: str | None = Field(None, description="Time zone of a datetime, when the file names one.")
     labels: tuple[str, str] | None = Field(None, description="How a boolean is written: (false, true).")
     missing: str = Field("", description="What stands in the file where a value is missing.")
-    pii: str | None = Field(None, description="Which personal data it holds, of `synth.pii.PII`: name, email, ...")
+    pii: str | None = Field(
+        None, description="Which personal data it holds, of `synth.schema.pii.PII`: name, email, ..."
+    )
     text: Literal["fake", "empty"] = Field(
         "fake", description="What a synthetic table has in place of free text: words without meaning, or nothing."
     )
@@ -358,7 +360,7 @@ def detect_column(
     day_first: bool | None = None,
     number: bool = False,
 ):
-    """The column that these distinct texts make, and how they were read (a `synth.texts.Reading`).
+    """The column that these distinct texts make, and how they were read (a `synth.schema.texts.Reading`).
 
     `number` says that the values came as numbers, so that their text tells nothing about how a file wrote them.
     """
