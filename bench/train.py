@@ -26,8 +26,8 @@ import pandas as pd
 from bench.generators import Set, read, split
 from metrics import Tables, evaluate
 from synth import GENERATORS, Report, conform
-from synth.amounts import as_floats, as_kind
-from synth.grain import Grain
+from synth.columns.numeric import as_floats, as_kind
+from synth.columns.precision import Grain
 from synth.modes import Modes
 from workspace.meter import cpu_seconds
 from workspace.tables import SAMPLES

@@ -19,13 +19,13 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from synth.columns.frames import stacked
+from synth.columns.precision import Grain
+from synth.columns.roles import Constant, Roles
 from synth.conditions import Case, Conditions, Unmet, matches
 from synth.drawing import Drawing
-from synth.frames import stacked
-from synth.grain import Grain
 from synth.keeping import Keeper, RuleReport
 from synth.polish import POOL, Polish
-from synth.roles import Constant, Roles
 from synth.schema.schema import Schema, conform
 
 CHUNK = 100_000

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from synth.columns.frames import stacked
+from synth.columns.roles import Constant, typed
 from synth.conditions import Bounds, Case, Unmet, Wish, is_fixed, matches, truth
-from synth.frames import stacked
 from synth.keeping import RulesBroken
 from synth.polish import PART, POOL
-from synth.roles import Constant, typed
 from synth.schema.rules import measured
 from synth.schema.schema import Column, Schema, conform
 

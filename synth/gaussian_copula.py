@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from synth.amounts import as_floats, as_kind
 from synth.base import Generator, Params, Report, knob
-from synth.grain import KEPT_BACK
+from synth.columns.numeric import as_floats, as_kind
+from synth.columns.precision import KEPT_BACK
 from synth.schema.schema import Column, Schema
 from synth.training import LICENCE
 

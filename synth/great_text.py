@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from synth.grain import Grain
+from synth.columns.precision import Grain
 from synth.schema.schema import Column
 
 LISTED = 40

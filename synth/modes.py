@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from synth.amounts import as_floats, as_kind
+from synth.columns.numeric import as_floats, as_kind
 from synth.schema.schema import Column, Schema
 
 MODES_FITTED_ON = 2_000

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from synth.amounts import as_floats
-from synth.association import associations
-from synth.codes import Levels
+from synth.columns.association import associations
+from synth.columns.encoders import Levels
+from synth.columns.numeric import as_floats
 from synth.schema.schema import Column, Schema
 
 POOL = 4

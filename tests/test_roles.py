@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from synth.bootstrap import Bootstrap
-from synth.fakes import KINDS, check_locale, fakes_of, kind_of
-from synth.grain import Grain
-from synth.patterns import Pattern
+from synth.columns.fakes import KINDS, check_locale, fakes_of, kind_of
+from synth.columns.patterns import Pattern
+from synth.columns.precision import Grain
 from synth.schema.schema import Column, Schema
 
 ROWS = 400

@@ -8,7 +8,7 @@ from sklearn.tree import DecisionTreeRegressor
 from synth import Column, Schema
 from synth.boosted import Boosted
 from synth.cart import Cart, Leaves
-from synth.codes import RARE, Amounts
+from synth.columns.encoders import RARE, Amounts
 from synth.schema.rules import Order
 from synth.trees import MOST_CLASSES, Trees, _scale
 

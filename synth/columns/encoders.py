@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from synth.amounts import as_floats, as_kind
+from synth.columns.numeric import as_floats, as_kind
 from synth.schema.schema import Column
 
 RARE = "(rare)"

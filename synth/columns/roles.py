@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from synth.fakes import Fakes, People, fakes_of, kind_of
-from synth.grain import Grain
-from synth.patterns import Pattern, Stream
+from synth.columns.fakes import Fakes, People, fakes_of, kind_of
+from synth.columns.patterns import Pattern, Stream
+from synth.columns.precision import Grain
 from synth.schema.schema import Column, Schema, dtype_of
 
 LOOKED_AT = 5000
@@ -48,7 +48,7 @@ class Patterned(_Made):
 
 
 class Faked(_Made):
-    """Faked by what it means: one of `synth.fakes.KINDS`, of the row's nth person."""
+    """Faked by what it means: one of `synth.columns.fakes.KINDS`, of the row's nth person."""
 
     how: Literal["faked"] = "faked"
     kind: str
