@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.words import count, plain
-from synth.rule_search import Suggestion, suggest_rules
+from synth.constraints.discovery import Suggestion, suggest_rules
 from workspace.workspace import Dataset, Workspace
 
 LEVELS = 10

@@ -23,8 +23,8 @@ from synth.columns.frames import stacked
 from synth.columns.precision import Grain
 from synth.columns.roles import Constant, Roles
 from synth.conditions import Case, Conditions, Unmet, matches
+from synth.constraints.enforcer import Keeper, RuleReport
 from synth.drawing import Drawing
-from synth.keeping import Keeper, RuleReport
 from synth.polish import POOL, Polish
 from synth.schema.schema import Schema, conform
 

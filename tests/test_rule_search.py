@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from synth.rule_search import suggest_rules
+from synth.constraints.discovery import suggest_rules
 from synth.schema.rules import Combination, ExactlyOne, Order, Range, Sum
 from synth.schema.schema import Column, Schema
 

@@ -6,7 +6,7 @@ import pytest
 
 from synth.bootstrap import Bootstrap
 from synth.conditions import Unmet
-from synth.keeping import RulesBroken
+from synth.constraints.enforcer import RulesBroken
 from synth.schema.rules import Allowed, Combination, ExactlyOne, Order, Range, Sum
 from synth.schema.schema import Column, Schema, conform
 

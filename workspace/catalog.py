@@ -37,7 +37,7 @@ from sqlalchemy.types import TypeDecorator
 
 from metrics import Score
 from synth import Schema
-from synth.keeping import RuleReport
+from synth.constraints.enforcer import RuleReport
 from workspace.orders import Order
 from workspace.tables import Rejected
 

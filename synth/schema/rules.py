@@ -1,8 +1,8 @@
 """Rules between columns that every synthetic row keeps, such as `pickup <= dropoff`.
 
-A rule is plain data: found by `synth.rule_search.suggest_rules`, edited in the browser, stored in `Schema.rules`.
+A rule is plain data: found by `synth.constraints.discovery.suggest_rules`, edited in the browser, stored in `Schema.rules`.
 It says of each row whether it is kept; a row that lacks a value the rule speaks of keeps it. How generators are
-made to keep rules is in `synth.keeping`.
+made to keep rules is in `synth.constraints.enforcer`.
 """
 
 from __future__ import annotations

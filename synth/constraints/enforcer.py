@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synth.columns.frames import stacked
 from synth.columns.precision import STEPS_US, Grain
-from synth.rule_search import dates_in_order
+from synth.constraints.discovery import dates_in_order
 from synth.schema.rules import Allowed, Combination, ExactlyOne, Order, Range, Rule, Sum, measure, measured
 from synth.schema.schema import Column, Schema, conform
 
