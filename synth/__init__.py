@@ -2,13 +2,13 @@
 
 from synth.base import Generator, Params, Report, Stopped, quiet
 from synth.bootstrap import Bootstrap
-from synth.conditions import Conditions, Unmet
 from synth.constraints.discovery import suggest_rules
 from synth.copulagan import CopulaGAN
 from synth.ctgan import CTGAN
 from synth.ganeraid import GANerAid
 from synth.gaussian_copula import GaussianCopula
 from synth.great import GReaT
+from synth.sampling.conditions import Conditions, Unmet
 from synth.schema.schema import Column, Schema, conform
 from synth.trees import Trees
 from synth.tvae import TVAE

@@ -22,10 +22,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth.columns.frames import stacked
 from synth.columns.precision import Grain
 from synth.columns.roles import Constant, Roles
-from synth.conditions import Case, Conditions, Unmet, matches
 from synth.constraints.enforcer import Keeper, RuleReport
-from synth.drawing import Drawing
-from synth.polish import POOL, Polish
+from synth.sampling.conditions import Case, Conditions, Unmet, matches
+from synth.sampling.polish import POOL, Polish
+from synth.sampling.sampler import Drawing
 from synth.schema.schema import Schema, conform
 
 CHUNK = 100_000
@@ -248,7 +248,7 @@ class Generator(ABC):
     ) -> pd.DataFrame:
         """Draw `rows` new rows; the same `seed` (default: the generator's own) gives the same rows.
 
-        `conditions` as `synth.conditions` writes them, such as `{"income": ">50K"}`. Raises ValueError (`Unmet`,
+        `conditions` as `synth.sampling.conditions` writes them, such as `{"income": ">50K"}`. Raises ValueError (`Unmet`,
         `RulesBroken`) with the reason when so many rows cannot be drawn; never gives fewer.
         """
         return stacked(list(self.chunks(rows, conditions=conditions, report=report, seed=seed)))

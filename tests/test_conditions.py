@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from synth.bootstrap import Bootstrap
-from synth.conditions import Case, Conditions, Unmet, matches
+from synth.sampling.conditions import Case, Conditions, Unmet, matches
 from synth.schema.schema import Column, Schema, conform
 
 ROWS = 1000

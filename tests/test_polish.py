@@ -6,7 +6,7 @@ import pytest
 
 from synth import Column, Schema
 from synth.bootstrap import Bootstrap
-from synth.polish import FEW, MOST_PAIRS, POOL, Polish
+from synth.sampling.polish import FEW, MOST_PAIRS, POOL, Polish
 
 ROWS = 2_000
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from synth.bootstrap import Bootstrap
-from synth.conditions import Unmet
 from synth.constraints.enforcer import RulesBroken
+from synth.sampling.conditions import Unmet
 from synth.schema.rules import Allowed, Combination, ExactlyOne, Order, Range, Sum
 from synth.schema.schema import Column, Schema, conform
 

@@ -22,7 +22,7 @@ import psutil
 from pydantic import BaseModel, Field
 
 from synth import Generator, Params, Schema
-from synth.polish import POOL
+from synth.sampling.polish import POOL
 from workspace.settings import cores
 
 REFERENCE = Path(__file__).parent / "reference.json"

@@ -37,7 +37,7 @@ class Training(Judging):
     """Rows to draw; None: as many as it learns from."""
     seed: int = 0
     conditions: dict[str, Any] | None = None
-    """What the rows to draw must fulfil, as `synth.conditions.Conditions` has it."""
+    """What the rows to draw must fulfil, as `synth.sampling.conditions.Conditions` has it."""
 
 
 class Drawing(Judging):

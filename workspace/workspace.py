@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, tuple_
 
 from metrics import METRICS, OPTIONS
 from synth import GENERATORS, Generator, Params
-from synth.conditions import Conditions
+from synth.sampling.conditions import Conditions
 from workspace.answers import Answers
 from workspace.batches import Batches
 from workspace.bugs import Bugs
@@ -90,7 +90,7 @@ class Workspace(Talks, Releases, Sessions, Batches, Answers, Bugs, Keys):
     ) -> Job:
         """Train a generator, draw `rows` rows (default: as many as it learns from), and judge them.
 
-        `conditions` is what the rows must fulfil (`synth.conditions.Conditions`), `metrics` names what they are
+        `conditions` is what the rows must fulfil (`synth.sampling.conditions.Conditions`), `metrics` names what they are
         judged by (default: all), `options` are choices for single metrics (`metrics.OPTIONS`), `format` is the file to
         write of the rows. Raises ValueError, in words, when any of it does not fit, or when memory would run out.
         """

@@ -14,9 +14,9 @@ import pandas as pd
 
 from synth.columns.frames import stacked
 from synth.columns.roles import Constant, typed
-from synth.conditions import Bounds, Case, Unmet, Wish, is_fixed, matches, truth
 from synth.constraints.enforcer import RulesBroken
-from synth.polish import PART, POOL
+from synth.sampling.conditions import Bounds, Case, Unmet, Wish, is_fixed, matches, truth
+from synth.sampling.polish import PART, POOL
 from synth.schema.rules import measured
 from synth.schema.schema import Column, Schema, conform
 
