@@ -28,7 +28,7 @@ from metrics import Tables, evaluate
 from synth import GENERATORS, Report, conform
 from synth.columns.numeric import as_floats, as_kind
 from synth.columns.precision import Grain
-from synth.modes import Modes
+from synth.generators.neural.mode_encoder import Modes
 from workspace.meter import cpu_seconds
 from workspace.tables import SAMPLES
 

@@ -1,17 +1,17 @@
 """Generators of synthetic tables. To add one: write `synth/x.py`, and name it in `GENERATORS`."""
 
-from synth.base import Generator, Params, Report, Stopped, quiet
-from synth.bootstrap import Bootstrap
 from synth.constraints.discovery import suggest_rules
-from synth.copulagan import CopulaGAN
-from synth.ctgan import CTGAN
-from synth.ganeraid import GANerAid
-from synth.gaussian_copula import GaussianCopula
-from synth.great import GReaT
+from synth.generators.base import Generator, Params, Report, Stopped, quiet
+from synth.generators.bootstrap import Bootstrap
+from synth.generators.copula.gaussian_copula import GaussianCopula
+from synth.generators.language.great import GReaT
+from synth.generators.neural.copulagan import CopulaGAN
+from synth.generators.neural.ctgan import CTGAN
+from synth.generators.neural.ganeraid import GANerAid
+from synth.generators.neural.tvae import TVAE
+from synth.generators.trees.trees import Trees
 from synth.sampling.conditions import Conditions, Unmet
 from synth.schema.schema import Column, Schema, conform
-from synth.trees import Trees
-from synth.tvae import TVAE
 
 GENERATORS: dict[str, type[Generator]] = {
     generator.name: generator

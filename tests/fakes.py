@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from synth import GENERATORS, Params, Report, Schema, Stopped
-from synth.base import knob
-from synth.bootstrap import Bootstrap
+from synth.generators.base import knob
+from synth.generators.bootstrap import Bootstrap
 
 
 class Slow(Bootstrap):

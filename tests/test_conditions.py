@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synth.bootstrap import Bootstrap
+from synth.generators.bootstrap import Bootstrap
 from synth.sampling.conditions import Case, Conditions, Unmet, matches
 from synth.schema.schema import Column, Schema, conform
 

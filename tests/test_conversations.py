@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.base import Report, Stopped
 from synth.conversations import (
     Brief,
     Dialogue,
@@ -34,6 +33,7 @@ from synth.conversations.formats import save_dialogues, turns_table
 from synth.conversations.near import overlap
 from synth.conversations.prompts import Unusable, read_answer
 from synth.conversations.redact import redact
+from synth.generators.base import Report, Stopped
 from tests.chat_server import ChatServer
 
 TURNS = pd.DataFrame(

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from synth import Column, Report, Schema, Stopped, quiet
-from synth.copulagan import CopulaGAN, _fitted_shape, _from_normal, _to_normal
-from synth.gaussian_copula import MOST_ROWS, GaussianCopula
-from synth.sdv_copula import Synthesizer
+from synth.generators.copula.gaussian_copula import MOST_ROWS, GaussianCopula
+from synth.generators.copula.sdv_copula import Synthesizer
+from synth.generators.neural.copulagan import CopulaGAN, _fitted_shape, _from_normal, _to_normal
 from tests.trained import small_world
 
 RNG = np.random.default_rng(0)

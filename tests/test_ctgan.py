@@ -8,11 +8,11 @@ from ctgan.synthesizers import ctgan as shipped
 from torch.nn import Dropout
 
 from synth import Column, Schema, Stopped, quiet
-from synth.blocks import Blocks, gumbel
-from synth.ctgan import CTGAN
-from synth.ctgan_network import Discriminator, Network
-from synth.modes import Modes
-from synth.training import Training
+from synth.generators.neural.ctgan import CTGAN
+from synth.generators.neural.ctgan_network import Discriminator, Network
+from synth.generators.neural.mode_encoder import Modes
+from synth.generators.neural.softmax_blocks import Blocks, gumbel
+from synth.generators.neural.trainer import Training
 from tests.trained import CancelAfter, Watcher, small_world
 
 CPU = torch.device("cpu")

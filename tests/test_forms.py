@@ -14,7 +14,7 @@ def every_kind_of_field():
     from pydantic import model_validator
 
     from pages.forms import params_form
-    from synth.base import Params, knob
+    from synth.generators.base import Params, knob
 
     class Size(Enum):
         SMALL = "small"

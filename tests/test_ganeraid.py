@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from synth.ganeraid import GANerAid
-from synth.modes import Modes
+from synth.generators.neural.ganeraid import GANerAid
+from synth.generators.neural.mode_encoder import Modes
 from synth.schema.schema import Column, Schema
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from synth import Report
-from synth.great import GReaT
-from synth.great_text import ColumnText, RowText, fitted_tokenizer, layout
+from synth.generators.language.great import GReaT
+from synth.generators.language.great_text import ColumnText, RowText, fitted_tokenizer, layout
 from synth.schema.schema import Column, Schema, conform
 from tests.tables import AWKWARD
 
@@ -139,7 +139,7 @@ def test_a_value_never_seen_is_an_error(model):
 
 def test_training_padding_leaks_nothing():
     """Rows begin at position 0, padded on the right; padding and heads are not learned."""
-    from synth.great_model import IGNORED, Sentences
+    from synth.generators.language.great_model import IGNORED, Sentences
 
     table = people()
     text = written(table, SCHEMA)
@@ -177,7 +177,7 @@ def test_weights_that_cannot_be_had_are_an_error():
 @pytest.mark.parametrize("lora", [True, False])
 def test_weights_from_a_folder_are_trained_on(tmp_path, lora):
     """A tiny GPT-2 with byte tokens stands for any pretrained model: numbers are of many shapes, values many tokens."""
-    from synth.great_model import write_compact
+    from synth.generators.language.great_model import write_compact
 
     tokenizer = fitted_tokenizer([], pd.DataFrame())
     write_compact(tmp_path / "weights", tokenizer, positions=256, layers=1, width=32)
@@ -190,7 +190,7 @@ def test_weights_from_a_folder_are_trained_on(tmp_path, lora):
 
 
 def test_rows_too_long_for_the_weights_are_an_error(tmp_path):
-    from synth.great_model import write_compact
+    from synth.generators.language.great_model import write_compact
 
     write_compact(tmp_path, fitted_tokenizer([], pd.DataFrame()), positions=16, layers=1, width=32)
     with pytest.raises(ValueError, match="reads 16 at most"):

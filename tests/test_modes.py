@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from synth import Column, Schema, conform
-from synth.modes import Levels, Modes, Numbers
-from synth.probe import Probe
+from synth.generators.neural.mode_encoder import Levels, Modes, Numbers
+from synth.generators.neural.quality_probe import Probe
 
 RNG = np.random.default_rng(0)
 

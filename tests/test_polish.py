@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from synth import Column, Schema
-from synth.bootstrap import Bootstrap
+from synth.generators.bootstrap import Bootstrap
 from synth.sampling.polish import FEW, MOST_PAIRS, POOL, Polish
 
 ROWS = 2_000

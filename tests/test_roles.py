@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synth.bootstrap import Bootstrap
 from synth.columns.fakes import KINDS, check_locale, fakes_of, kind_of
 from synth.columns.patterns import Pattern
 from synth.columns.precision import Grain
+from synth.generators.bootstrap import Bootstrap
 from synth.schema.schema import Column, Schema
 
 ROWS = 400

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synth.bootstrap import Bootstrap
 from synth.constraints.enforcer import RulesBroken
+from synth.generators.bootstrap import Bootstrap
 from synth.sampling.conditions import Unmet
 from synth.schema.rules import Allowed, Combination, ExactlyOne, Order, Range, Sum
 from synth.schema.schema import Column, Schema, conform

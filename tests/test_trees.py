@@ -6,11 +6,11 @@ import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from synth import Column, Schema
-from synth.boosted import Boosted
-from synth.cart import Cart, Leaves
 from synth.columns.encoders import RARE, Amounts
+from synth.generators.trees.boosted import Boosted
+from synth.generators.trees.cart import Cart, Leaves
+from synth.generators.trees.trees import MOST_CLASSES, Trees, _scale
 from synth.schema.rules import Order
-from synth.trees import MOST_CLASSES, Trees, _scale
 
 ROWS = 3_000
 

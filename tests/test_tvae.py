@@ -6,11 +6,11 @@ from ctgan.data_transformer import SpanInfo
 from ctgan.synthesizers.tvae import _loss_function as shipped_loss
 
 from synth import Column, Schema
-from synth.averaging import RunningMean
-from synth.blocks import Blocks
-from synth.modes import Modes
-from synth.tvae import TVAE
-from synth.tvae_network import Network, _Reconstruction, _Reparametrised
+from synth.generators.neural.mode_encoder import Modes
+from synth.generators.neural.softmax_blocks import Blocks
+from synth.generators.neural.tvae import TVAE
+from synth.generators.neural.tvae_network import Network, _Reconstruction, _Reparametrised
+from synth.generators.neural.weight_averaging import RunningMean
 from tests.trained import Watcher, small_world
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from synth import GENERATORS
-from synth.bootstrap import Bootstrap
+from synth.generators.bootstrap import Bootstrap
 from workspace.catalog import Job, Run
 from workspace.estimate import Measured, estimate, quantities, stage_name
 from workspace.meter import Meter, cpu_seconds, held_mb, peak_mb

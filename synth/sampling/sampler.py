@@ -21,7 +21,7 @@ from synth.schema.rules import measured
 from synth.schema.schema import Column, Schema, conform
 
 if TYPE_CHECKING:
-    from synth.base import Generator, Report
+    from synth.generators.base import Generator, Report
 
 PILOT = 1000
 """Rows drawn, at least, to see how many meet a condition."""

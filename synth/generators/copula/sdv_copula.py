@@ -11,7 +11,7 @@ from scipy import stats
 from sdv.metadata import Metadata
 from sdv.single_table import GaussianCopulaSynthesizer
 
-from synth.base import Report
+from synth.generators.base import Report
 
 WAVES = 30
 GRID = 2_000

@@ -12,11 +12,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from synth.base import Generator, Params, Report, knob
 from synth.columns.numeric import as_floats, as_kind
 from synth.columns.precision import KEPT_BACK
+from synth.generators.base import Generator, Params, Report, knob
+from synth.generators.neural.trainer import LICENCE
 from synth.schema.schema import Column, Schema
-from synth.training import LICENCE
 
 MOST_ROWS = 50_000
 """Rows learned from, at most: more do not change a correlation, and a beta distribution takes seconds each."""
@@ -107,7 +107,7 @@ class GaussianCopula(Generator):
     # The copula ------------------------------------------------------------------------------------------------
 
     def _fit_copula(self, places: pd.DataFrame, ties: list[np.ndarray], report: Report) -> None:
-        from synth.sdv_copula import Synthesizer
+        from synth.generators.copula.sdv_copula import Synthesizer
 
         named = {name: axis.distribution for name, axis in zip(places, self.axes, strict=True)}
         synthesizer = Synthesizer(named, ties, report)

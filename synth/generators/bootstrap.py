@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from synth.base import Generator, Report
+from synth.generators.base import Generator, Report
 from synth.schema.schema import Schema
 
 

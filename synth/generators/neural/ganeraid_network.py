@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synth.averaging import RunningMean
-from synth.blocks import Blocks
-from synth.modes import Code
+from synth.generators.neural.mode_encoder import Code
+from synth.generators.neural.softmax_blocks import Blocks
+from synth.generators.neural.weight_averaging import RunningMean
 
 FEWEST_STEPS = 4
 """Training steps in a pass over a table, at least, however few rows it has."""

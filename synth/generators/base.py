@@ -195,7 +195,7 @@ class Generator(ABC):
         return value in self._vocabulary[column]
 
     def _stand_in(self, report: Report) -> Generator:
-        from synth.trees import Trees
+        from synth.generators.trees.trees import Trees
 
         if self._trees is None:
             table = conform(self._sample(20_000, np.random.default_rng([self.seed, 4]), report), self.encoded)

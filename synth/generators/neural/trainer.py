@@ -1,6 +1,6 @@
 """How CTGAN, TVAE and CopulaGAN are trained: epoch by epoch, watched by a quality probe.
 
-The table is coded (`synth.modes`), a slice of it set aside, and the network trained until its epochs, its time or
+The table is coded (`synth.generators.neural.mode_encoder`), a slice of it set aside, and the network trained until its epochs, its time or
 its patience run out, somebody says it is enough, or somebody cancels. The weights of the best probe are kept.
 """
 
@@ -17,9 +17,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from synth.base import Generator, Params, Report, knob
-from synth.modes import Code, Modes
-from synth.probe import Probe
+from synth.generators.base import Generator, Params, Report, knob
+from synth.generators.neural.mode_encoder import Code, Modes
+from synth.generators.neural.quality_probe import Probe
 from synth.schema.schema import Schema
 
 LICENCE = (

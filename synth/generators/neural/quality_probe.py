@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth.modes import Code, Modes
+from synth.generators.neural.mode_encoder import Code, Modes
 
 BINS = 10
 MOST_COLUMNS = 60

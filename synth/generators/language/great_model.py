@@ -30,7 +30,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from synth.great_text import Node, RowText
+from synth.generators.language.great_text import Node, RowText
 
 IGNORED = -100
 """The label of tokens that are given, not learned: torch's cross entropy passes over it."""

@@ -6,14 +6,14 @@ from typing import Self
 
 from pydantic import model_validator
 
-from synth.base import knob
-from synth.training import TrainedGenerator, TrainingParams
+from synth.generators.base import knob
+from synth.generators.neural.trainer import TrainedGenerator, TrainingParams
 
 
 class CTGAN(TrainedGenerator):
     """Trains a generator of rows against a judge that tells them from real ones.
 
-    The ctgan package's algorithm and defaults, run faster (`synth.ctgan_network`). Source: Xu et al. 2019,
+    The ctgan package's algorithm and defaults, run faster (`synth.generators.neural.ctgan_network`). Source: Xu et al. 2019,
     "Modeling Tabular data using Conditional GAN".
     """
 
@@ -54,6 +54,6 @@ class CTGAN(TrainedGenerator):
             return self
 
     def _network(self, numbers: int, widths: list[int], device):
-        from synth.ctgan_network import Network
+        from synth.generators.neural.ctgan_network import Network
 
         return Network(self.params, numbers, widths, device)

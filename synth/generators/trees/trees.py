@@ -9,11 +9,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from synth.base import Generator, Params, Report, knob
-from synth.boosted import ROUNDS, Boosted, Halves, fits_better
-from synth.cart import Cart, Leaves
 from synth.columns.association import associations
 from synth.columns.encoders import Amounts, Levels
+from synth.generators.base import Generator, Params, Report, knob
+from synth.generators.trees.boosted import ROUNDS, Boosted, Halves, fits_better
+from synth.generators.trees.cart import Cart, Leaves
 from synth.schema.schema import Schema
 
 MOST_CLASSES = 64

@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import model_validator
 
-from synth.base import knob
-from synth.training import TrainedGenerator, TrainingParams
+from synth.generators.base import knob
+from synth.generators.neural.trainer import TrainedGenerator, TrainingParams
 
 
 class GANerAid(TrainedGenerator):
@@ -16,7 +16,7 @@ class GANerAid(TrainedGenerator):
     Seeing many rows together, the judge sees their distribution and not only whether a row is possible. The method
     of the GANerAid package 1.8, written anew: the package pins nothing but pulls in matplotlib, seaborn and
     tab-gan-metrics, knows neither categories nor missing values nor seeds, and saves the real table with its
-    model. Rows are coded as for CTGAN (`synth.modes`), categories one-hot as the package's users do.
+    model. Rows are coded as for CTGAN (`synth.generators.neural.mode_encoder`), categories one-hot as the package's users do.
     Source: Krenmayr et al. 2022, "GANerAid: Realistic synthetic patient data for clinical trials".
     """
 
@@ -80,6 +80,6 @@ class GANerAid(TrainedGenerator):
             return self
 
     def _network(self, numbers: int, widths: list[int], device):
-        from synth.ganeraid_network import Network
+        from synth.generators.neural.ganeraid_network import Network
 
         return Network(self.params, numbers, widths, device)

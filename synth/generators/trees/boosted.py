@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from synth.cart import Cart, Leaves
+from synth.generators.trees.cart import Cart, Leaves
 
 ROUNDS = 100
 BINS = 50

