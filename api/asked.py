@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from workspace.orders import Order
+from synth.conversations.order import Order
 from workspace.tables import ReadOptions
 
 ROWS = "Rows to draw; unset: as many as it learned from."

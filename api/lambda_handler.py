@@ -30,8 +30,8 @@ from api.tables import take
 from api.work import order_of, with_form
 from synth import Report
 from synth.conversations import Dialogue, ServerError, read_written, write
+from synth.conversations.order import Order
 from workspace.keys import Caller
-from workspace.orders import Order
 from workspace.settings import Settings
 from workspace.tables import ReadError
 from workspace.workspace import Workspace

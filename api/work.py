@@ -14,9 +14,9 @@ from api.login import credentials_of
 from api.posting import MOST_FILES, Posting
 from api.shapes import JobOut
 from api.tables import file_name, kept, table_of, take
+from synth.conversations.order import Order
 from workspace.catalog import new_id
 from workspace.keys import Caller
-from workspace.orders import Order
 from workspace.tables import ReadError
 from workspace.workspace import Job, Workspace
 

@@ -22,7 +22,7 @@ from metrics.base import Card, NotMeasurable, Score
 from metrics.intervals import auc_interval, mean_interval, share_interval
 from metrics.views.columns import column_view
 from synth.conversations.dialogue import Dialogue
-from synth.conversations.near import LIMIT, WORDS, Near, runs
+from synth.conversations.near_duplicates import LIMIT, WORDS, Near, runs
 from synth.conversations.redact import redact
 from synth.schema.schema import Column, Schema, conform
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from synth import GENERATORS
-from workspace.orders import Order
+from synth.conversations.order import Order
 from workspace.tables import ReadOptions
 from workspace.workspace import Dataset, Job, NotFound, Run, Workspace
 

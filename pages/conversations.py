@@ -8,7 +8,7 @@ from pages.order import Sourced, order_form
 from pages.talk import show, talk_picker
 from pages.words import count, plain
 from synth.conversations import ServerError
-from workspace.orders import Order
+from synth.conversations.order import Order
 
 workspace = get_workspace()
 heading("Conversations", "New support and sales dialogues that read like yours, from a file or from a description.")

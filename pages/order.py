@@ -13,9 +13,9 @@ from pages.forms import complaints
 from pages.uploads import TYPES, add_files
 from pages.words import count, plain
 from synth.conversations import Dialogue, Shape, brief_from
-from synth.conversations.local import INSTALL, installed
+from synth.conversations.local_model import INSTALL, installed
+from synth.conversations.order import Order
 from synth.conversations.redact import LIMIT
-from workspace.orders import Order
 from workspace.workspace import Dataset, Talk, Workspace
 
 FORMS = {

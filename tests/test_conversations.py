@@ -30,7 +30,7 @@ from synth.conversations import (
     write,
 )
 from synth.conversations.formats import save_dialogues, turns_table
-from synth.conversations.near import overlap
+from synth.conversations.near_duplicates import overlap
 from synth.conversations.prompts import Unusable, read_answer
 from synth.conversations.redact import redact
 from synth.generators.base import Report, Stopped

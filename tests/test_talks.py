@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from synth.conversations import brief_from
+from synth.conversations.order import Order
 from tests.chat_server import ChatServer
-from workspace.orders import Order
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 

@@ -38,7 +38,7 @@ from sqlalchemy.types import TypeDecorator
 from metrics import Score
 from synth import Schema
 from synth.constraints.enforcer import RuleReport
-from workspace.orders import Order
+from synth.conversations.order import Order
 from workspace.tables import Rejected
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]

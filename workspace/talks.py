@@ -33,12 +33,12 @@ from synth.conversations import (
 from synth.conversations.batch import DISCOUNT
 from synth.conversations.formats import SUFFIXES, FileForm, save_dialogues
 from synth.conversations.judge import RUBRIC, give_marks
-from synth.conversations.local import serving
+from synth.conversations.local_model import serving
+from synth.conversations.order import Order
 from synth.conversations.prompts import fingerprint
 from synth.conversations.write import Estimate, Written, prompts
 from workspace import tables
 from workspace.catalog import Job, Talk, new_id
-from workspace.orders import Order
 from workspace.runs import Runs
 from workspace.secrets import Secrets
 from workspace.store import LOCAL

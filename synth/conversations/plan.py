@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.conversations.dialogue import Dialogue
-from synth.conversations.shapes import roles_of
+from synth.conversations.layouts import roles_of
 
 LABELS = ("intent", "product", "outcome", "persona", "language", "tone")
 

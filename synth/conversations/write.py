@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from synth.conversations.dialogue import Dialogue
-from synth.conversations.near import LIMIT, Near, overlap
+from synth.conversations.near_duplicates import LIMIT, Near, overlap
 from synth.conversations.plan import Brief, Plan, plan
 from synth.conversations.prompts import Unusable, answer_schema, fingerprint, messages, read_answer
 from synth.conversations.redact import redact
