@@ -24,8 +24,8 @@ from metrics.privacy import (
     nearest_neighbour_ratio,
     riskiest_rows,
 )
-from metrics.sampling import sample_rows
 from metrics.support import alpha_precision, authenticity, beta_recall
+from metrics.tools.sampling import sample_rows
 from metrics.utility import (
     augmentation_gain,
     calibration,

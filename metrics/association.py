@@ -7,10 +7,10 @@ from itertools import combinations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, metric
-from metrics.compare import compare, plain
-from metrics.encode import Encoded, Side, encoded
 from metrics.fidelity import correlations
 from metrics.marginals import level_bins
+from metrics.tools.compare import compare, plain
+from metrics.tools.encode import Encoded, Side, encoded
 
 MEASURES = ("Pearson's correlation", "correlation ratio", "Cramér's V")
 """How the association of two columns is measured, by how many of them have levels."""

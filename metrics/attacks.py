@@ -13,12 +13,12 @@ from math import sqrt
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
-from metrics.compare import plain
-from metrics.encode import Encoded, Side, encoded, equal_edges
-from metrics.intervals import Interval, Z, clip
-from metrics.nearest import Space, in_parts, nearest, nearest_without_each, row_keys
 from metrics.privacy import equal_sides
-from metrics.sampling import randomness
+from metrics.tools.compare import plain
+from metrics.tools.encode import Encoded, Side, encoded, equal_edges
+from metrics.tools.intervals import Interval, Z, clip
+from metrics.tools.nearest import Space, in_parts, nearest, nearest_without_each, row_keys
+from metrics.tools.sampling import randomness
 
 SOURCE = "Giomi et al. 2023, A Unified Framework for Quantifying Privacy Risk in Synthetic Data (Anonymeter)"
 QUERIES, LINKED, INFERRED = 1000, 2000, 1000
@@ -161,7 +161,7 @@ class Queries:
 
         `columns` holds each column's values in order, without the missing ones.
         """
-        from metrics.kernels import AT_LEAST, AT_MOST, LACKING
+        from metrics.tools.kernels import AT_LEAST, AT_MOST, LACKING
 
         shares = np.ones(self.columns.shape)
         for column, ordered in enumerate(columns):
@@ -175,7 +175,7 @@ class Queries:
 
     def single_out(self, rows: np.ndarray) -> np.ndarray:
         """Which queries match exactly one of the rows."""
-        from metrics.kernels import count_matches
+        from metrics.tools.kernels import count_matches
 
         found = np.empty(len(self), dtype=np.int64)
 
@@ -202,7 +202,7 @@ def distinct_rows(arena: Arena, side: Side) -> np.ndarray:
 
 def univariate_queries(rows: np.ndarray, numeric: np.ndarray) -> Queries:
     """Values that occur once; the smallest and the largest number of a column also ask for "at most", "at least"."""
-    from metrics.kernels import AT_LEAST, AT_MOST, EQUAL, LACKING
+    from metrics.tools.kernels import AT_LEAST, AT_MOST, EQUAL, LACKING
 
     found: list[tuple[int, int, float]] = []
     for column, values in enumerate(rows.T):
@@ -226,7 +226,7 @@ def multivariate_queries(
     Numbers ask for at least the row's value when it is above the column's middle, else for at most it: extremes
     single out best.
     """
-    from metrics.kernels import AT_LEAST, AT_MOST
+    from metrics.tools.kernels import AT_LEAST, AT_MOST
 
     columns = random_columns(rows, rng, count)
     values = rows[rng.integers(0, len(rows), count)[:, None], columns]
@@ -249,7 +249,7 @@ def combined_queries(rows: np.ndarray, numeric: np.ndarray, rng: np.random.Gener
 
 def random_queries(rows: np.ndarray, numeric: np.ndarray, rng: np.random.Generator, count: int, width: int) -> Queries:
     """`count` queries made by somebody who knows only which values occur."""
-    from metrics.kernels import AT_LEAST, AT_MOST
+    from metrics.tools.kernels import AT_LEAST, AT_MOST
 
     columns = random_columns(rows, rng, count)[:, :width]
     values = rows[rng.integers(0, len(rows), columns.shape), columns]
@@ -264,7 +264,7 @@ def random_columns(rows: np.ndarray, rng: np.random.Generator, count: int) -> np
 
 def asking(columns: np.ndarray, comparisons: np.ndarray, values: np.ndarray, numeric: np.ndarray) -> Queries:
     """Queries that compare numbers as told, levels for equality, and missing values for being missing."""
-    from metrics.kernels import EQUAL, LACKING
+    from metrics.tools.kernels import EQUAL, LACKING
 
     comparisons = np.where(numeric[columns], comparisons, EQUAL)
     lacking = np.isnan(values)

@@ -7,9 +7,9 @@ from itertools import combinations
 import numpy as np
 
 from metrics.base import Score, Tables, metric
-from metrics.compare import Compared, compare, plain, worst_first
-from metrics.encode import Encoded, Side, encoded
-from metrics.sampling import randomness
+from metrics.tools.compare import Compared, compare, plain, worst_first
+from metrics.tools.encode import Encoded, Side, encoded
+from metrics.tools.sampling import randomness
 
 MOST_PAIRS = 500
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, metric
-from metrics.encode import Side, encoded
-from metrics.intervals import Interval, auc_interval, clip
-from metrics.learners import Features, area, boosted, curve
-from metrics.sampling import randomness, sample_rows
+from metrics.tools.encode import Side, encoded
+from metrics.tools.intervals import Interval, auc_interval, clip
+from metrics.tools.learners import Features, area, boosted, curve
+from metrics.tools.sampling import randomness, sample_rows
 
 FOLDS = 5
 LEAST_ROWS = 50

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import Card, NotMeasurable, Score
-from metrics.intervals import auc_interval, mean_interval, share_interval
+from metrics.tools.intervals import auc_interval, mean_interval, share_interval
 from metrics.views.columns import column_view
 from synth.conversations.dialogue import Dialogue
 from synth.conversations.near_duplicates import LIMIT, WORDS, Near, runs

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import NotMeasurable, Score, Tables, metric
-from metrics.compare import NO_HOLDOUT, plain
-from metrics.encode import Encoded, Side, encoded, equal_edges
-from metrics.intervals import Interval, around, resampled
-from metrics.sampling import sample_rows
+from metrics.tools.compare import NO_HOLDOUT, plain
+from metrics.tools.encode import Encoded, Side, encoded, equal_edges
+from metrics.tools.intervals import Interval, around, resampled
+from metrics.tools.sampling import sample_rows
 
 BINS = 10
 """Numbers are cut into so many by `equal_edges`."""

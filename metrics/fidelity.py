@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, metric
-from metrics.compare import Stack, compare, plain, total_variations, worst_first
-from metrics.encode import Encoded, Side, encoded, equal_edges
+from metrics.tools.compare import Stack, compare, plain, total_variations, worst_first
+from metrics.tools.encode import Encoded, Side, encoded, equal_edges
 
 SDMETRICS = "SDMetrics 0.32, QualityReport"
 

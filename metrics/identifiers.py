@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import NotMeasurable, Score, Tables, conformed, metric
-from metrics.compare import NO_HOLDOUT, compare, plain
-from metrics.encode import Encoded, Side, encoded
-from metrics.intervals import share_interval
+from metrics.tools.compare import NO_HOLDOUT, compare, plain
+from metrics.tools.encode import Encoded, Side, encoded
+from metrics.tools.intervals import share_interval
 
 FEW = 3
 """A value that at most this many training rows have is rare."""

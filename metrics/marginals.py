@@ -8,9 +8,9 @@ from math import comb
 import numpy as np
 
 from metrics.base import Score, Tables, metric
-from metrics.compare import Stack, compare, plain, worst_first
-from metrics.encode import Encoded, Side, encoded
-from metrics.sampling import randomness
+from metrics.tools.compare import Stack, compare, plain, worst_first
+from metrics.tools.encode import Encoded, Side, encoded
+from metrics.tools.sampling import randomness
 
 BINS = 10
 RARE = 5

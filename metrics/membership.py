@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.base import Score, Tables, metric
-from metrics.compare import plain
-from metrics.encode import Side, encoded
-from metrics.intervals import auc_interval, share_interval
-from metrics.learners import area, curve
-from metrics.nearest import nearest, space
 from metrics.privacy import equal_sides
-from metrics.sampling import randomness, sample_rows
+from metrics.tools.compare import plain
+from metrics.tools.encode import Side, encoded
+from metrics.tools.intervals import auc_interval, share_interval
+from metrics.tools.learners import area, curve
+from metrics.tools.nearest import nearest, space
+from metrics.tools.sampling import randomness, sample_rows
 
 MOST_ATTACKED = 3000
 NEIGHBOURS = 5

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
-from metrics.encode import encoded
-from metrics.intervals import Interval, around, share_interval
-from metrics.nearest import nearest, row_keys, space
-from metrics.sampling import randomness, sample_rows
+from metrics.tools.encode import encoded
+from metrics.tools.intervals import Interval, around, share_interval
+from metrics.tools.nearest import nearest, row_keys, space
+from metrics.tools.sampling import randomness, sample_rows
 
 LEAST_ROWS = 30
 """With fewer real rows every privacy interval is too wide to say anything."""

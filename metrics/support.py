@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, metric, once
-from metrics.compare import NO_HOLDOUT
-from metrics.encode import encoded
-from metrics.intervals import Interval, around, mean_interval
-from metrics.nearest import MISSING, nearest, space
-from metrics.sampling import randomness, sample_rows
+from metrics.tools.compare import NO_HOLDOUT
+from metrics.tools.encode import encoded
+from metrics.tools.intervals import Interval, around, mean_interval
+from metrics.tools.nearest import MISSING, nearest, space
+from metrics.tools.sampling import randomness, sample_rows
 
 SOURCE = "Alaa et al. 2022, How faithful is your synthetic data?; curves as in synthcity 0.2"
 LEVELS = np.linspace(0, 1, 30)

@@ -8,11 +8,11 @@ import numpy as np
 
 from metrics.association import associations
 from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
-from metrics.compare import plain
-from metrics.encode import Encoded, Side, encoded
-from metrics.intervals import Interval, resampled
-from metrics.learners import LEARNERS, Features, Predict, Target, area, boosted, fit
-from metrics.sampling import randomness, sample_rows
+from metrics.tools.compare import plain
+from metrics.tools.encode import Encoded, Side, encoded
+from metrics.tools.intervals import Interval, resampled
+from metrics.tools.learners import LEARNERS, Features, Predict, Target, area, boosted, fit
+from metrics.tools.sampling import randomness, sample_rows
 
 MOST_ROWS, MOST_TEST_ROWS = 30_000, 20_000
 LEAST_TEST_ROWS = 20

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import Score, Tables, conformed, metric
-from metrics.compare import NO_HOLDOUT, plain
 from metrics.coverage import missing
-from metrics.encode import Encoded, Side, as_floats, encoded
-from metrics.intervals import share_interval
-from metrics.sampling import randomness
+from metrics.tools.compare import NO_HOLDOUT, plain
+from metrics.tools.encode import Encoded, Side, as_floats, encoded
+from metrics.tools.intervals import share_interval
+from metrics.tools.sampling import randomness
 
 OPERATORS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "<=": operator.le,

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats.contingency import association
 
 from metrics.association import associations, correlation_difference
-from metrics.encode import encoded
+from metrics.tools.encode import encoded
 from tests.judging import mixed_tables, rows, tables
 
 

@@ -23,7 +23,7 @@ from metrics.attacks import (
     univariate_queries,
     wilson,
 )
-from metrics.encode import encoded
+from metrics.tools.encode import encoded
 from metrics.verdict import verdict
 from tests.judging import mixed_tables, rows, tables
 
@@ -62,7 +62,7 @@ def test_a_risk_lies_between_0_and_1_within_its_interval(attacks, data):
 
 
 def test_univariate_queries_are_values_that_occur_once_and_extremes():
-    from metrics.kernels import AT_LEAST, AT_MOST, EQUAL, LACKING
+    from metrics.tools.kernels import AT_LEAST, AT_MOST, EQUAL, LACKING
 
     # Numbers 1, 2, 2, missing: 1 occurs once and is the smallest, the largest occurs twice, one is missing.
     # Levels (codes) 0, 0, 0, 1: 1 occurs once.

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.base import Tables
-from metrics.encode import as_codes, as_floats, encoded, equal_edges
-from metrics.sampling import randomness, sample_rows
+from metrics.tools.encode import as_codes, as_floats, encoded, equal_edges
+from metrics.tools.sampling import randomness, sample_rows
 from synth.schema.schema import Column, Schema, conform
 from tests.judging import tables
 

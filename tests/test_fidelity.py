@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils import shuffle
 
-from metrics.encode import encoded
 from metrics.fidelity import column_pair_trends, column_shapes, correlations, cramers_v, kolmogorov_smirnov
+from metrics.tools.encode import encoded
 from tests.judging import adult, mixed_tables, rows, shuffled, tables
 
 NUMBERS = st.lists(st.one_of(st.none(), st.integers(-5, 5)), min_size=1, max_size=30)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from metrics.intervals import auc_interval, mean_interval, resampled, share_interval
+from metrics.tools.intervals import auc_interval, mean_interval, resampled, share_interval
 
 
 @given(st.integers(1, 500), st.data())

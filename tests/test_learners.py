@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import r2_score, roc_auc_score
 
 from metrics.base import NotMeasurable
-from metrics.encode import encoded
-from metrics.learners import LEARNERS, MOST_LEVELS, Features, Target, area, curve, fit
+from metrics.tools.encode import encoded
+from metrics.tools.learners import LEARNERS, MOST_LEVELS, Features, Target, area, curve, fit
 from tests.judging import mixed_tables, tables
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.encode import encoded
-from metrics.nearest import Space, nearest, nearest_without_each, row_keys, space, threads
+from metrics.tools.encode import encoded
+from metrics.tools.nearest import Space, nearest, nearest_without_each, row_keys, space, threads
 from tests.judging import mixed_tables, tables
 
 

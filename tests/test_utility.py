@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from metrics.encode import encoded
-from metrics.learners import Target
+from metrics.tools.encode import encoded
+from metrics.tools.learners import Target
 from metrics.utility import (
     augmentation_gain,
     calibration,

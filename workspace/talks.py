@@ -17,7 +17,7 @@ from sqlalchemy import delete, update
 
 from metrics import Score
 from metrics.dialogue import DIALOGUE_METRICS, Conversations, Texts, pictures
-from metrics.intervals import mean_interval
+from metrics.tools.intervals import mean_interval
 from synth import Report
 from synth.conversations import (
     Dialogue,

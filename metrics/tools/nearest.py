@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import Tables, once
-from metrics.encode import Encoded, Side, encoded
+from metrics.tools.encode import Encoded, Side, encoded
 
 MISSING = -1.0
 """Stands for a missing number: farther than 1 from any other (and 1 is the most a column can count), 0 from itself."""
@@ -71,7 +71,7 @@ def nearest(
 
     `count` is cut to the number of points. Distances are means over the columns, in [0, 1].
     """
-    from metrics.kernels import nearest_points
+    from metrics.tools.kernels import nearest_points
 
     count = min(count, len(points))
     distances = np.empty((len(queries), count), dtype=np.float32)
@@ -96,7 +96,7 @@ def in_parts(work: Callable[[slice], None], rows: int) -> None:
 
 def nearest_without_each(queries: np.ndarray, points: np.ndarray, is_code: np.ndarray) -> np.ndarray:
     """Position of each query's nearest point when one column is left out, for every column (queries x columns)."""
-    from metrics import kernels
+    from metrics.tools import kernels
 
     positions = np.zeros(queries.shape, dtype=np.int64)
     queries = np.ascontiguousarray(queries, dtype=np.float32)

@@ -9,9 +9,9 @@ from math import prod
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, once
-from metrics.encode import Encoded, Side, encoded
-from metrics.intervals import around
-from metrics.sampling import randomness, sample_rows
+from metrics.tools.encode import Encoded, Side, encoded
+from metrics.tools.intervals import around
+from metrics.tools.sampling import randomness, sample_rows
 
 DRAW_ROWS = 2000
 WIDE = 30

@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 
-from metrics.sampling import randomness
+from metrics.tools.sampling import randomness
 
 Z = 1.959963984540054
 """Half-width of a 95 % normal interval, in standard deviations."""

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from metrics.base import NotMeasurable
-from metrics.encode import Encoded, Side
-from metrics.nearest import threads
+from metrics.tools.encode import Encoded, Side
+from metrics.tools.nearest import threads
 
 Task = Literal["binary", "multiclass", "regression"]
 Predict = Callable[[np.ndarray], np.ndarray]
