@@ -7,15 +7,17 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
 
-from metrics.association import correlation_difference
 from metrics.attacks import attribute_inference, linkability, singling_out_multivariate, singling_out_univariate
 from metrics.base import OPTIONS, Card, Metric, NotMeasurable, Score, Tables
-from metrics.coverage import boundary_adherence, coverage, missingness
-from metrics.detector import detector
 from metrics.disclosure import disclosure_protection, k_anonymity, l_diversity
-from metrics.fidelity import column_pair_trends, column_shapes
+from metrics.fidelity.correlation import correlation_difference
+from metrics.fidelity.coverage import boundary_adherence, coverage, missingness
+from metrics.fidelity.detector import detector
+from metrics.fidelity.manifold import alpha_precision, authenticity, beta_recall
+from metrics.fidelity.marginals import marginal_accuracy
+from metrics.fidelity.shapes import column_pair_trends, column_shapes
+from metrics.fidelity.validity import validity
 from metrics.identifiers import epsilon, pii_replay, rare_values
-from metrics.marginals import marginal_accuracy
 from metrics.membership import membership_inference
 from metrics.privacy import (
     distance_to_closest_record,
@@ -24,7 +26,6 @@ from metrics.privacy import (
     nearest_neighbour_ratio,
     riskiest_rows,
 )
-from metrics.support import alpha_precision, authenticity, beta_recall
 from metrics.tools.sampling import sample_rows
 from metrics.utility import (
     augmentation_gain,
@@ -33,7 +34,6 @@ from metrics.utility import (
     suggest_target,
     train_on_synthetic,
 )
-from metrics.validity import validity
 from metrics.verdict import THRESHOLDS, Figure, Gate, Threshold, Verdict, gate, plain_names, summary, verdict
 
 METRICS: dict[str, Metric] = {

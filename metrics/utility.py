@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metrics.association import associations
 from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
+from metrics.fidelity.correlation import associations
 from metrics.tools.compare import plain
 from metrics.tools.encode import Encoded, Side, encoded
 from metrics.tools.intervals import Interval, resampled

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats.contingency import association
 
-from metrics.association import associations, correlation_difference
+from metrics.fidelity.correlation import associations, correlation_difference
 from metrics.tools.encode import encoded
 from tests.judging import mixed_tables, rows, tables
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sdmetrics.single_column import BoundaryAdherence, CategoryCoverage, MissingValueSimilarity, RangeCoverage
 
-from metrics.coverage import boundary_adherence, coverage, missingness
+from metrics.fidelity.coverage import boundary_adherence, coverage, missingness
 from tests.judging import tables
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from metrics.detector import detector, indistinguishable, indistinguishable_interval
+from metrics.fidelity.detector import detector, indistinguishable, indistinguishable_interval
 from metrics.verdict import verdict
 from tests.judging import mixed_tables, shuffled
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils import shuffle
 
-from metrics.fidelity import column_pair_trends, column_shapes, correlations, cramers_v, kolmogorov_smirnov
+from metrics.fidelity.shapes import column_pair_trends, column_shapes, correlations, cramers_v, kolmogorov_smirnov
 from metrics.tools.encode import encoded
 from tests.judging import adult, mixed_tables, rows, shuffled, tables
 

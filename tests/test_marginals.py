@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.marginals import ceiling, column_groups, inner_breaks, level_bins, marginal_accuracy
+from metrics.fidelity.marginals import ceiling, column_groups, inner_breaks, level_bins, marginal_accuracy
 from tests.judging import mixed_tables, rows, tables
 
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.support import LEVELS, Middle, agreement, alpha_precision, at_levels, authenticity, beta_recall, support
+from metrics.fidelity.manifold import (
+    LEVELS,
+    Middle,
+    agreement,
+    alpha_precision,
+    at_levels,
+    authenticity,
+    beta_recall,
+    support,
+)
 from metrics.verdict import verdict
 from synth.schema.schema import conform
 from tests.judging import mixed_tables

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from metrics.validity import validity
+from metrics.fidelity.validity import validity
 from tests.judging import tables
 
 

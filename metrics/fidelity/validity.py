@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import Score, Tables, conformed, metric
-from metrics.coverage import missing
+from metrics.fidelity.coverage import missing
 from metrics.tools.compare import NO_HOLDOUT, plain
 from metrics.tools.encode import Encoded, Side, as_floats, encoded
 from metrics.tools.intervals import share_interval

@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, metric
-from metrics.fidelity import correlations
-from metrics.marginals import level_bins
+from metrics.fidelity.marginals import level_bins
+from metrics.fidelity.shapes import correlations
 from metrics.tools.compare import compare, plain
 from metrics.tools.encode import Encoded, Side, encoded
 
