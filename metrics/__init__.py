@@ -27,7 +27,7 @@ from metrics.privacy import (
     riskiest_rows,
 )
 from metrics.tools.sampling import sample_rows
-from metrics.utility import (
+from metrics.utility.train_on_synthetic import (
     augmentation_gain,
     calibration,
     importance_agreement,

@@ -7,7 +7,7 @@ import pytest
 
 from metrics.tools.encode import encoded
 from metrics.tools.learners import Target
-from metrics.utility import (
+from metrics.utility.train_on_synthetic import (
     augmentation_gain,
     calibration,
     calibration_error,
