@@ -7,9 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
 
-from metrics.attacks import attribute_inference, linkability, singling_out_multivariate, singling_out_univariate
 from metrics.base import OPTIONS, Card, Metric, NotMeasurable, Score, Tables
-from metrics.disclosure import disclosure_protection, k_anonymity, l_diversity
 from metrics.fidelity.correlation import correlation_difference
 from metrics.fidelity.coverage import boundary_adherence, coverage, missingness
 from metrics.fidelity.detector import detector
@@ -17,15 +15,17 @@ from metrics.fidelity.manifold import alpha_precision, authenticity, beta_recall
 from metrics.fidelity.marginals import marginal_accuracy
 from metrics.fidelity.shapes import column_pair_trends, column_shapes
 from metrics.fidelity.validity import validity
-from metrics.identifiers import epsilon, pii_replay, rare_values
-from metrics.membership import membership_inference
-from metrics.privacy import (
+from metrics.privacy.attacks import attribute_inference, linkability, singling_out_multivariate, singling_out_univariate
+from metrics.privacy.disclosure import disclosure_protection, k_anonymity, l_diversity
+from metrics.privacy.distances import (
     distance_to_closest_record,
     exact_copies,
     near_copies,
     nearest_neighbour_ratio,
     riskiest_rows,
 )
+from metrics.privacy.identifiers import epsilon, pii_replay, rare_values
+from metrics.privacy.membership import membership_inference
 from metrics.tools.sampling import sample_rows
 from metrics.utility.train_on_synthetic import (
     augmentation_gain,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from metrics import METRICS, Tables, evaluate, verdict
 from metrics.base import NotMeasurable, conformed
-from metrics.privacy import LEAST_ROWS
+from metrics.privacy.distances import LEAST_ROWS
 from metrics.tools.sampling import randomness, sample_rows
 from metrics.verdict import FIGURES
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.attacks import (
+from metrics.privacy.attacks import (
     Arena,
     attribute_inference,
     combined_queries,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sdmetrics.single_table.privacy import DisclosureProtection
 
-from metrics.disclosure import choice, disclosure_protection, k_anonymity, l_diversity
+from metrics.privacy.disclosure import choice, disclosure_protection, k_anonymity, l_diversity
 from tests.judging import mixed_tables, rows, tables
 
 CHOSEN = {"quasi_identifiers": ["a"], "sensitive": ["b"]}

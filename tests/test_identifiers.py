@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from metrics.base import Tables
-from metrics.identifiers import epsilon, pii_replay, rare_values
+from metrics.privacy.identifiers import epsilon, pii_replay, rare_values
 from synth.schema.schema import Column, Schema
 from tests.judging import mixed_tables, tables
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from metrics.membership import attack, membership_inference
+from metrics.privacy.membership import attack, membership_inference
 from metrics.verdict import verdict
 from tests.judging import mixed_tables
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from metrics.base import NotMeasurable
-from metrics.privacy import (
+from metrics.privacy.distances import (
     affordable,
     distance_to_closest_record,
     exact_copies,

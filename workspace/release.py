@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 import metrics
-from metrics.privacy import rows_looked_at
+from metrics.privacy.distances import rows_looked_at
 from metrics.selftest import Check
 from metrics.selftest import self_test as tested
 from synth import Generator, Schema

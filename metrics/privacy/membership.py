@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.base import Score, Tables, metric
-from metrics.privacy import equal_sides
+from metrics.privacy.distances import equal_sides
 from metrics.tools.compare import plain
 from metrics.tools.encode import Side, encoded
 from metrics.tools.intervals import auc_interval, share_interval

@@ -13,7 +13,7 @@ from math import sqrt
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
-from metrics.privacy import equal_sides
+from metrics.privacy.distances import equal_sides
 from metrics.tools.compare import plain
 from metrics.tools.encode import Encoded, Side, encoded, equal_edges
 from metrics.tools.intervals import Interval, Z, clip
