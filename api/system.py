@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from api.access import Here, Reader
 from api.shapes import Limit, Offset
 from metrics import METRICS, Card
-from metrics.dialogue import DIALOGUE_METRICS, MODEL_JUDGE
+from metrics.dialogue.base import DIALOGUE_METRICS, MODEL_JUDGE
 from synth import GENERATORS
 from workspace.bugs import versions
 

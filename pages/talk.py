@@ -9,7 +9,7 @@ import streamlit as st
 
 from metrics import Score
 from metrics.charts import column_figure
-from metrics.dialogue import DIALOGUE_METRICS, MODEL_JUDGE
+from metrics.dialogue.base import DIALOGUE_METRICS, MODEL_JUDGE
 from pages.frame import remembered
 from pages.order import typed_key
 from pages.pictures import draw

@@ -7,14 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.dialogue import (
-    DIALOGUE_METRICS,
-    Conversations,
-    Texts,
-    js_complement,
-    ks_complement,
-    tv_complement,
-)
+from metrics.dialogue.base import DIALOGUE_METRICS, Conversations, Texts, js_complement, ks_complement, tv_complement
 from synth.conversations import Dialogue, Turn
 
 

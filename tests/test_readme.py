@@ -6,7 +6,7 @@ import pytest
 
 from api import api
 from metrics import METRICS
-from metrics.dialogue import DIALOGUE_METRICS
+from metrics.dialogue.base import DIALOGUE_METRICS
 from synth import GENERATORS
 from workspace.settings import Settings
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete, update
 
 from metrics import Score
-from metrics.dialogue import DIALOGUE_METRICS, Conversations, Texts, pictures
+from metrics.dialogue.base import DIALOGUE_METRICS, Conversations, Texts, pictures
 from metrics.tools.intervals import mean_interval
 from synth import Report
 from synth.conversations import (
