@@ -2,7 +2,7 @@
 
 Both give the same answer. The quick way looks at every byte first (are quotes well-formed, are there blank lines,
 how many records must there be?) and hands the rest to Arrow's reader, which refuses ragged rows; whenever anything
-is not in order, the text is read again by `workspace.careful`.
+is not in order, the text is read again by `workspace.ingest.lenient`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from workspace.careful import BEFORE, BELOW, LONGEST_LINE, Careful, Line, Repair, opens_table, read_lines
-from workspace.layout import Layout
-from workspace.mend import LEARNED_ROWS
-from workspace.records import Dialect, Record
-from workspace.unpack import PlainText
+from workspace.ingest.layout import Layout
+from workspace.ingest.lenient import BEFORE, BELOW, LONGEST_LINE, Careful, Line, Repair, opens_table, read_lines
+from workspace.ingest.records import Dialect, Record
+from workspace.ingest.repair import LEARNED_ROWS
+from workspace.ingest.unpack import PlainText
 
 BLOCK = 4 << 20
 """Bytes that Arrow reads at a time: larger blocks take up to twice the time, joining smaller ones costs more."""

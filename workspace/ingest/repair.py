@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from workspace.sniff import is_typed
+from workspace.ingest.sniff import is_typed
 
 LEARNED_ROWS = 2_000
 LONGEST = 400

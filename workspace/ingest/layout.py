@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from synth.schema.texts import MISSING_WORDS
-from workspace.mend import OTHER_DELIMITERS, split_quoted
-from workspace.records import Dialect, Record, records, requoted
-from workspace.sniff import is_typed, lines_of, sniff
+from workspace.ingest.records import Dialect, Record, records, requoted
+from workspace.ingest.repair import OTHER_DELIMITERS, split_quoted
+from workspace.ingest.sniff import is_typed, lines_of, sniff
 
 SEARCHED = 60
 """Lines among which the header is looked for."""

@@ -1,6 +1,6 @@
 """Every line of a delimited text read with care, or named with the reason why not.
 
-The quick way (`workspace.delimited`) reads texts that are in order; this one reads all others, line by line.
+The quick way (`workspace.ingest.delimited`) reads texts that are in order; this one reads all others, line by line.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from workspace.layout import Layout
-from workspace.mend import OTHER_DELIMITERS, Mender, split_quoted
-from workspace.records import Record, records
-from workspace.sniff import is_typed
+from workspace.ingest.layout import Layout
+from workspace.ingest.records import Record, records
+from workspace.ingest.repair import OTHER_DELIMITERS, Mender, split_quoted
+from workspace.ingest.sniff import is_typed
 
 LONGEST_LINE = 16 << 20
 BEFORE, BELOW = "stands before the table", "stands below the table"

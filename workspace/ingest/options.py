@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workspace.delimited import Columns
+from workspace.ingest.delimited import Columns
 
 PREVIEW_ROWS = 50
 

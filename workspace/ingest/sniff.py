@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from workspace.records import Dialect, records, requoted
+from workspace.ingest.records import Dialect, records, requoted
 
 SAMPLE_LINES = 200
 SAMPLE_CHARS = 200_000

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from workspace.careful import Line
-from workspace.delimited import CODED, Columns
-from workspace.layout import unique_names
-from workspace.reading import PREVIEW_ROWS, ReadOptions, Texts
-from workspace.unpack import NAMES, ReadError, plain_text
+from workspace.ingest.delimited import CODED, Columns
+from workspace.ingest.layout import unique_names
+from workspace.ingest.lenient import Line
+from workspace.ingest.options import PREVIEW_ROWS, ReadOptions, Texts
+from workspace.ingest.unpack import NAMES, ReadError, plain_text
 
 MAX_DEPTH_WORDS = "Its values are nested too deeply to be read."
 MAX_PARQUET_CELLS = 2_000_000_000

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workspace.careful import MARKS, read_lines
-from workspace.delimited import Columns, Order, coded, read_delimited
-from workspace.excel import read_excel
-from workspace.layout import Layout, layout_of, unique_names
-from workspace.nested import is_json, read_json, read_parquet
-from workspace.reading import PREVIEW_ROWS, ReadOptions, Texts
-from workspace.sniff import lines_of
-from workspace.unpack import NAMES, OLE, PARQUET, ZIP, ReadError, encoding_of, head_of, is_gzip, plain_text
+from workspace.ingest.delimited import Columns, Order, coded, read_delimited
+from workspace.ingest.excel import read_excel
+from workspace.ingest.layout import Layout, layout_of, unique_names
+from workspace.ingest.lenient import MARKS, read_lines
+from workspace.ingest.nested import is_json, read_json, read_parquet
+from workspace.ingest.options import PREVIEW_ROWS, ReadOptions, Texts
+from workspace.ingest.sniff import lines_of
+from workspace.ingest.unpack import NAMES, OLE, PARQUET, ZIP, ReadError, encoding_of, head_of, is_gzip, plain_text
 
 LONGEST_NAME = 10_000
 

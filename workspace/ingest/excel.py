@@ -23,12 +23,12 @@ from python_calamine import (
     load_workbook,
 )
 
-from workspace.careful import read_records
-from workspace.delimited import coded
-from workspace.layout import BODY, SEARCHED, layout_of_records, unique_names
-from workspace.reading import PREVIEW_ROWS, ReadOptions, Texts
-from workspace.records import Dialect, Record
-from workspace.unpack import CHUNK, MAX_BYTES, MAX_RATIO, OLE, RATIO_FLOOR, ReadError, size
+from workspace.ingest.delimited import coded
+from workspace.ingest.layout import BODY, SEARCHED, layout_of_records, unique_names
+from workspace.ingest.lenient import read_records
+from workspace.ingest.options import PREVIEW_ROWS, ReadOptions, Texts
+from workspace.ingest.records import Dialect, Record
+from workspace.ingest.unpack import CHUNK, MAX_BYTES, MAX_RATIO, OLE, RATIO_FLOOR, ReadError, size
 
 MAX_CELLS = 300_000_000
 """The rectangle that a sheet's cells span; far outlying cells would make it fill the memory."""
