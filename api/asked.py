@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from synth.conversations.order import Order
-from workspace.tables import ReadOptions
+from workspace.ingest.ingest import ReadOptions
 
 ROWS = "Rows to draw; unset: as many as it learned from."
 METRICS = "Names of the measures to judge by; unset: all. `GET /metrics` lists them."

@@ -16,9 +16,9 @@ from api.tables import take
 from synth import Schema
 from synth.schema.schema import ColumnProfile
 from workspace.catalog import new_id
-from workspace.preflight import Finding
-from workspace.samples import Sample
-from workspace.tables import ReadError, ReadOptions
+from workspace.ingest.ingest import ReadError, ReadOptions
+from workspace.tables.preflight import Finding
+from workspace.tables.samples import Sample
 from workspace.workspace import Dataset
 
 router = APIRouter(tags=["Tables"])

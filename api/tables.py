@@ -14,8 +14,8 @@ from api.access import seen_by
 from api.asked import OnTable
 from api.errors import Stop
 from workspace.catalog import new_id
+from workspace.ingest.ingest import ReadError
 from workspace.keys import Caller
-from workspace.tables import ReadError
 from workspace.workspace import Dataset, Workspace
 
 

@@ -16,8 +16,8 @@ from api.shapes import JobOut
 from api.tables import file_name, kept, table_of, take
 from synth.conversations.order import Order
 from workspace.catalog import new_id
+from workspace.ingest.ingest import ReadError
 from workspace.keys import Caller
-from workspace.tables import ReadError
 from workspace.workspace import Job, Workspace
 
 router = APIRouter(tags=["Work"], route_class=Posting)

@@ -29,7 +29,7 @@ import pandas as pd
 from metrics import Score, Tables, evaluate
 from synth import GENERATORS, Schema
 from synth.schema.schema import Column
-from workspace import tables
+from workspace.ingest import ingest as tables
 from workspace.meter import cpu_seconds, peak_mb
 
 SAMPLES = ("adult", "california_housing", "bank_marketing")

@@ -49,7 +49,7 @@ def _work(side: str, file: Path):
 
         separator = ";" if b";" in file.open("rb").readline() else ","
         return lambda: pd.read_csv(file, sep=separator).describe(include="all")
-    from workspace import tables
+    from workspace.ingest import ingest as tables
 
     if side == "preview":
         return lambda: tables.preview(file, file.name)

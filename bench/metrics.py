@@ -31,7 +31,7 @@ from bench.mostlyai_qa import clock, peak_mb
 from metrics import METRICS, Score, Tables, evaluate
 from synth import GENERATORS
 from synth.schema.schema import Schema, conform
-from workspace.tables import SAMPLES
+from workspace.ingest.ingest import SAMPLES
 
 SIDES = ("train", "holdout", "synthetic")
 NUMERIC = ("number", "integer")

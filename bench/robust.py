@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from workspace.tables import ReadError, texts_of
+from workspace.ingest.ingest import ReadError, texts_of
 
 MEASURES = ("success", *(f"{what} {how}" for what in ("header", "record", "cell") for how in ("P", "R", "F1")))
 

@@ -29,8 +29,8 @@ from synth import GENERATORS, Report, conform
 from synth.columns.numeric import as_floats, as_kind
 from synth.columns.precision import Grain
 from synth.generators.neural.mode_encoder import Modes
+from workspace.ingest.ingest import SAMPLES
 from workspace.meter import cpu_seconds
-from workspace.tables import SAMPLES
 
 MISSING = "(missing)"
 NUMERIC = ("number", "integer", "datetime")

@@ -15,7 +15,7 @@ import streamlit as st
 
 from synth import GENERATORS
 from synth.conversations.order import Order
-from workspace.tables import ReadOptions
+from workspace.ingest.ingest import ReadOptions
 from workspace.workspace import Dataset, Job, NotFound, Run, Workspace
 
 KEY = "$UNDERSTUDY_API_KEY"

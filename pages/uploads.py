@@ -15,7 +15,7 @@ from streamlit.typing import UploadedFile
 from pages.calls import api_expander, upload_call
 from pages.forms import params_form
 from pages.words import count, plain
-from workspace.tables import Preview, ReadError, ReadOptions
+from workspace.ingest.ingest import Preview, ReadError, ReadOptions
 from workspace.workspace import Dataset, Workspace
 
 TYPES = ["csv", "tsv", "txt", "gz", "json", "jsonl", "ndjson", "parquet", "xlsx", "xls", "xlsb", "ods"]

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select, text
 
 from synth import Column, Schema
 from workspace.catalog import Catalog, Dataset, Event, Job, NotFound, Run, Split, now
-from workspace.tables import Rejected
+from workspace.ingest.ingest import Rejected
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from synth.schema.pii import PII
 from synth.schema.schema import Schema
-from workspace.preflight import SAID, preflight
-from workspace.tables import examine, ingest, read, retype
+from workspace.ingest.ingest import examine, ingest, read, retype
+from workspace.tables.preflight import SAID, preflight
 
 ROWS = 400
 COLUMNS = {

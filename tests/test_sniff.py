@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from bench.robust import scores
+from workspace.ingest.ingest import ReadOptions, texts_of
 from workspace.ingest.layout import layout_of, unique_names
 from workspace.ingest.lenient import read_lines
 from workspace.ingest.records import Dialect, records, requoted
 from workspace.ingest.sniff import lines_of, sniff
 from workspace.ingest.unpack import encoding_of
-from workspace.tables import ReadOptions, texts_of
 
 DATA = Path(__file__).parent / "data"
 

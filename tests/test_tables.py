@@ -16,9 +16,7 @@ import pandas as pd
 import pytest
 
 from synth.schema.schema import Column, Schema
-from workspace.exports import export
-from workspace.storage import about
-from workspace.tables import (
+from workspace.ingest.ingest import (
     SAMPLES,
     ReadError,
     ReadOptions,
@@ -32,6 +30,8 @@ from workspace.tables import (
     rows,
     write,
 )
+from workspace.tables.duckdb_file import about
+from workspace.tables.exports import export
 
 PENGUINS = Path(__file__).parent / "data" / "penguins.csv"
 

@@ -39,7 +39,7 @@ from metrics import Score
 from synth import Schema
 from synth.constraints.enforcer import RuleReport
 from synth.conversations.order import Order
-from workspace.tables import Rejected
+from workspace.ingest.ingest import Rejected
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 UNFINISHED: tuple[State, ...] = ("queued", "running")

@@ -12,10 +12,11 @@ import pandas as pd
 from sqlalchemy import delete, select, update
 
 from synth import Schema
-from workspace import preflight, tables
 from workspace.catalog import Dataset, Job, NotFound, Run, Split, Talk, new_id
+from workspace.ingest import ingest as tables
+from workspace.ingest.ingest import ColumnProfile, Preview, ReadOptions
 from workspace.store import LOCAL, Store, size_of
-from workspace.tables import ColumnProfile, Preview, ReadOptions
+from workspace.tables import preflight
 
 REJECTED_SHOWN = 1000
 

@@ -15,8 +15,8 @@ from metrics.privacy.distances import rows_looked_at
 from metrics.selftest import Check
 from metrics.selftest import self_test as tested
 from synth import Generator, Schema
-from workspace import tables
 from workspace.catalog import Job
+from workspace.ingest import ingest as tables
 from workspace.runs import ELSEWHERE, Runs
 from workspace.stages import Stages
 from workspace.store import LOCAL

@@ -12,9 +12,10 @@ from pydantic import TypeAdapter
 from sqlalchemy import delete, update
 
 from metrics import METRICS, THRESHOLDS, Score, Tables, Threshold
-from workspace import reports, tables
+from workspace import reports
 from workspace.catalog import Run, new_id
 from workspace.datasets import Datasets, check_fit
+from workspace.ingest import ingest as tables
 from workspace.store import LOCAL, size_of
 
 _THRESHOLDS = TypeAdapter(list[Threshold])

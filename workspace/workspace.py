@@ -17,14 +17,14 @@ from workspace.batches import Batches
 from workspace.bugs import Bugs
 from workspace.catalog import UNFINISHED, Dataset, Event, Job, NotFound, Run
 from workspace.estimate import Estimate, Shape, estimate
-from workspace.exports import FORMATS
+from workspace.ingest.ingest import ReadError
 from workspace.jobs import Dispatcher
 from workspace.keys import Keys
 from workspace.release import Releases
 from workspace.runs import ELSEWHERE
 from workspace.sessions import Sessions
 from workspace.store import LOCAL
-from workspace.tables import ReadError
+from workspace.tables.exports import FORMATS
 from workspace.talks import Talk, Talks
 from workspace.training import Again, Drawing, Training
 from workspace.tuning import Trial, Tuning, knobs, objectives

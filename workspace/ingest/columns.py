@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from synth.schema.schema import Column, ColumnProfile, detect_column
 from synth.schema.texts import Levels
 from workspace.ingest.profiles import profile_levels
-from workspace.storage import quoted, text_of
+from workspace.tables.duckdb_file import quoted, text_of
 
 NUMERIC_DAY = re.compile(r"%-?[dm](.)%-?[dm]\1%[yY]")
 """Formats in which day and month could stand the other way round."""

@@ -8,14 +8,14 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
 from synth.schema.schema import ColumnProfile, Schema, parsed, settle_roles
-from workspace.exports import export
 from workspace.ingest.columns import Kept, keep_all, store
 from workspace.ingest.options import PREVIEW_ROWS, ReadOptions, Texts
 from workspace.ingest.profiles import profile_levels
 from workspace.ingest.reader import texts_of
 from workspace.ingest.unpack import ReadError
-from workspace.samples import SAMPLES, Sample
-from workspace.storage import about, count, new_file, opened, read, rows, tell, text_of, write
+from workspace.tables.duckdb_file import about, count, new_file, opened, read, rows, tell, text_of, write
+from workspace.tables.exports import export
+from workspace.tables.samples import SAMPLES, Sample
 
 __all__ = [
     "SAMPLES",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from synth.schema.schema import Column, Schema
-from workspace.storage import About, about, literal, opened, quoted, text_of
+from workspace.tables.duckdb_file import About, about, literal, opened, quoted, text_of
 
 FORMATS = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet", "jsonl": "application/jsonl"} | {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
