@@ -19,7 +19,7 @@ from api.tables import table_of
 from api.work import order_of, start_drawing, start_judging, start_search, start_training
 from synth.conversations.order import Order
 from workspace.batches import Operation
-from workspace.catalog import Batch, Job
+from workspace.catalog.rows import Batch, Job
 from workspace.keys import Caller
 from workspace.workspace import Workspace
 

@@ -15,7 +15,7 @@ from api.shapes import DatasetOut, Limit, Offset, Page
 from api.tables import take
 from synth import Schema
 from synth.schema.schema import ColumnProfile
-from workspace.catalog import new_id
+from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError, ReadOptions
 from workspace.tables.preflight import Finding
 from workspace.tables.samples import Sample

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import who_calls
 from api.errors import Stop, answer
-from workspace.catalog import new_id
+from workspace.catalog.rows import new_id
 from workspace.keys import Caller, Refused
 
 REQUEST_ID = "X-Request-ID"

@@ -17,7 +17,7 @@ from api.access import Here, Reader, Writer, make_room, seen_by
 from api.errors import Stop
 from api.posting import Posting
 from api.shapes import EventOut, JobOut, Limit, Offset, RunOut
-from workspace.catalog import ENDED, State
+from workspace.catalog.rows import ENDED, State
 from workspace.workspace import Job, NotFound, Run, Workspace
 
 router = APIRouter(tags=["Jobs and runs"])

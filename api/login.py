@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from api.access import Here, Reader
 from api.asked import Asked
 from api.errors import Stop
-from workspace.catalog import now
+from workspace.catalog.rows import now
 from workspace.keys import Caller
 from workspace.secrets import Unreadable
 from workspace.workspace import Workspace

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from metrics import Score
 from synth import Schema
-from workspace.catalog import State
+from workspace.catalog.rows import State
 from workspace.workspace import Dataset, Job, Run
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most entries to answer with.", examples=[100])]

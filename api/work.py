@@ -15,7 +15,7 @@ from api.posting import MOST_FILES, Posting
 from api.shapes import JobOut
 from api.tables import file_name, kept, table_of, take
 from synth.conversations.order import Order
-from workspace.catalog import new_id
+from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError
 from workspace.keys import Caller
 from workspace.workspace import Job, Workspace

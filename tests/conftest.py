@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from workspace.catalog import Dataset, new_id
+from workspace.catalog.rows import Dataset, new_id
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 

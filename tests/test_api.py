@@ -12,7 +12,7 @@ from starlette.testclient import WebSocketDenialResponse
 from api import api
 from api.access import must_be_guarded
 from tests.calling import KEYS, SECRET, as_, changed, here
-from workspace.catalog import Event
+from workspace.catalog.rows import Event
 from workspace.workspace import Workspace
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from api import api
 from tests.calling import KEYS, as_, changed, here
-from workspace.catalog import Dependency
+from workspace.catalog.rows import Dependency
 
 METRICS = ["column_shapes"]
 

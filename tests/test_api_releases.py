@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from tests.calling import here
 from tests.conftest import running_workspace, write_people
-from workspace.catalog import Run
+from workspace.catalog.rows import Run
 from workspace.workspace import Workspace
 
 workspace = pytest.fixture(running_workspace, scope="module")

@@ -11,7 +11,7 @@ import pytest
 from api import api
 from tests.calling import KEYS, as_, changed, here
 from workspace.answers import Unanswered
-from workspace.catalog import Answer, now
+from workspace.catalog.rows import Answer, now
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pages.frame import get_workspace
 from tests.chat_server import ChatServer
 from tests.conftest import write_people
 from tests.live import serving
-from workspace.catalog import Job
+from workspace.catalog.rows import Job
 from workspace.workspace import Workspace
 
 MAIN = Path(__file__).parent.parent / "pages" / "main.py"

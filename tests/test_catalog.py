@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, select, text
 
 from synth import Column, Schema
-from workspace.catalog import Catalog, Dataset, Event, Job, NotFound, Run, Split, now
+from workspace.catalog.rows import Catalog, Dataset, Event, Job, NotFound, Run, Split, now
 from workspace.ingest.ingest import Rejected
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from api import api
 from tests.calling import here
-from workspace.catalog import Run
+from workspace.catalog.rows import Run
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workspace.catalog import Dataset, Job, NotFound
+from workspace.catalog.rows import Dataset, Job, NotFound
 from workspace.jobs import THREAD_LIMITS, Process
 from workspace.settings import Settings
 from workspace.workspace import Workspace

@@ -19,7 +19,7 @@ from pages.pictures import selected_rows
 from pages.release import pairs_of
 from pages.results import REPORTS
 from synth import GENERATORS
-from workspace.catalog import Dataset, Run
+from workspace.catalog.rows import Dataset, Run
 from workspace.release import CHECKS, Replacing, Risky
 from workspace.workspace import Workspace
 
@@ -441,7 +441,7 @@ def test_a_table_made_elsewhere_is_compared_and_nothing_offers_to_draw_from_it(v
 
 def many_curves():
     from pages.progress import curves
-    from workspace.catalog import Event
+    from workspace.catalog.rows import Event
 
     names = [f"loss_{n}" for n in range(7)]
     curves([Event(seq=n, curve={"epoch": n, "quality": n / 10} | dict.fromkeys(names, 1.0)) for n in range(3)])

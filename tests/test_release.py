@@ -11,7 +11,7 @@ import pytest
 from metrics import THRESHOLDS, Threshold, gate
 from metrics.selftest import CASES
 from tests.conftest import running_workspace
-from workspace.catalog import Run
+from workspace.catalog.rows import Run
 from workspace.workspace import Workspace
 
 QUICK = ["column_shapes", "exact_copies"]

@@ -13,7 +13,7 @@ from api import api
 from metrics import Score
 from tests.calling import here
 from workspace import images
-from workspace.catalog import Run
+from workspace.catalog.rows import Run
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 

@@ -10,7 +10,7 @@ import pytest
 from metrics import METRICS
 from synth import GENERATORS, Schema
 from tests.conftest import ROWS, running_workspace, write_people
-from workspace.catalog import Job
+from workspace.catalog.rows import Job
 from workspace.workspace import Workspace
 
 QUICK = ["column_shapes"]

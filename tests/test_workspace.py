@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROWS
-from workspace.catalog import Dataset, NotFound
+from workspace.catalog.rows import Dataset, NotFound
 from workspace.estimate import Measured
 from workspace.jobs import Process
 from workspace.settings import HOST

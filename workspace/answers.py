@@ -8,7 +8,7 @@ from hashlib import sha256
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
-from workspace.catalog import Answer, now
+from workspace.catalog.rows import Answer, now
 from workspace.store import Store
 
 ABANDONED = timedelta(minutes=10)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from sqlalchemy import select
 
-from workspace.catalog import Batch, Dependency, Job, new_id, now
+from workspace.catalog.rows import Batch, Dependency, Job, new_id, now
 from workspace.store import Store
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from synth.conversations import Dialogue
 from synth.conversations.dialogue import Turn
 from synth.conversations.redact import redact
-from workspace.catalog import Bug
+from workspace.catalog.rows import Bug
 from workspace.store import Store
 
 LINES = 50

@@ -12,7 +12,7 @@ import pandas as pd
 from sqlalchemy import delete, select, update
 
 from synth import Schema
-from workspace.catalog import Dataset, Job, NotFound, Run, Split, Talk, new_id
+from workspace.catalog.rows import Dataset, Job, NotFound, Run, Split, Talk, new_id
 from workspace.ingest import ingest as tables
 from workspace.ingest.ingest import ColumnProfile, Preview, ReadOptions
 from workspace.store import LOCAL, Store, size_of

@@ -20,7 +20,7 @@ from typing import Literal, get_args
 import jwt
 from sqlalchemy import update
 
-from workspace.catalog import Key, now
+from workspace.catalog.rows import Key, now
 from workspace.secrets import Secrets
 from workspace.store import LOCAL, Store
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from synth import Report, Stopped
-from workspace.catalog import Event, Job, now
+from workspace.catalog.rows import Event, Job, now
 from workspace.jobs import Process, Queue, changed
 
 log = logging.getLogger(__name__)

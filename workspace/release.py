@@ -15,7 +15,7 @@ from metrics.privacy.distances import rows_looked_at
 from metrics.selftest import Check
 from metrics.selftest import self_test as tested
 from synth import Generator, Schema
-from workspace.catalog import Job
+from workspace.catalog.rows import Job
 from workspace.ingest import ingest as tables
 from workspace.runs import ELSEWHERE, Runs
 from workspace.stages import Stages

@@ -13,7 +13,7 @@ from synth import GENERATORS
 from workspace.images import pngs
 
 if TYPE_CHECKING:
-    from workspace.catalog import Run
+    from workspace.catalog.rows import Run
     from workspace.workspace import Workspace
 
 ROWS = 100_000

@@ -13,7 +13,7 @@ from sqlalchemy import delete, update
 
 from metrics import METRICS, THRESHOLDS, Score, Tables, Threshold
 from workspace import reports
-from workspace.catalog import Run, new_id
+from workspace.catalog.rows import Run, new_id
 from workspace.datasets import Datasets, check_fit
 from workspace.ingest import ingest as tables
 from workspace.store import LOCAL, size_of

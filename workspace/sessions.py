@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import case, func, or_, select
 
-from workspace.catalog import UNFINISHED, Dataset, Job, NotFound, Run, Talk, now
+from workspace.catalog.rows import UNFINISHED, Dataset, Job, NotFound, Run, Talk, now
 from workspace.datasets import Datasets
 
 LOOK_S = 60

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from workspace.catalog import Catalog, Dataset, Job, Measurement, Run, Talk, new_id
+from workspace.catalog.rows import Catalog, Dataset, Job, Measurement, Run, Talk, new_id
 from workspace.estimate import Measured, Prices, machine, shipped
 from workspace.jobs import Process, Queue, process_of
 from workspace.journal import Journal

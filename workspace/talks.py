@@ -37,7 +37,7 @@ from synth.conversations.local_model import serving
 from synth.conversations.order import Order
 from synth.conversations.prompts import fingerprint
 from synth.conversations.write import Estimate, Written, prompts
-from workspace.catalog import Job, Talk, new_id
+from workspace.catalog.rows import Job, Talk, new_id
 from workspace.ingest import ingest as tables
 from workspace.runs import Runs
 from workspace.secrets import Secrets

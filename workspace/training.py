@@ -13,7 +13,7 @@ import pandas as pd
 import metrics
 from metrics import Card
 from synth import Generator, Stopped
-from workspace.catalog import Run, new_id
+from workspace.catalog.rows import Run, new_id
 from workspace.failures import for_the_log, in_words
 from workspace.ingest import ingest as tables
 from workspace.stages import Arguments, Stages, Work

@@ -19,7 +19,7 @@ import metrics
 from metrics import METRICS, Score, Tables
 from metrics.verdict import FIGURES, figure
 from synth import GENERATORS, Generator, Report
-from workspace.catalog import Job
+from workspace.catalog.rows import Job
 from workspace.stages import Stages, Work
 from workspace.training import Judging, judge, judge_again, make, new_run
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from synth import Stopped
-from workspace.catalog import Job, Run, now
+from workspace.catalog.rows import Job, Run, now
 from workspace.failures import for_the_log, in_words
 from workspace.jobs import Process, changed
 from workspace.meter import cpu_seconds, highest_mb

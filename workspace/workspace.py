@@ -15,7 +15,7 @@ from synth.sampling.conditions import Conditions
 from workspace.answers import Answers
 from workspace.batches import Batches
 from workspace.bugs import Bugs
-from workspace.catalog import UNFINISHED, Dataset, Event, Job, NotFound, Run
+from workspace.catalog.rows import UNFINISHED, Dataset, Event, Job, NotFound, Run
 from workspace.estimate import Estimate, Shape, estimate
 from workspace.ingest.ingest import ReadError
 from workspace.jobs import Dispatcher
