@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from api.asked import Asked
 from api.errors import Stop
 from api.shapes import MOMENT, Limit, Offset
-from workspace.keys import ANYBODY_HERE, PERMISSIONS, Caller, Permission, Refused, is_loopback
+from workspace.access.keys import ANYBODY_HERE, PERMISSIONS, Caller, Permission, Refused, is_loopback
 from workspace.workspace import Workspace
 
 router = APIRouter(tags=["Access"])

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import who_calls
 from api.errors import Stop, answer
+from workspace.access.keys import Caller, Refused
 from workspace.catalog.rows import new_id
-from workspace.keys import Caller, Refused
 
 REQUEST_ID = "X-Request-ID"
 HEADERS = {

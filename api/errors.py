@@ -13,9 +13,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
+from workspace.access.keys import Refused
+from workspace.access.secrets import Unreadable
 from workspace.failures import DISK_FULL, WithoutData, is_disk_full
-from workspace.keys import Refused
-from workspace.secrets import Unreadable
 from workspace.workspace import NotFound
 
 log = logging.getLogger("understudy.api")

@@ -31,8 +31,8 @@ from api.work import order_of, with_form
 from synth import Report
 from synth.conversations import Dialogue, ServerError, read_written, write
 from synth.conversations.order import Order
+from workspace.access.keys import Caller
 from workspace.ingest.ingest import ReadError
-from workspace.keys import Caller
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 

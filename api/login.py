@@ -12,9 +12,9 @@ from starlette.requests import HTTPConnection
 from api.access import Here, Reader
 from api.asked import Asked
 from api.errors import Stop
+from workspace.access.keys import Caller
+from workspace.access.secrets import Unreadable
 from workspace.catalog.rows import now
-from workspace.keys import Caller
-from workspace.secrets import Unreadable
 from workspace.workspace import Workspace
 
 router = APIRouter(tags=["Access"])

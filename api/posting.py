@@ -19,7 +19,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
 from api.errors import Stop
-from workspace.answers import Unanswered
+from workspace.access.idempotency import Unanswered
 from workspace.workspace import Workspace
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")

@@ -13,9 +13,9 @@ from fastapi import UploadFile
 from api.access import seen_by
 from api.asked import OnTable
 from api.errors import Stop
+from workspace.access.keys import Caller
 from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError
-from workspace.keys import Caller
 from workspace.workspace import Dataset, Workspace
 
 

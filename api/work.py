@@ -15,9 +15,9 @@ from api.posting import MOST_FILES, Posting
 from api.shapes import JobOut
 from api.tables import file_name, kept, table_of, take
 from synth.conversations.order import Order
+from workspace.access.keys import Caller
 from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError
-from workspace.keys import Caller
 from workspace.workspace import Job, Workspace
 
 router = APIRouter(tags=["Work"], route_class=Posting)

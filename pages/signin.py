@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.words import plain
-from workspace.keys import ANYBODY_HERE, Refused, is_loopback
+from workspace.access.keys import ANYBODY_HERE, Refused, is_loopback
 from workspace.workspace import Workspace
 
 LINK_MINUTES = 10

@@ -7,7 +7,7 @@ import pytest
 from api import api
 from api.login import COOKIE
 from tests.calling import KEYS, as_, changed, here
-from workspace.secrets import Secrets
+from workspace.access.secrets import Secrets
 
 OPENAI = "https://api.openai.com/v1"
 ALL = {

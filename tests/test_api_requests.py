@@ -10,7 +10,7 @@ import pytest
 
 from api import api
 from tests.calling import KEYS, as_, changed, here
-from workspace.answers import Unanswered
+from workspace.access.idempotency import Unanswered
 from workspace.catalog.rows import Answer, now
 
 

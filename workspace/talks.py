@@ -37,10 +37,10 @@ from synth.conversations.local_model import serving
 from synth.conversations.order import Order
 from synth.conversations.prompts import fingerprint
 from synth.conversations.write import Estimate, Written, prompts
+from workspace.access.secrets import Secrets
 from workspace.catalog.rows import Job, Talk, new_id
 from workspace.ingest import ingest as tables
 from workspace.runs import Runs
-from workspace.secrets import Secrets
 from workspace.store import LOCAL
 
 if TYPE_CHECKING:

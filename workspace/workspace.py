@@ -12,14 +12,14 @@ from sqlalchemy import delete, func, select, tuple_
 from metrics import METRICS, OPTIONS
 from synth import GENERATORS, Generator, Params
 from synth.sampling.conditions import Conditions
-from workspace.answers import Answers
+from workspace.access.idempotency import Answers
+from workspace.access.keys import Keys
 from workspace.batches import Batches
 from workspace.bugs import Bugs
 from workspace.catalog.rows import UNFINISHED, Dataset, Event, Job, NotFound, Run
 from workspace.estimate import Estimate, Shape, estimate
 from workspace.ingest.ingest import ReadError
 from workspace.jobs import Dispatcher
-from workspace.keys import Keys
 from workspace.release import Releases
 from workspace.runs import ELSEWHERE
 from workspace.sessions import Sessions

@@ -20,8 +20,8 @@ from typing import Literal, get_args
 import jwt
 from sqlalchemy import update
 
+from workspace.access.secrets import Secrets
 from workspace.catalog.rows import Key, now
-from workspace.secrets import Secrets
 from workspace.store import LOCAL, Store
 
 Permission = Literal["read", "write", "admin"]
