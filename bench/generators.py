@@ -30,7 +30,7 @@ from metrics import Score, Tables, evaluate
 from synth import GENERATORS, Schema
 from synth.schema.schema import Column
 from workspace.ingest import ingest as tables
-from workspace.meter import cpu_seconds, peak_mb
+from workspace.jobs.meter import cpu_seconds, peak_mb
 
 SAMPLES = ("adult", "california_housing", "bank_marketing")
 POLISHED = "+polish"

@@ -92,7 +92,7 @@ def main() -> None:
     if arguments.measure:
         print(json.dumps(measure(arguments.measure, arguments.files[0])))
         return
-    samples = Path(__file__).parents[1] / "workspace" / "samples"
+    samples = Path(__file__).parents[1] / "workspace" / "tables" / "samples"
     for file in arguments.files or [samples / "adult.csv.gz", samples / "diamonds.csv.gz"]:
         sides = compared(file, arguments.runs)
         theirs = sides["pandas"]

@@ -30,7 +30,7 @@ from synth.columns.numeric import as_floats, as_kind
 from synth.columns.precision import Grain
 from synth.generators.neural.mode_encoder import Modes
 from workspace.ingest.ingest import SAMPLES
-from workspace.meter import cpu_seconds
+from workspace.jobs.meter import cpu_seconds
 
 MISSING = "(missing)"
 NUMERIC = ("number", "integer", "datetime")

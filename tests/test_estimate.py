@@ -7,8 +7,8 @@ import pytest
 from synth import GENERATORS, Column, Schema
 from tests.fakes import Slow
 from workspace.calibrate import calibrate, made_up
-from workspace.estimate import STAGES, Measured, Prices, Shape, estimate, free_mb, quantities, shipped, stage_name
-from workspace.meter import Meter, highest_mb
+from workspace.jobs.estimate import STAGES, Measured, Prices, Shape, estimate, free_mb, quantities, shipped, stage_name
+from workspace.jobs.meter import Meter, highest_mb
 
 
 def shape(rows: int, columns: int = 5, width: int = 40) -> Shape:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from workspace.catalog.rows import Dataset, Job, NotFound
-from workspace.jobs import THREAD_LIMITS, Process
+from workspace.jobs.queue import THREAD_LIMITS, Process
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import ROWS
 from workspace.catalog.rows import Dataset, NotFound
-from workspace.estimate import Measured
-from workspace.jobs import Process
+from workspace.jobs.estimate import Measured
+from workspace.jobs.queue import Process
 from workspace.settings import HOST
 from workspace.workspace import Workspace
 

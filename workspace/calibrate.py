@@ -20,9 +20,9 @@ import pandas as pd
 
 from synth import GENERATORS, Generator, Params, Schema
 from synth.schema.schema import Column
-from workspace.estimate import REFERENCE, Measured, Shape, quantities, speed, stage_name
-from workspace.jobs import ROOT, job_environment
-from workspace.meter import Meter
+from workspace.jobs.estimate import REFERENCE, Measured, Shape, quantities, speed, stage_name
+from workspace.jobs.meter import Meter
+from workspace.jobs.queue import ROOT, job_environment
 from workspace.settings import Settings
 from workspace.store import Store
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from synth import GENERATORS
 from synth.generators.bootstrap import Bootstrap
 from workspace.catalog.rows import Job, Run
-from workspace.estimate import Measured, estimate, quantities, stage_name
-from workspace.meter import Meter, cpu_seconds, held_mb, peak_mb
-from workspace.progress import Progress, Stage
+from workspace.jobs.estimate import Measured, estimate, quantities, stage_name
+from workspace.jobs.meter import Meter, cpu_seconds, held_mb, peak_mb
+from workspace.jobs.progress import Progress, Stage
 
 if TYPE_CHECKING:
     from workspace.workspace import Workspace

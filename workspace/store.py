@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import select
 
 from workspace.catalog.rows import Catalog, Dataset, Job, Measurement, Run, Talk, new_id
-from workspace.estimate import Measured, Prices, machine, shipped
-from workspace.jobs import Process, Queue, process_of
+from workspace.jobs.estimate import Measured, Prices, machine, shipped
+from workspace.jobs.queue import Process, Queue, process_of
 from workspace.journal import Journal
 from workspace.settings import HOST, Settings
 

@@ -14,9 +14,9 @@ from types import FrameType, TracebackType
 from synth import Stopped
 from workspace.catalog.rows import Job, Run, now
 from workspace.failures import for_the_log, in_words
-from workspace.jobs import Process, changed
-from workspace.meter import cpu_seconds, highest_mb
-from workspace.progress import Progress
+from workspace.jobs.meter import cpu_seconds, highest_mb
+from workspace.jobs.progress import Progress
+from workspace.jobs.queue import Process, changed
 from workspace.settings import Settings
 from workspace.stages import Work
 from workspace.store import size_of

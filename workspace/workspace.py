@@ -17,9 +17,9 @@ from workspace.access.keys import Keys
 from workspace.batches import Batches
 from workspace.bugs import Bugs
 from workspace.catalog.rows import UNFINISHED, Dataset, Event, Job, NotFound, Run
-from workspace.estimate import Estimate, Shape, estimate
 from workspace.ingest.ingest import ReadError
-from workspace.jobs import Dispatcher
+from workspace.jobs.estimate import Estimate, Shape, estimate
+from workspace.jobs.queue import Dispatcher
 from workspace.release import Releases
 from workspace.runs import ELSEWHERE
 from workspace.sessions import Sessions

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from synth import Report, Stopped
 from workspace.catalog.rows import Event, Job, now
-from workspace.jobs import Process, Queue, changed
+from workspace.jobs.queue import Process, Queue, changed
 
 log = logging.getLogger(__name__)
 
