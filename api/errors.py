@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from workspace.access.keys import Refused
 from workspace.access.secrets import Unreadable
-from workspace.failures import DISK_FULL, WithoutData, is_disk_full
+from workspace.telemetry.failures import DISK_FULL, WithoutData, is_disk_full
 from workspace.workspace import NotFound
 
 log = logging.getLogger("understudy.api")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.words import count, plain
 from synth import GENERATORS
-from workspace.failures import WithoutData
+from workspace.telemetry.failures import WithoutData
 from workspace.workspace import Dataset, NotFound, Workspace
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from api import api
 from tests.calling import SECRET, changed, here
-from workspace.journal import Journal
 from workspace.settings import Settings
+from workspace.telemetry.journal import Journal
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from workspace.failures import WithoutData, for_the_log, in_words
+from workspace.telemetry.failures import WithoutData, for_the_log, in_words
 
 
 def raised(act) -> BaseException:

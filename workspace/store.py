@@ -16,8 +16,8 @@ from sqlalchemy import select
 from workspace.catalog.rows import Catalog, Dataset, Job, Measurement, Run, Talk, new_id
 from workspace.jobs.estimate import Measured, Prices, machine, shipped
 from workspace.jobs.queue import Process, Queue, process_of
-from workspace.journal import Journal
 from workspace.settings import HOST, Settings
+from workspace.telemetry.journal import Journal
 
 LOCAL = "local"
 """The owner where nobody signs in."""

@@ -14,9 +14,9 @@ import metrics
 from metrics import Card
 from synth import Generator, Stopped
 from workspace.catalog.rows import Run, new_id
-from workspace.failures import for_the_log, in_words
 from workspace.ingest import ingest as tables
 from workspace.stages import Arguments, Stages, Work
+from workspace.telemetry.failures import for_the_log, in_words
 
 log = logging.getLogger(__name__)
 

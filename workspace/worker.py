@@ -13,7 +13,6 @@ from types import FrameType, TracebackType
 
 from synth import Stopped
 from workspace.catalog.rows import Job, Run, now
-from workspace.failures import for_the_log, in_words
 from workspace.jobs.meter import cpu_seconds, highest_mb
 from workspace.jobs.progress import Progress
 from workspace.jobs.queue import Process, changed
@@ -21,6 +20,7 @@ from workspace.settings import Settings
 from workspace.stages import Work
 from workspace.store import size_of
 from workspace.tasks import TASKS
+from workspace.telemetry.failures import for_the_log, in_words
 from workspace.workspace import Workspace
 
 log = logging.getLogger("workspace.worker")
