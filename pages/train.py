@@ -10,7 +10,7 @@ from pages.wishes import conditions_form, rules_editor
 from pages.words import duration, plain, size
 from pages.words import label as field_label
 from synth import GENERATORS, Generator
-from workspace.tuning import knobs, objectives
+from workspace.tasks.tune import knobs, objectives
 
 workspace = get_workspace()
 heading("Train", "Teach a generator one table; it then writes rows that stand in for it.")

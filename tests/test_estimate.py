@@ -6,9 +6,9 @@ import pytest
 
 from synth import GENERATORS, Column, Schema
 from tests.fakes import Slow
-from workspace.calibrate import calibrate, made_up
 from workspace.jobs.estimate import STAGES, Measured, Prices, Shape, estimate, free_mb, quantities, shipped, stage_name
 from workspace.jobs.meter import Meter, highest_mb
+from workspace.tasks.calibrate import calibrate, made_up
 
 
 def shape(rows: int, columns: int = 5, width: int = 40) -> Shape:

@@ -195,7 +195,7 @@ def test_a_job_whose_server_and_worker_were_killed_is_interrupted_at_the_next_st
 def test_a_worker_started_for_a_job_that_is_taken_away_does_nothing(workspace, dataset, settings):
     job = train(workspace, dataset, SHORT)
     environment = {**os.environ, **settings.environment()}
-    subprocess.run([sys.executable, "-m", "workspace.worker", job.id], cwd=ROOT, env=environment, check=True)
+    subprocess.run([sys.executable, "-m", "workspace.tasks.worker", job.id], cwd=ROOT, env=environment, check=True)
     assert workspace.job(job.id).state == "queued"
 
 

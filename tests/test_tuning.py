@@ -12,7 +12,7 @@ import pytest
 from metrics import Score
 from tests.fakes import Slow
 from tests.test_jobs import until
-from workspace.tuning import Knob, knobs, merit, metrics_of, objectives
+from workspace.tasks.tune import Knob, knobs, merit, metrics_of, objectives
 
 SHAPES = {"objective": "column_shapes", "metrics": ["column_shapes"]}
 

@@ -18,12 +18,12 @@ from synth import Generator, Schema
 from workspace.catalog.rows import Job
 from workspace.ingest import ingest as tables
 from workspace.runs import ELSEWHERE, Runs
-from workspace.stages import Stages
 from workspace.store import LOCAL
-from workspace.training import Judging, child_of, judge, judge_again, link_or_copy
+from workspace.tasks.stages import Stages
+from workspace.tasks.train import Judging, child_of, judge, judge_again, link_or_copy
 
 if TYPE_CHECKING:
-    from workspace.stages import Work
+    from workspace.tasks.stages import Work
 
 CHECKS = TypeAdapter(list[Check])
 

@@ -44,7 +44,7 @@ from workspace.runs import Runs
 from workspace.store import LOCAL
 
 if TYPE_CHECKING:
-    from workspace.stages import Work
+    from workspace.tasks.stages import Work
 
 HELD_OUT = 0.2
 """Share of the real dialogues that no prompt shows, to judge against."""

@@ -26,8 +26,8 @@ from workspace.sessions import Sessions
 from workspace.store import LOCAL
 from workspace.tables.exports import FORMATS
 from workspace.talks import Talk, Talks
-from workspace.training import Again, Drawing, Training
-from workspace.tuning import Trial, Tuning, knobs, objectives
+from workspace.tasks.train import Again, Drawing, Training
+from workspace.tasks.tune import Trial, Tuning, knobs, objectives
 
 __all__ = ["Dataset", "Event", "Job", "NotFound", "ReadError", "Run", "Talk", "Workspace"]
 

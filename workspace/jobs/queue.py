@@ -115,7 +115,7 @@ class Processes:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("ab") as output:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "workspace.worker", job.id],
+                [sys.executable, "-m", "workspace.tasks.worker", job.id],
                 cwd=ROOT,
                 env=job_environment(self.settings),
                 stdin=subprocess.DEVNULL,
@@ -415,7 +415,7 @@ class Dispatcher(threading.Thread):
         if model is not None:
             self.queue.to_measure[model] = True
             self._calibration = subprocess.Popen(
-                [sys.executable, "-m", "workspace.calibrate", "--here", model],
+                [sys.executable, "-m", "workspace.tasks.calibrate", "--here", model],
                 cwd=ROOT,
                 env=job_environment(self.queue.settings),
                 stdin=subprocess.DEVNULL,

@@ -17,13 +17,13 @@ from workspace.jobs.meter import cpu_seconds, highest_mb
 from workspace.jobs.progress import Progress
 from workspace.jobs.queue import Process, changed
 from workspace.settings import Settings
-from workspace.stages import Work
 from workspace.store import size_of
-from workspace.tasks import TASKS
+from workspace.tasks.registry import TASKS
+from workspace.tasks.stages import Work
 from workspace.telemetry.failures import for_the_log, in_words
 from workspace.workspace import Workspace
 
-log = logging.getLogger("workspace.worker")
+log = logging.getLogger("workspace.tasks.worker")
 
 BEAT_S = 10
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workspace.release import replace_rows, self_test
-from workspace.stages import Work
 from workspace.talks import converse
-from workspace.training import evaluate, sample, train
-from workspace.tuning import tune
+from workspace.tasks.stages import Work
+from workspace.tasks.train import evaluate, sample, train
+from workspace.tasks.tune import tune
 
 TASKS: dict[str, Callable[[Work], None]] = {
     task.__name__: task for task in (train, sample, evaluate, tune, converse, replace_rows, self_test)

@@ -20,8 +20,8 @@ from metrics import METRICS, Score, Tables
 from metrics.verdict import FIGURES, figure
 from synth import GENERATORS, Generator, Report
 from workspace.catalog.rows import Job
-from workspace.stages import Stages, Work
-from workspace.training import Judging, judge, judge_again, make, new_run
+from workspace.tasks.stages import Stages, Work
+from workspace.tasks.train import Judging, judge, judge_again, make, new_run
 
 if TYPE_CHECKING:
     import optuna

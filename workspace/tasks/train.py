@@ -15,7 +15,7 @@ from metrics import Card
 from synth import Generator, Stopped
 from workspace.catalog.rows import Run, new_id
 from workspace.ingest import ingest as tables
-from workspace.stages import Arguments, Stages, Work
+from workspace.tasks.stages import Arguments, Stages, Work
 from workspace.telemetry.failures import for_the_log, in_words
 
 log = logging.getLogger(__name__)
