@@ -19,8 +19,8 @@ from api.tables import table_of
 from api.work import order_of, start_drawing, start_judging, start_search, start_training
 from synth.conversations.order import Order
 from workspace.access.keys import Caller
-from workspace.batches import Operation
 from workspace.catalog.rows import Batch, Job
+from workspace.services.batches import Operation
 from workspace.workspace import Workspace
 
 router = APIRouter(tags=["Batches"])

@@ -12,7 +12,7 @@ from api.errors import Stop
 from api.files import File, file_answers
 from api.jobs import SeenRun
 from api.talks import file_of_talk
-from workspace.images import NoImages
+from workspace.services.images import NoImages
 from workspace.workspace import NotFound
 
 router = APIRouter(tags=["Jobs and runs"])

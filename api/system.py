@@ -15,7 +15,7 @@ from api.shapes import Limit, Offset
 from metrics import METRICS, Card
 from metrics.dialogue.base import DIALOGUE_METRICS, MODEL_JUDGE
 from synth import GENERATORS
-from workspace.bugs import versions
+from workspace.services.bugs import versions
 
 router = APIRouter(tags=["Server"])
 _BEGUN = time.monotonic()

@@ -14,8 +14,8 @@ from metrics.selftest import CASES
 from pages.forms import complaints
 from pages.frame import remember_job
 from pages.words import count, plain
-from workspace.release import Risky
-from workspace.runs import ELSEWHERE
+from workspace.services.releases import Risky
+from workspace.services.runs import ELSEWHERE
 from workspace.workspace import Run, Workspace
 
 PAIRS = [10, 20, 50, 100]

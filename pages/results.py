@@ -15,8 +15,8 @@ from pages.release import gate_line, gate_reasons
 from pages.signin import link_token
 from pages.words import ago, count, duration, label, moment, plain
 from synth import GENERATORS
-from workspace.reports import changed_params
-from workspace.runs import ELSEWHERE
+from workspace.services.reports import changed_params
+from workspace.services.runs import ELSEWHERE
 from workspace.workspace import Dataset, Run, Workspace
 
 LEVELS = {

@@ -20,7 +20,7 @@ from pages.release import pairs_of
 from pages.results import REPORTS
 from synth import GENERATORS
 from workspace.catalog.rows import Dataset, Run
-from workspace.release import CHECKS, Replacing, Risky
+from workspace.services.releases import CHECKS, Replacing, Risky
 from workspace.workspace import Workspace
 
 MAIN = Path(__file__).parent.parent / "pages" / "main.py"

@@ -12,8 +12,8 @@ import pytest
 from api import api
 from metrics import Score
 from tests.calling import here
-from workspace import images
 from workspace.catalog.rows import Run
+from workspace.services import images
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 

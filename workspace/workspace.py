@@ -14,18 +14,18 @@ from synth import GENERATORS, Generator, Params
 from synth.sampling.conditions import Conditions
 from workspace.access.idempotency import Answers
 from workspace.access.keys import Keys
-from workspace.batches import Batches
-from workspace.bugs import Bugs
 from workspace.catalog.rows import UNFINISHED, Dataset, Event, Job, NotFound, Run
 from workspace.ingest.ingest import ReadError
 from workspace.jobs.estimate import Estimate, Shape, estimate
 from workspace.jobs.queue import Dispatcher
-from workspace.release import Releases
-from workspace.runs import ELSEWHERE
-from workspace.sessions import Sessions
-from workspace.store import LOCAL
+from workspace.services.batches import Batches
+from workspace.services.bugs import Bugs
+from workspace.services.conversations import Talk, Talks
+from workspace.services.releases import Releases
+from workspace.services.runs import ELSEWHERE
+from workspace.services.sessions import Sessions
+from workspace.storage.files import LOCAL
 from workspace.tables.exports import FORMATS
-from workspace.talks import Talk, Talks
 from workspace.tasks.train import Again, Drawing, Training
 from workspace.tasks.tune import Trial, Tuning, knobs, objectives
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 
 from metrics import charts
 from tests.test_views import one
-from workspace import images
+from workspace.services import images
 
 
 def size(png: bytes) -> tuple[int, int]:

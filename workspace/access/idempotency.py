@@ -9,7 +9,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
 from workspace.catalog.rows import Answer, now
-from workspace.store import Store
+from workspace.storage.files import Store
 
 ABANDONED = timedelta(minutes=10)
 """A call that has not been answered for this long went down with its server."""

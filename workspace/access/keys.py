@@ -22,7 +22,7 @@ from sqlalchemy import update
 
 from workspace.access.secrets import Secrets
 from workspace.catalog.rows import Key, now
-from workspace.store import LOCAL, Store
+from workspace.storage.files import LOCAL, Store
 
 Permission = Literal["read", "write", "admin"]
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)

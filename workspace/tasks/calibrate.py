@@ -24,7 +24,7 @@ from workspace.jobs.estimate import REFERENCE, Measured, Shape, quantities, spee
 from workspace.jobs.meter import Meter
 from workspace.jobs.queue import ROOT, job_environment
 from workspace.settings import Settings
-from workspace.store import Store
+from workspace.storage.files import Store
 
 FIRST_ROWS, MOST_ROWS = 250, 64_000
 LONG_S = 1.5

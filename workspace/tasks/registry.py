@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workspace.release import replace_rows, self_test
-from workspace.talks import converse
+from workspace.services.conversations import converse
+from workspace.services.releases import replace_rows, self_test
 from workspace.tasks.stages import Work
 from workspace.tasks.train import evaluate, sample, train
 from workspace.tasks.tune import tune

@@ -17,7 +17,7 @@ from workspace.jobs.meter import cpu_seconds, highest_mb
 from workspace.jobs.progress import Progress
 from workspace.jobs.queue import Process, changed
 from workspace.settings import Settings
-from workspace.store import size_of
+from workspace.storage.files import size_of
 from workspace.tasks.registry import TASKS
 from workspace.tasks.stages import Work
 from workspace.telemetry.failures import for_the_log, in_words

@@ -10,7 +10,7 @@ from zipfile import ZIP_STORED, ZipFile
 from metrics import Tables
 from metrics.report import Report, as_csv, as_html, as_json, figures, gather
 from synth import GENERATORS
-from workspace.images import pngs
+from workspace.services.images import pngs
 
 if TYPE_CHECKING:
     from workspace.catalog.rows import Run

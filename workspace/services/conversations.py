@@ -40,8 +40,8 @@ from synth.conversations.write import Estimate, Written, prompts
 from workspace.access.secrets import Secrets
 from workspace.catalog.rows import Job, Talk, new_id
 from workspace.ingest import ingest as tables
-from workspace.runs import Runs
-from workspace.store import LOCAL
+from workspace.services.runs import Runs
+from workspace.storage.files import LOCAL
 
 if TYPE_CHECKING:
     from workspace.tasks.stages import Work

@@ -15,7 +15,7 @@ from synth import Schema
 from workspace.catalog.rows import Dataset, Job, NotFound, Run, Split, Talk, new_id
 from workspace.ingest import ingest as tables
 from workspace.ingest.ingest import ColumnProfile, Preview, ReadOptions
-from workspace.store import LOCAL, Store, size_of
+from workspace.storage.files import LOCAL, Store, size_of
 from workspace.tables import preflight
 
 REJECTED_SHOWN = 1000

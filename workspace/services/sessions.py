@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import case, func, or_, select
 
 from workspace.catalog.rows import UNFINISHED, Dataset, Job, NotFound, Run, Talk, now
-from workspace.datasets import Datasets
+from workspace.services.datasets import Datasets
 
 LOOK_S = 60
 """Seconds between two looks for sessions that expired."""

@@ -12,11 +12,11 @@ from pydantic import TypeAdapter
 from sqlalchemy import delete, update
 
 from metrics import METRICS, THRESHOLDS, Score, Tables, Threshold
-from workspace import reports
 from workspace.catalog.rows import Run, new_id
-from workspace.datasets import Datasets, check_fit
 from workspace.ingest import ingest as tables
-from workspace.store import LOCAL, size_of
+from workspace.services import reports
+from workspace.services.datasets import Datasets, check_fit
+from workspace.storage.files import LOCAL, size_of
 
 _THRESHOLDS = TypeAdapter(list[Threshold])
 
@@ -147,7 +147,7 @@ class Runs(Datasets):
         return target
 
     def report(self, run_id: str, format: str = "html") -> Path:
-        """The report on a run in one of `workspace.reports.FORMATS`, kept until it or its thresholds change.
+        """The report on a run in one of `workspace.services.reports.FORMATS`, kept until it or its thresholds change.
 
         Raises NoImages when "zip" is asked for and no browser is installed to draw the charts.
         """

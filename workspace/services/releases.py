@@ -17,8 +17,8 @@ from metrics.selftest import self_test as tested
 from synth import Generator, Schema
 from workspace.catalog.rows import Job
 from workspace.ingest import ingest as tables
-from workspace.runs import ELSEWHERE, Runs
-from workspace.store import LOCAL
+from workspace.services.runs import ELSEWHERE, Runs
+from workspace.storage.files import LOCAL
 from workspace.tasks.stages import Stages
 from workspace.tasks.train import Judging, child_of, judge, judge_again, link_or_copy
 

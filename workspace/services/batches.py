@@ -9,7 +9,7 @@ from itertools import pairwise
 from sqlalchemy import select
 
 from workspace.catalog.rows import Batch, Dependency, Job, new_id, now
-from workspace.store import Store
+from workspace.storage.files import Store
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from synth.conversations import Dialogue
 from synth.conversations.dialogue import Turn
 from synth.conversations.redact import redact
 from workspace.catalog.rows import Bug
-from workspace.store import Store
+from workspace.storage.files import Store
 
 LINES = 50
 PACKAGES = ("streamlit", "fastapi", "duckdb", "pandas", "torch")
