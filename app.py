@@ -11,7 +11,7 @@ import streamlit as st
 from starlette.routing import Mount
 
 from api import api
-from api.access import must_be_guarded
+from api.security import must_be_guarded
 from pages.frame import explain_failure, get_workspace
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.access import Here, Reader, seen_by
 from api.asked import Asked
+from api.security import Here, Reader, seen_by
 from api.shapes import Limit, Offset, Out
 
 router = APIRouter(tags=["Server"])

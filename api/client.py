@@ -549,6 +549,6 @@ class Bar:
 
 
 if __name__ == "__main__":
-    from api.commands import main
+    from api.cli import main
 
     sys.exit(main())

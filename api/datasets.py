@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, File, Form, Path, Query, UploadFile
 from pydantic import BaseModel, Field
 
-from api.access import Here, Reader, Writer, seen_by
 from api.asked import SESSION, SessionId
 from api.errors import Stop
+from api.security import Here, Reader, Writer, seen_by
 from api.shapes import DatasetOut, Limit, Offset, Page
-from api.tables import take
+from api.table_source import take
 from synth import Schema
 from synth.schema.schema import ColumnProfile
 from workspace.catalog.rows import new_id

@@ -103,5 +103,5 @@ def speak_plainly(api: FastAPI) -> None:
             "%s in %s\n%s", type(error).__name__, request.url.path, "".join(traceback.format_tb(error.__traceback__))
         )
         detail = f"Something unexpected happened ({type(error).__name__}). The server's log says where."
-        # This answer is given outside of `api.door.Trace`.
+        # This answer is given outside of `api.middleware.Trace`.
         return answer(500, detail, headers={"X-Request-ID": request.state.request_id})

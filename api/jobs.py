@@ -13,9 +13,9 @@ from fastapi import APIRouter, Depends, Query, WebSocket
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from api.access import Here, Reader, Writer, make_room, seen_by
 from api.errors import Stop
-from api.posting import Posting
+from api.form_route import Posting
+from api.security import Here, Reader, Writer, make_room, seen_by
 from api.shapes import EventOut, JobOut, Limit, Offset, RunOut
 from workspace.catalog.rows import ENDED, State
 from workspace.workspace import Job, NotFound, Run, Workspace

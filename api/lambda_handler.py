@@ -20,13 +20,13 @@ from mangum import Mangum
 from pydantic import Field
 
 from api import system
-from api.access import Here, Writer
 from api.asked import Processing
-from api.door import Cors, Door, Trace
 from api.errors import Stop, speak_plainly
-from api.posting import Posting
+from api.form_route import Posting
+from api.middleware import Cors, Door, Trace
+from api.security import Here, Writer
 from api.shapes import Out
-from api.tables import take
+from api.table_source import take
 from api.work import order_of, with_form
 from synth import Report
 from synth.conversations import Dialogue, ServerError, read_written, write

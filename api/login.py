@@ -9,9 +9,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, PlainSerializer, SecretStr, ValidationError
 from starlette.requests import HTTPConnection
 
-from api.access import Here, Reader
 from api.asked import Asked
 from api.errors import Stop
+from api.security import Here, Reader
 from workspace.access.keys import Caller
 from workspace.access.secrets import Unreadable
 from workspace.catalog.rows import now

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.access import Here, Writer, make_room
 from api.asked import METRICS, Asked
 from api.datasets import Owned, Seen
+from api.form_route import Posting
 from api.jobs import OwnRun, SeenRun
-from api.posting import Posting
+from api.security import Here, Writer, make_room
 from api.shapes import JobOut
 from metrics import Threshold
 from metrics.selftest import Check

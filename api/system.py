@@ -10,7 +10,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.access import Here, Reader
+from api.security import Here, Reader
 from api.shapes import Limit, Offset
 from metrics import METRICS, Card
 from metrics.dialogue.base import DIALOGUE_METRICS, MODEL_JUDGE

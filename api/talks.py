@@ -8,8 +8,8 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from api.access import Here, Reader, Writer, seen_by
 from api.files import File, file_answers
+from api.security import Here, Reader, Writer, seen_by
 from api.shapes import Limit, Offset, Out
 from metrics import Score
 from synth.conversations.formats import SUFFIXES, FileForm

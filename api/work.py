@@ -7,13 +7,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from api.access import Here, Writer, make_room, seen_by
 from api.asked import Conversing, Fitting, Generating, Judging, Ordering, Processing, Search, Training
 from api.errors import Stop
+from api.form_route import MOST_FILES, Posting
 from api.login import credentials_of
-from api.posting import MOST_FILES, Posting
+from api.security import Here, Writer, make_room, seen_by
 from api.shapes import JobOut
-from api.tables import file_name, kept, table_of, take
+from api.table_source import file_name, kept, table_of, take
 from synth.conversations.order import Order
 from workspace.access.keys import Caller
 from workspace.catalog.rows import new_id

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
 
 from api import api
-from api.access import must_be_guarded
+from api.security import must_be_guarded
 from tests.calling import KEYS, SECRET, as_, changed, here
 from workspace.catalog.rows import Event
 from workspace.workspace import Workspace

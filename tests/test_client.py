@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from api.cli import main
 from api.client import AsyncUnderstudy, Bar, Calls, JobFailed, Run, Understudy, UnderstudyError
-from api.commands import main
 from tests.chat_server import ChatServer
 from tests.conftest import PLUGIN, write_people
 from tests.live import Line, serving

@@ -64,7 +64,7 @@ def _check_site(connection: HTTPConnection, workspace: Workspace) -> None:
 
 
 async def caller_of(connection: HTTPConnection, workspace: Here) -> Caller:
-    """Who calls, as `api.door.Door` found out."""
+    """Who calls, as `api.middleware.Door` found out."""
     caller = connection.state.caller
     if isinstance(caller, Exception):
         raise caller

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from fastapi import UploadFile
 
-from api.access import seen_by
 from api.asked import OnTable
 from api.errors import Stop
+from api.security import seen_by
 from workspace.access.keys import Caller
 from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError

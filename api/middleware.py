@@ -17,8 +17,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access import who_calls
 from api.errors import Stop, answer
+from api.security import who_calls
 from workspace.access.keys import Caller, Refused
 from workspace.catalog.rows import new_id
 
