@@ -5,11 +5,12 @@
 
 from fastapi_offline import FastAPIOffline
 
-from api import batches, bugs, datasets, downloads, jobs, login, releases, system, talks, work
 from api import security as access
-from api.described import describe
 from api.errors import Problem, speak_plainly
 from api.middleware import Cors, Door, Trace
+from api.routes import batches, bugs, datasets, downloads, jobs, login, releases, system, work
+from api.routes import conversations as talks
+from api.schemas.openapi import describe
 
 PROBLEMS = {status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
 

@@ -19,15 +19,15 @@ from fastapi import APIRouter, FastAPI, Request, UploadFile
 from mangum import Mangum
 from pydantic import Field
 
-from api import system
-from api.asked import Processing
 from api.errors import Stop, speak_plainly
 from api.form_route import Posting
 from api.middleware import Cors, Door, Trace
+from api.routes import system
+from api.routes.work import order_of, with_form
+from api.schemas.requests import Processing
+from api.schemas.responses import Out
 from api.security import Here, Writer
-from api.shapes import Out
 from api.table_source import take
-from api.work import order_of, with_form
 from synth import Report
 from synth.conversations import Dialogue, ServerError, read_written, write
 from synth.conversations.order import Order

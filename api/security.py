@@ -14,9 +14,9 @@ from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 
-from api.asked import Asked
 from api.errors import Stop
-from api.shapes import MOMENT, Limit, Offset
+from api.schemas.requests import Asked
+from api.schemas.responses import MOMENT, Limit, Offset
 from workspace.access.keys import ANYBODY_HERE, PERMISSIONS, Caller, Permission, Refused, is_loopback
 from workspace.workspace import Workspace
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fastapi import UploadFile
 
-from api.asked import OnTable
 from api.errors import Stop
+from api.schemas.requests import OnTable
 from api.security import seen_by
 from workspace.access.keys import Caller
 from workspace.catalog.rows import new_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api import api
-from api.login import COOKIE
+from api.routes.login import COOKIE
 from tests.calling import KEYS, as_, changed, here
 from workspace.access.secrets import Secrets
 

@@ -24,7 +24,7 @@ from schemathesis.checks import (
 )
 
 from api import api
-from api.described import OPEN
+from api.schemas.openapi import OPEN
 from tests.calling import KEYS, as_
 from tests.conftest import PLUGIN, write_people
 from tests.fakes import Slow

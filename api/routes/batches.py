@@ -10,13 +10,13 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, ValidationError
 
-from api.asked import OPERATIONS, BatchAsked
 from api.errors import Stop, first_problem
 from api.form_route import Posting
+from api.routes.work import order_of, start_drawing, start_judging, start_search, start_training
+from api.schemas.requests import OPERATIONS, BatchAsked
+from api.schemas.responses import JobOut, Limit, Offset, Out
 from api.security import Here, Reader, Writer, make_room, seen_by
-from api.shapes import JobOut, Limit, Offset, Out
 from api.table_source import table_of
-from api.work import order_of, start_drawing, start_judging, start_search, start_training
 from synth.conversations.order import Order
 from workspace.access.keys import Caller
 from workspace.catalog.rows import Batch, Job

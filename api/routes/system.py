@@ -10,8 +10,8 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from api.schemas.responses import Limit, Offset
 from api.security import Here, Reader
-from api.shapes import Limit, Offset
 from metrics import METRICS, Card
 from metrics.dialogue.base import DIALOGUE_METRICS, MODEL_JUDGE
 from synth import GENERATORS

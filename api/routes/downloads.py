@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Query
 
 from api.errors import Stop
 from api.files import File, file_answers
-from api.jobs import SeenRun
+from api.routes.conversations import file_of_talk
+from api.routes.jobs import SeenRun
 from api.security import Here, Reader, seen_by
-from api.talks import file_of_talk
 from workspace.services.images import NoImages
 from workspace.workspace import NotFound
 

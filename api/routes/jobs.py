@@ -15,8 +15,8 @@ from starlette.concurrency import run_in_threadpool
 
 from api.errors import Stop
 from api.form_route import Posting
+from api.schemas.responses import EventOut, JobOut, Limit, Offset, RunOut
 from api.security import Here, Reader, Writer, make_room, seen_by
-from api.shapes import EventOut, JobOut, Limit, Offset, RunOut
 from workspace.catalog.rows import ENDED, State
 from workspace.workspace import Job, NotFound, Run, Workspace
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from api.asked import Conversing, Fitting, Generating, Judging, Ordering, Processing, Search, Training
 from api.errors import Stop
 from api.form_route import MOST_FILES, Posting
-from api.login import credentials_of
+from api.routes.login import credentials_of
+from api.schemas.requests import Conversing, Fitting, Generating, Judging, Ordering, Processing, Search, Training
+from api.schemas.responses import JobOut
 from api.security import Here, Writer, make_room, seen_by
-from api.shapes import JobOut
 from api.table_source import file_name, kept, table_of, take
 from synth.conversations.order import Order
 from workspace.access.keys import Caller

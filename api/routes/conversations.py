@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.files import File, file_answers
+from api.schemas.responses import Limit, Offset, Out
 from api.security import Here, Reader, Writer, seen_by
-from api.shapes import Limit, Offset, Out
 from metrics import Score
 from synth.conversations.formats import SUFFIXES, FileForm
 from workspace.workspace import Talk, Workspace

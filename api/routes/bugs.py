@@ -7,9 +7,9 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.asked import Asked
+from api.schemas.requests import Asked
+from api.schemas.responses import Limit, Offset, Out
 from api.security import Here, Reader, seen_by
-from api.shapes import Limit, Offset, Out
 
 router = APIRouter(tags=["Server"])
 

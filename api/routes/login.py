@@ -9,8 +9,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, PlainSerializer, SecretStr, ValidationError
 from starlette.requests import HTTPConnection
 
-from api.asked import Asked
 from api.errors import Stop
+from api.schemas.requests import Asked
 from api.security import Here, Reader
 from workspace.access.keys import Caller
 from workspace.access.secrets import Unreadable

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.asked import METRICS, Asked
-from api.datasets import Owned, Seen
 from api.form_route import Posting
-from api.jobs import OwnRun, SeenRun
+from api.routes.datasets import Owned, Seen
+from api.routes.jobs import OwnRun, SeenRun
+from api.schemas.requests import METRICS, Asked
+from api.schemas.responses import JobOut
 from api.security import Here, Writer, make_room
-from api.shapes import JobOut
 from metrics import Threshold
 from metrics.selftest import Check
 

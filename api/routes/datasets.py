@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, File, Form, Path, Query, UploadFile
 from pydantic import BaseModel, Field
 
-from api.asked import SESSION, SessionId
 from api.errors import Stop
+from api.schemas.requests import SESSION, SessionId
+from api.schemas.responses import DatasetOut, Limit, Offset, Page
 from api.security import Here, Reader, Writer, seen_by
-from api.shapes import DatasetOut, Limit, Offset, Page
 from api.table_source import take
 from synth import Schema
 from synth.schema.schema import ColumnProfile
