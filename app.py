@@ -12,7 +12,7 @@ from starlette.routing import Mount
 
 from api import api
 from api.security import must_be_guarded
-from pages.frame import explain_failure, get_workspace
+from pages.components.frame import explain_failure, get_workspace
 
 
 @asynccontextmanager

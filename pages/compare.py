@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from pages.calls import api_expander, run_calls
-from pages.frame import asked_job, dataset_picker, empty, get_workspace, heading
-from pages.pictures import TABS
-from pages.progress import follow
-from pages.release import release_tab
-from pages.results import about, actions, all_runs, downloads, run_picker, scores
+from pages.components.api_calls import api_expander, run_calls
+from pages.components.frame import asked_job, dataset_picker, empty, get_workspace, heading
+from pages.components.pictures import TABS
+from pages.components.progress import follow
+from pages.components.release import release_tab
+from pages.components.results import about, actions, all_runs, downloads, run_picker, scores
 
 workspace = get_workspace()
 heading("Compare", "Real beside synthetic, and what each score means.")

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from pages.calls import api_expander, conversing_call, needs_model_key
-from pages.frame import get_workspace, heading
-from pages.order import Sourced, order_form
-from pages.talk import show, talk_picker
-from pages.words import count, plain
+from pages.components.api_calls import api_expander, conversing_call, needs_model_key
+from pages.components.frame import get_workspace, heading
+from pages.components.order import Sourced, order_form
+from pages.components.talk import show, talk_picker
+from pages.components.words import count, plain
 from synth.conversations import ServerError
 from synth.conversations.order import Order
 

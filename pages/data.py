@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from pages.calls import api_expander, table_calls
-from pages.dataset import checks, columns, danger, header, holdout, rejected, rows
-from pages.frame import dataset_picker, get_workspace, heading
-from pages.uploads import refusals, samples, upload
+from pages.components.api_calls import api_expander, table_calls
+from pages.components.dataset import checks, columns, danger, header, holdout, rejected, rows
+from pages.components.frame import dataset_picker, get_workspace, heading
+from pages.components.uploads import refusals, samples, upload
 
 workspace = get_workspace()
 heading("Data", "Bring a table, see what it holds, correct what was detected.")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.frame import asked_job, default_generator, get_workspace, heading
-from pages.progress import follow
-from pages.results import figures_in_words, model_title
-from pages.words import ago, plain
+from pages.components.frame import asked_job, default_generator, get_workspace, heading
+from pages.components.progress import follow
+from pages.components.results import figures_in_words, model_title
+from pages.components.words import ago, plain
 
 SAMPLE = "adult"
 RECENT = 6

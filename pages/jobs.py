@@ -3,10 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from pages.calls import api_expander, job_calls
-from pages.frame import asked_job, empty, get_workspace, heading
-from pages.progress import ACTIVE, STATES, follow, job_title
-from pages.words import ago, count, duration
+from pages.components.api_calls import api_expander, job_calls
+from pages.components.frame import asked_job, empty, get_workspace, heading
+from pages.components.progress import ACTIVE, STATES, follow, job_title
+from pages.components.words import ago, count, duration
 
 workspace = get_workspace()
 heading("Jobs", "They run on this machine, whether or not the browser is open.")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.frame import get_workspace
-from pages.signin import sign_in
+from pages.components.frame import get_workspace
+from pages.components.signin import sign_in
 
 ASSETS = Path(__file__).parent / "assets"
 

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from pages.calls import api_expander, training_call
-from pages.forms import params_form
-from pages.frame import asked_job, dataset_picker, default_generator, empty, get_workspace, heading
-from pages.progress import follow
-from pages.wishes import conditions_form, rules_editor
-from pages.words import duration, plain, size
-from pages.words import label as field_label
+from pages.components.api_calls import api_expander, training_call
+from pages.components.conditions import conditions_form, rules_editor
+from pages.components.forms import params_form
+from pages.components.frame import asked_job, dataset_picker, default_generator, empty, get_workspace, heading
+from pages.components.progress import follow
+from pages.components.words import duration, plain, size
+from pages.components.words import label as field_label
 from synth import GENERATORS, Generator
 from workspace.tasks.tune import knobs, objectives
 

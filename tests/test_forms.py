@@ -13,7 +13,7 @@ def every_kind_of_field():
     import streamlit as st
     from pydantic import model_validator
 
-    from pages.forms import params_form
+    from pages.components.forms import params_form
     from synth.generators.base import Params, knob
 
     class Size(Enum):
@@ -81,7 +81,7 @@ def with_words():
     import streamlit as st
     from pydantic import BaseModel
 
-    from pages.forms import params_form
+    from pages.components.forms import params_form
 
     class Options(BaseModel):
         delimiter: str | None = None

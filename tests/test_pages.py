@@ -14,10 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from metrics import METRICS, THRESHOLDS, Score
 from metrics.selftest import CASES, Check
-from pages.frame import get_workspace
-from pages.pictures import selected_rows
-from pages.release import pairs_of
-from pages.results import REPORTS
+from pages.components.frame import get_workspace
+from pages.components.pictures import selected_rows
+from pages.components.release import pairs_of
+from pages.components.results import REPORTS
 from synth import GENERATORS
 from workspace.catalog.rows import Dataset, Run
 from workspace.services.releases import CHECKS, Replacing, Risky
@@ -440,7 +440,7 @@ def test_a_table_made_elsewhere_is_compared_and_nothing_offers_to_draw_from_it(v
 
 
 def many_curves():
-    from pages.progress import curves
+    from pages.components.progress import curves
     from workspace.catalog.rows import Event
 
     names = [f"loss_{n}" for n in range(7)]

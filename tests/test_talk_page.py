@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.frame import get_workspace
+from pages.components.frame import get_workspace
 from tests.chat_server import ChatServer
 from workspace.workspace import Workspace
 

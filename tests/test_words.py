@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pages.words import ago, count, duration, label, moment, percent, plain, size
+from pages.components.words import ago, count, duration, label, moment, percent, plain, size
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.words import plain
+from pages.components.words import plain
 from workspace.access.keys import ANYBODY_HERE, Refused, is_loopback
 from workspace.workspace import Workspace
 

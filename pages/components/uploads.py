@@ -12,9 +12,9 @@ import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from pages.calls import api_expander, upload_call
-from pages.forms import params_form
-from pages.words import count, plain
+from pages.components.api_calls import api_expander, upload_call
+from pages.components.forms import params_form
+from pages.components.words import count, plain
 from workspace.ingest.ingest import Preview, ReadError, ReadOptions
 from workspace.workspace import Dataset, Workspace
 

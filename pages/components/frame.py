@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.words import count, plain
+from pages.components.words import count, plain
 from synth import GENERATORS
 from workspace.telemetry.failures import WithoutData
 from workspace.workspace import Dataset, NotFound, Workspace

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from pages.words import ago, duration, label, plain
+from pages.components.words import ago, duration, label, plain
 from synth import GENERATORS
 from workspace.workspace import Event, Job, NotFound, Workspace
 

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from metrics import METRICS, Gate, Threshold, gate
 from metrics.base import NotMeasurable
 from metrics.selftest import CASES
-from pages.forms import complaints
-from pages.frame import remember_job
-from pages.words import count, plain
+from pages.components.forms import complaints
+from pages.components.frame import remember_job
+from pages.components.words import count, plain
 from workspace.services.releases import Risky
 from workspace.services.runs import ELSEWHERE
 from workspace.workspace import Run, Workspace

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import streamlit as st
 from pydantic import BaseModel, ValidationError
 
-from pages.words import label
+from pages.components.words import label
 
 Model = TypeVar("Model", bound=BaseModel)
 

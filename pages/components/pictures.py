@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from metrics import charts, views
-from pages.words import count
+from pages.components.words import count
 from workspace.workspace import Run, Workspace
 
 ROWS = 50_000

@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 from pydantic import SecretStr, ValidationError
 
-from pages.forms import complaints
-from pages.uploads import TYPES, add_files
-from pages.words import count, plain
+from pages.components.forms import complaints
+from pages.components.uploads import TYPES, add_files
+from pages.components.words import count, plain
 from synth.conversations import Dialogue, Shape, brief_from
 from synth.conversations.local_model import INSTALL, installed
 from synth.conversations.order import Order

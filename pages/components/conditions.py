@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.words import count, plain
+from pages.components.words import count, plain
 from synth.constraints.discovery import Suggestion, suggest_rules
 from workspace.workspace import Dataset, Workspace
 

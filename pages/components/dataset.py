@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from metrics.charts import REAL
-from pages.words import ago, count, percent, plain, size
+from pages.components.words import ago, count, percent, plain, size
 from synth.schema.schema import Column, ColumnProfile, Kind, Role
 from workspace.workspace import Dataset, Workspace
 

@@ -10,12 +10,12 @@ import streamlit as st
 from metrics import Score
 from metrics.charts import column_figure
 from metrics.dialogue.base import DIALOGUE_METRICS, MODEL_JUDGE
-from pages.frame import remembered
-from pages.order import typed_key
-from pages.pictures import draw
-from pages.progress import ACTIVE, job_card
-from pages.results import score_table
-from pages.words import moment, plain
+from pages.components.frame import remembered
+from pages.components.order import typed_key
+from pages.components.pictures import draw
+from pages.components.progress import ACTIVE, job_card
+from pages.components.results import score_table
+from pages.components.words import moment, plain
 from synth.conversations import Dialogue, Turn
 from synth.conversations.write import Written
 from workspace.workspace import Talk, Workspace

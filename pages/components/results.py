@@ -8,12 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from metrics import METRICS, Card, Figure, Score, charts, gate, summary, verdict, views
-from pages.frame import get_workspace, remember_job, remembered
-from pages.pictures import ROWS, draw
-from pages.pictures import table as table_of
-from pages.release import gate_line, gate_reasons
-from pages.signin import link_token
-from pages.words import ago, count, duration, label, moment, plain
+from pages.components.frame import get_workspace, remember_job, remembered
+from pages.components.pictures import ROWS, draw
+from pages.components.pictures import table as table_of
+from pages.components.release import gate_line, gate_reasons
+from pages.components.signin import link_token
+from pages.components.words import ago, count, duration, label, moment, plain
 from synth import GENERATORS
 from workspace.services.reports import changed_params
 from workspace.services.runs import ELSEWHERE
