@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX = "UNDERSTUDY_"
 CONFIG = f"{PREFIX}CONFIG"
+ROOT = Path(__file__).parent.parent
+"""Where the program lies: workers start there."""
 
 HOST = platform.node()
 """The machine (or container) this process runs on: process ids mean nothing on another."""

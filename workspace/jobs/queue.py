@@ -27,11 +27,10 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from workspace.catalog.rows import ENDED, UNFINISHED, Catalog, Dependency, Event, Job, NotFound, Row, Run, new_id, now
-from workspace.settings import HOST, Settings
+from workspace.settings import HOST, ROOT, Settings
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parent.parent
 POLL_S = 0.2
 THREAD_LIMITS = (
     "OMP_NUM_THREADS",
