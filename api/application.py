@@ -7,7 +7,7 @@ from fastapi_offline import FastAPIOffline
 
 from api import security as access
 from api.errors import Problem, speak_plainly
-from api.middleware import Cors, Door, Trace
+from api.middleware import AuthMiddleware, Cors, Trace
 from api.routes import batches, bugs, datasets, downloads, jobs, login, releases, system, work
 from api.routes import conversations as talks
 from api.schemas.openapi import describe
@@ -23,7 +23,7 @@ api = FastAPIOffline(
 )
 speak_plainly(api)
 # The last one added is met first.
-for layer in (Door, Cors, Trace):
+for layer in (AuthMiddleware, Cors, Trace):
     api.add_middleware(layer)
 for router in (
     system.router,

@@ -21,16 +21,16 @@ from pydantic import Field
 
 from api.errors import Stop, speak_plainly
 from api.form_route import Posting
-from api.middleware import Cors, Door, Trace
+from api.middleware import AuthMiddleware, Cors, Trace
 from api.routes import system
 from api.routes.work import order_of, with_form
-from api.schemas.requests import Processing
+from api.schemas.requests import ProcessRequest
 from api.schemas.responses import Out
 from api.security import Here, Writer
 from api.table_source import take
 from synth import Report
 from synth.conversations import Dialogue, ServerError, read_written, write
-from synth.conversations.order import Order
+from synth.conversations.order import ConversationRequest
 from workspace.access.keys import Caller
 from workspace.ingest.ingest import ReadError
 from workspace.settings import Settings
@@ -72,12 +72,12 @@ class Deadline(Report):
         return self.end - monotonic()
 
     @property
-    def enough(self) -> bool:
+    def stop_early(self) -> bool:
         return self.left_s <= 0
 
 
-@router.post("/process", openapi_extra=with_form(Processing))
-def process(asked: Processing, caller: Writer, workspace: Here, request: Request) -> Processed:
+@router.post("/process", openapi_extra=with_form(ProcessRequest))
+def process(asked: ProcessRequest, caller: Writer, workspace: Here, request: Request) -> Processed:
     """Write conversations like those of the files in the request, and answer with them."""
     files = request.state.files
     if asked.dataset_ids or not files:
@@ -102,7 +102,7 @@ def process(asked: Processing, caller: Writer, workspace: Here, request: Request
 
 
 def written_like(
-    file: UploadFile, order: Order, caller: Caller, workspace: Workspace, deadline: Deadline
+    file: UploadFile, order: ConversationRequest, caller: Caller, workspace: Workspace, deadline: Deadline
 ) -> Conversations:
     """The conversations written like those of one file. Raises ReadError, ServerError or ValueError, in words."""
     dataset = take(file, caller, workspace, holdout_share=0.0)
@@ -148,7 +148,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(title="Understudy", version="1", summary="The calls that fit a function.", lifespan=lifespan)
 speak_plainly(app)
-for layer in (Door, Cors, Trace):
+for layer in (AuthMiddleware, Cors, Trace):
     app.add_middleware(layer)
 for part in (system.router, router):
     app.include_router(part)

@@ -118,7 +118,7 @@ class Cors:
         await app(scope, receive, send)
 
 
-class Door:
+class AuthMiddleware:
     """Finds out who calls before a byte of the body is read, and how large that may be."""
 
     def __init__(self, app: ASGIApp):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 
 from api.errors import Stop
-from api.schemas.requests import Asked
+from api.schemas.requests import RequestBody
 from api.schemas.responses import MOMENT, Limit, Offset
 from workspace.access.keys import ANYBODY_HERE, PERMISSIONS, Caller, Permission, Refused, is_loopback
 from workspace.workspace import Workspace
@@ -126,7 +126,7 @@ def must_be_guarded(address: str, workspace: Workspace) -> None:
         )
 
 
-class NewKey(Asked):
+class KeyRequest(RequestBody):
     """A key to make."""
 
     name: str = Field(description="Whose it is; keys of one name see the same things.", examples=["anna"])
@@ -176,7 +176,7 @@ def list_keys(caller: Admin, workspace: Here, limit: Limit = 100, offset: Offset
 
 
 @router.post("/keys", status_code=201)
-def make_key(asked: NewKey, caller: Admin, workspace: Here) -> MadeKey:
+def make_key(asked: KeyRequest, caller: Admin, workspace: Here) -> MadeKey:
     """Make a key. From the first one on, every call must show one."""
     key, text = workspace.make_key(asked.name, asked.permissions, asked.days)
     return MadeKey(**KeyOut.model_validate(key).model_dump(), key=text)

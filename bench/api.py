@@ -34,7 +34,7 @@ import psutil
 from api.client import Run, Understudy
 
 ROOT = Path(__file__).parent.parent
-TABLE = ROOT / "workspace" / "samples" / "adult.csv.gz"
+TABLE = ROOT / "workspace" / "tables" / "samples" / "adult.csv.gz"
 TARGET_MS = 250
 DOWNLOAD_EVERY = 10
 """One of so many calls of a client is a download; the others ask for a job."""

@@ -27,7 +27,7 @@ from bench.generators import Set, read, split
 from metrics import Tables, evaluate
 from synth import GENERATORS, Report, conform
 from synth.columns.numeric import as_floats, as_kind
-from synth.columns.precision import Grain
+from synth.columns.precision import Precision
 from synth.generators.neural.mode_encoder import Modes
 from workspace.ingest.ingest import SAMPLES
 from workspace.jobs.meter import cpu_seconds
@@ -96,7 +96,7 @@ def from_shipped(drawn: pd.DataFrame, one: Set) -> pd.DataFrame:
             columns[column.name] = values.where(values != MISSING)
     table = conform(pd.DataFrame(columns), modelled)
     for name in modelled.having(kinds=NUMERIC):
-        table[name] = Grain.learn(one.train[name], modelled[name]).apply(table[name], modelled[name])
+        table[name] = Precision.learn(one.train[name], modelled[name]).apply(table[name], modelled[name])
     return table
 
 

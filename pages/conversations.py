@@ -8,7 +8,7 @@ from pages.components.order import Sourced, order_form
 from pages.components.talk import show, talk_picker
 from pages.components.words import count, plain
 from synth.conversations import ServerError
-from synth.conversations.order import Order
+from synth.conversations.order import ConversationRequest
 
 workspace = get_workspace()
 heading("Conversations", "New support and sales dialogues that read like yours, from a file or from a description.")
@@ -25,7 +25,7 @@ def start(orders: list[Sourced]) -> None:
             st.query_params["talk"] = job.arguments["talk"]
 
 
-def price_in_words(order: Order, dollars: float) -> str:
+def price_in_words(order: ConversationRequest, dollars: float) -> str:
     """What a set will cost: nothing on this machine, unknown where the settings have no price for the model."""
     if order.local or order.server.is_local:
         return "nothing"

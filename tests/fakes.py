@@ -32,7 +32,7 @@ class Slow(Bootstrap):
             self._nap(report)
             if self.params.manner == "failing":
                 float(f"the secret of {table.iloc[0, 0]}")
-            if report.enough:
+            if report.stop_early:
                 break
             report(epoch / self.params.epochs, f"Epoch {epoch}", epoch=epoch, loss=self.params.noise + 1 / epoch)
         repeated = np.arange(len(table)) < self.params.noise * len(table)

@@ -12,7 +12,7 @@ from synth.generators.neural.ctgan import CTGAN
 from synth.generators.neural.ctgan_network import Discriminator, Network
 from synth.generators.neural.mode_encoder import Modes
 from synth.generators.neural.softmax_blocks import Blocks, gumbel
-from synth.generators.neural.trainer import Training
+from synth.generators.neural.trainer import Trainer
 from tests.trained import CancelAfter, Watcher, small_world
 
 CPU = torch.device("cpu")
@@ -198,7 +198,7 @@ def test_a_training_that_runs_away_is_refused_in_words():
     table, schema = small_world(100)
     modes = Modes().fit(table, schema, seed=0)
     code = modes.encode(table, np.random.default_rng(0))
-    training = Training(CTGAN.Params(), 0, RunningAway(), modes, code, quiet)
+    training = Trainer(CTGAN.Params(), 0, RunningAway(), modes, code, quiet)
     with pytest.raises(ValueError, match="lower learning rates"):
         training.run()
 

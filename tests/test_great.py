@@ -156,7 +156,7 @@ def test_training_padding_leaks_nothing():
 def test_stop_and_keep_what_is_trained():
     class Enough(Report):
         @property
-        def enough(self) -> bool:
+        def stop_early(self) -> bool:
             return True
 
     model = GReaT(GReaT.Params(steps=5000, layers=1, width=32)).fit(people(), SCHEMA, Enough())

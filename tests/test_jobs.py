@@ -130,7 +130,7 @@ def test_a_killed_worker_leaves_its_job_interrupted_and_a_retry_finishes_it(work
 def test_enough_keeps_what_is_trained(workspace, dataset):
     workspace.start()
     job = in_fit(workspace, train(workspace, dataset, LONG))
-    workspace.enough(job.id)
+    workspace.stop_early(job.id)
     done = workspace.wait(job.id, timeout_s=10)
     assert done.state == "done" and len(workspace.synthetic_table(done.run_id)) == 80
 

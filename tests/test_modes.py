@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from synth import Column, Schema, conform
-from synth.generators.neural.mode_encoder import Levels, Modes, Numbers
+from synth.generators.neural.mode_encoder import Modes, Numbers, OneHotEncoder
 from synth.generators.neural.quality_probe import Probe
 
 RNG = np.random.default_rng(0)
@@ -52,7 +52,7 @@ def test_few_distinct_numbers_are_levels_and_come_back_exactly():
     modes, code, table = coded(
         {"rooms": ("integer", [1, 2, 2, 5] * 50), "share": ("number", [0.0, 0.5, None, 0.0] * 50)}
     )
-    assert all(isinstance(column, Levels) for column in modes.columns)
+    assert all(isinstance(column, OneHotEncoder) for column in modes.columns)
     assert modes.widths == [3, 3]
     assert conform(modes.decode(code, RNG), modes.schema).equals(table)
 

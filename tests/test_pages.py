@@ -20,7 +20,7 @@ from pages.components.release import pairs_of
 from pages.components.results import REPORTS
 from synth import GENERATORS
 from workspace.catalog.rows import Dataset, Run
-from workspace.services.releases import CHECKS, Replacing, Risky
+from workspace.services.releases import CHECKS, ReplaceRowsArguments, Risky
 from workspace.workspace import Workspace
 
 MAIN = Path(__file__).parent.parent / "pages" / "main.py"
@@ -321,7 +321,7 @@ def test_of_very_wide_tables_fewer_pairs_are_shown_at_once():
 
 
 def test_a_run_says_that_risky_rows_were_left_out_of_it(visit, run):
-    asked = Replacing(parent="another", rows=[1, 2], how="drop", seed=1)
+    asked = ReplaceRowsArguments(parent="another", rows=[1, 2], how="drop", seed=1)
     (run.folder / "replaced.json").write_text(asked.model_dump_json(), encoding="utf-8")
     assert "2 risky rows left out" in texts(visit("compare"))
 

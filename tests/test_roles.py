@@ -9,7 +9,7 @@ import pytest
 
 from synth.columns.fakes import KINDS, check_locale, fakes_of, kind_of
 from synth.columns.patterns import Pattern
-from synth.columns.precision import Grain
+from synth.columns.precision import Precision
 from synth.generators.bootstrap import Bootstrap
 from synth.schema.schema import Column, Schema
 
@@ -176,13 +176,13 @@ def test_a_constant_column_stays_constant():
     ],
 )
 def test_the_reach_ends_before_the_record_holders(values, kind, expected):
-    grain = Grain.learn(pd.Series(values), Column(name="x", kind=kind))
+    grain = Precision.learn(pd.Series(values), Column(name="x", kind=kind))
     assert (grain.low, grain.high) == expected
 
 
 @pytest.mark.parametrize("values, decimals", [([1.0, 2.0], 0), ([1.25, 2.5], 2), ([1 / 3, 2.0], None)])
 def test_the_digits_of_a_number_are_learned(values, decimals):
-    assert Grain.learn(pd.Series(values), Column(name="x", kind="number")).decimals == decimals
+    assert Precision.learn(pd.Series(values), Column(name="x", kind="number")).decimals == decimals
 
 
 def test_datetimes_keep_their_step_and_time_zone():
@@ -190,7 +190,7 @@ def test_datetimes_keep_their_step_and_time_zone():
     days = pd.Series(pd.date_range("2024-10-20", periods=20, freq="D", tz="Europe/Berlin")).astype(
         "datetime64[us, Europe/Berlin]"
     )
-    grain = Grain.learn(days, column)
+    grain = Precision.learn(days, column)
     rounded = grain.apply(days + pd.Timedelta(hours=5).as_unit("us"), column)
     assert grain.step == "D" and rounded.dtype == days.dtype
     assert (rounded.dt.hour == 0).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from synth.constraints.discovery import suggest_rules
-from synth.schema.rules import Combination, ExactlyOne, Order, Range, Sum
+from synth.schema.rules import Combination, ExactlyOne, Ordering, Range, Sum
 from synth.schema.schema import Column, Schema
 
 ROWS = 400
@@ -43,8 +43,8 @@ def orders() -> tuple[pd.DataFrame, Schema]:
 def test_rules_of_each_kind_are_found_with_their_support():
     found = {str(suggestion.rule): suggestion for suggestion in suggest_rules(*orders())}
     expected = [
-        Order(low="ordered", high="sent"),
-        Order(low="sent", high="arrived", strict=True),
+        Ordering(low="ordered", high="sent"),
+        Ordering(low="sent", high="arrived", strict=True),
         Combination(columns=["city", "state"]),
         Sum(total="gross", parts=["net", "tax"]),
         ExactlyOne(columns=["by_car", "by_bike", "by_foot"]),
@@ -71,7 +71,7 @@ def test_a_rule_with_a_few_exceptions_tells_its_support():
 
 def test_rules_that_the_schema_states_are_not_suggested_again():
     table, schema = orders()
-    stated = schema.model_copy(update={"rules": [Order(low="ordered", high="sent")]})
+    stated = schema.model_copy(update={"rules": [Ordering(low="ordered", high="sent")]})
     assert "ordered <= sent" not in [str(found.rule) for found in suggest_rules(table, stated)]
 
 

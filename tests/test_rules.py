@@ -7,7 +7,7 @@ import pytest
 from synth.constraints.enforcer import RulesBroken
 from synth.generators.bootstrap import Bootstrap
 from synth.sampling.conditions import Unmet
-from synth.schema.rules import Allowed, Combination, ExactlyOne, Order, Range, Sum
+from synth.schema.rules import Allowed, Combination, ExactlyOne, Ordering, Range, Sum
 from synth.schema.schema import Column, Schema, conform
 
 ROWS = 600
@@ -28,14 +28,14 @@ COLUMNS = [
     Column(name="remark", kind="text"),
 ]
 RULES = [
-    Order(low="pickup", high="dropoff"),
-    Order(low="low", high="high", strict=True),
+    Ordering(low="pickup", high="dropoff"),
+    Ordering(low="low", high="high", strict=True),
     Sum(total="total", parts=["fare", "tip"]),
     Combination(columns=["city", "state"]),
     ExactlyOne(columns=["car", "bike", "walk"]),
     Range(column="fare", low=5, high=40),
     Allowed(column="city", values=["Albany", "Austin", "Dallas"]),
-    Order(low="tip", high="fare"),
+    Ordering(low="tip", high="fare"),
 ]
 
 
@@ -134,7 +134,7 @@ def test_dates_that_every_row_has_in_order_stay_in_order_without_a_rule():
 def test_chained_orders_are_kept():
     table = pd.DataFrame({"a": [1, 2, 3, 50] * 10, "b": [2, 9, 30, 51] * 10, "c": [9, 10, 31, 60] * 10})
     columns = [Column(name=name, kind="integer") for name in "abc"]
-    rules = [Order(low="b", high="c"), Order(low="a", high="b", strict=True), Order(low="a", high="c")]
+    rules = [Ordering(low="b", high="c"), Ordering(low="a", high="b", strict=True), Ordering(low="a", high="c")]
     rows = Bootstrap(seed=0).fit(table, Schema(columns=columns, rules=rules)).sample(200)
     assert ((rows["a"] < rows["b"]) & (rows["b"] <= rows["c"])).all()
 
@@ -142,7 +142,7 @@ def test_chained_orders_are_kept():
 def test_rules_that_contradict_each_other_are_an_error():
     table = pd.DataFrame({"a": range(50), "b": range(50)})
     columns = [Column(name=name, kind="integer") for name in "ab"]
-    rules = [Order(low="a", high="b", strict=True), Order(low="b", high="a", strict=True)]
+    rules = [Ordering(low="a", high="b", strict=True), Ordering(low="b", high="a", strict=True)]
     with pytest.raises(RulesBroken, match="contradict"):
         Bootstrap().fit(table, Schema(columns=columns, rules=rules)).sample(20)
 
@@ -154,13 +154,13 @@ def test_a_rule_on_a_column_that_is_made_new_is_an_error():
 
 def test_a_rule_on_a_column_that_does_not_exist_is_an_error():
     with pytest.raises(ValueError, match="speaks of 'there', which is no column"):
-        schema(Order(low="pickup", high="there"))
+        schema(Ordering(low="pickup", high="there"))
 
 
 def test_a_rule_with_a_constant_column_is_kept():
     table = pd.DataFrame({"a": [5] * 40, "b": list(range(40))})
     columns = [Column(name=name, kind="integer") for name in "ab"]
-    rows = Bootstrap().fit(table, Schema(columns=columns, rules=[Order(low="a", high="b")])).sample(100)
+    rows = Bootstrap().fit(table, Schema(columns=columns, rules=[Ordering(low="a", high="b")])).sample(100)
     assert (rows["b"] >= 5).all()
 
 
@@ -182,4 +182,4 @@ def test_rows_without_the_values_keep_a_rule():
         pd.DataFrame({"a": [1, None, 3], "b": [0, 5, None]}),
         Schema(columns=[Column(name=n, kind="integer") for n in "ab"]),
     )
-    assert Order(low="a", high="b").kept(table).tolist() == [False, True, True]
+    assert Ordering(low="a", high="b").kept(table).tolist() == [False, True, True]

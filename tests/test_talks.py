@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from synth.conversations import brief_from
-from synth.conversations.order import Order
+from synth.conversations.order import ConversationRequest
 from tests.chat_server import ChatServer
 from workspace.settings import Settings
 from workspace.workspace import Workspace
@@ -37,14 +37,14 @@ def talks(workspace, tmp_path):
     return workspace.add_dataset(file, "talks.csv")
 
 
-def order(workspace, dataset, url, **options) -> Order:
+def order(workspace, dataset, url, **options) -> ConversationRequest:
     options.setdefault("metrics", ["plan_coverage"])
     shape = workspace.find_shape(dataset.id)
     source = workspace.dialogues(dataset.id, shape)
     intents = {"delivery": 2, "refund": 1, "account": 1}
     brief = brief_from(source, dialogues=8, intents=intents, seed=3)
     server = workspace.server(base_url=url, model="scripted", api_key=options.pop("api_key", "sk-test"), retries=1)
-    return Order(brief=brief, server=server, shape=shape, intent="intent", **options)
+    return ConversationRequest(brief=brief, server=server, shape=shape, intent="intent", **options)
 
 
 def test_a_file_becomes_a_labelled_set_in_the_asked_shares_and_its_own_columns(workspace, talks):
@@ -141,7 +141,7 @@ def test_a_set_from_a_description_needs_no_file(workspace):
         server = workspace.server(base_url=url, model="scripted")
         brief = {"kind": "sales", "business": "A bakery in Lyon.", "dialogues": 3}
         job = workspace.wait(
-            workspace.converse(None, Order(brief=brief, server=server, metrics=["plan_coverage"])).id, 60
+            workspace.converse(None, ConversationRequest(brief=brief, server=server, metrics=["plan_coverage"])).id, 60
         )
     assert job.state == "done"
     assert len(workspace.written(workspace.talks()[0].id)) == 3

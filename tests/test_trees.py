@@ -6,11 +6,11 @@ import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from synth import Column, Schema
-from synth.columns.encoders import RARE, Amounts
+from synth.columns.encoders import RARE, NumericEncoder
 from synth.generators.trees.boosted import Boosted
 from synth.generators.trees.cart import Cart, Leaves
 from synth.generators.trees.trees import MOST_CLASSES, Trees, _scale
-from synth.schema.rules import Order
+from synth.schema.rules import Ordering
 
 ROWS = 3_000
 
@@ -89,7 +89,7 @@ def test_neither_rows_nor_the_model_repeat_values_of_one_person():
 def test_what_a_column_of_numbers_may_give_out_again():
     # 7 is the value of four rows, as many as make it common. The others stand between their neighbours: 2 between 1
     # and 4, 4 between 2 and 7; the first and the last are the ends, which lie where four rows have passed.
-    codec, codes = Amounts.learn(pd.Series([1, 2, 4, 7, 7, 7, 7, 20.0] * 1 + [None]), rare_below=4)
+    codec, codes = NumericEncoder.learn(pd.Series([1, 2, 4, 7, 7, 7, 7, 20.0] * 1 + [None]), rare_below=4)
     assert codes.tolist() == [0, 1, 2, 3, 3, 3, 3, 4, -1]
     assert codec.common.tolist() == [False, False, False, True, False]
     assert codec.values[1:4].tolist() == [2.5, 4.5, 7.0]
@@ -171,7 +171,7 @@ def test_the_order_of_two_datetimes_is_kept_with_its_rule():
     # Rides of half an hour in the mean, begun over a whole year.
     begin = pd.Timestamp("2024-01-01") + pd.to_timedelta(random().integers(0, 366 * 24 * 60, ROWS), unit="min")
     end = begin + pd.to_timedelta(random(1).gamma(3, 10, ROWS).round(), unit="min")
-    rule = Order(low="begin", high="end")
+    rule = Ordering(low="begin", high="end")
     drawn = fitted([rule], begin=("datetime", begin), end=("datetime", end)).sample(ROWS)
     minutes = (drawn["end"] - drawn["begin"]).dt.total_seconds() / 60
     assert (minutes >= 0).all()

@@ -76,7 +76,7 @@ def test_enough_ends_the_search_with_the_best_so_far(workspace, dataset):
     workspace.start()
     job = workspace.tune(dataset.id, "slow", {"nap_s": 0.02, "epochs": 5}, search=["noise"], trials=1000, **SHAPES)
     until(lambda: sum("score" in event.curve for event in workspace.events(job.id)) >= 2)
-    workspace.enough(job.id)
+    workspace.stop_early(job.id)
     assert workspace.wait(job.id, timeout_s=20).state == "done"
 
 

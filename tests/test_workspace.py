@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROWS
 from workspace.catalog.rows import Dataset, NotFound
-from workspace.jobs.estimate import Measured
+from workspace.jobs.estimate import Measurement
 from workspace.jobs.queue import Process
 from workspace.settings import HOST
 from workspace.workspace import Workspace
@@ -166,7 +166,7 @@ def test_a_training_that_cannot_work_is_refused_at_once(workspace, dataset, mode
 
 def test_a_training_that_memory_would_not_hold_is_refused_with_reasons(workspace, dataset):
     # 80 rows of 3 modelled columns once took a terabyte.
-    workspace.keep_measured([Measured("fit:slow", {"once": 1, "cells": 240}, seconds=1, taken_mb=1e6, kept_mb=0)])
+    workspace.keep_measured([Measurement("fit:slow", {"once": 1, "cells": 240}, seconds=1, taken_mb=1e6, kept_mb=0)])
     with pytest.raises(ValueError, match=r"expected to take 1000\.\d GB of memory, and \S+ GB are free"):
         workspace.train(dataset.id, "slow")
     assert not workspace.jobs()

@@ -39,7 +39,7 @@ class Watcher(Report):
             raise Stopped("cancelled")
 
     @property
-    def enough(self) -> bool:
+    def stop_early(self) -> bool:
         return self.then == "enough" and len(self.curve) >= self.epochs
 
     @property

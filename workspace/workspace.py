@@ -12,27 +12,27 @@ from sqlalchemy import delete, func, select, tuple_
 from metrics import METRICS, OPTIONS
 from synth import GENERATORS, Generator, Params
 from synth.sampling.conditions import Conditions
-from workspace.access.idempotency import Answers
+from workspace.access.idempotency import IdempotencyStore
 from workspace.access.keys import Keys
-from workspace.catalog.rows import UNFINISHED, Dataset, Event, Job, NotFound, Run
+from workspace.catalog.rows import UNFINISHED, ConversationSet, Dataset, Event, Job, NotFound, Run
 from workspace.ingest.ingest import ReadError
 from workspace.jobs.estimate import Estimate, Shape, estimate
 from workspace.jobs.queue import Dispatcher
 from workspace.services.batches import Batches
 from workspace.services.bugs import Bugs
-from workspace.services.conversations import Talk, Talks
+from workspace.services.conversations import Talks
 from workspace.services.releases import Releases
-from workspace.services.runs import ELSEWHERE
+from workspace.services.runs import EXTERNAL
 from workspace.services.sessions import Sessions
 from workspace.storage.files import LOCAL
 from workspace.tables.exports import FORMATS
-from workspace.tasks.train import Again, Drawing, Training
-from workspace.tasks.tune import Trial, Tuning, knobs, objectives
+from workspace.tasks.train import EvaluateArguments, SampleArguments, TrainArguments
+from workspace.tasks.tune import Trial, TuneArguments, knobs, objectives
 
-__all__ = ["Dataset", "Event", "Job", "NotFound", "ReadError", "Run", "Talk", "Workspace"]
+__all__ = ["ConversationSet", "Dataset", "Event", "Job", "NotFound", "ReadError", "Run", "Workspace"]
 
 
-class Workspace(Talks, Releases, Sessions, Batches, Answers, Bugs, Keys):
+class Workspace(Talks, Releases, Sessions, Batches, IdempotencyStore, Bugs, Keys):
     """A folder of tables, models and runs, its catalog, and the queue of its jobs.
 
     Any number of processes may open one workspace. Those that called `start` run its jobs.
@@ -96,7 +96,7 @@ class Workspace(Talks, Releases, Sessions, Batches, Answers, Bugs, Keys):
         """
         _, chosen = self._chosen(model, params or {})
         _check_rows(rows)
-        training = Training(
+        training = TrainArguments(
             model=model,
             params=chosen.model_dump(mode="json"),
             rows=rows,
@@ -143,7 +143,7 @@ class Workspace(Talks, Releases, Sessions, Batches, Answers, Bugs, Keys):
             raise ValueError(f"There is nothing to tune for called {objective!r}. There are {', '.join(objectives())}.")
         if trials < 1 or (budget_s is not None and budget_s <= 0):
             raise ValueError("Tuning takes at least one trial and a budget of more than 0 seconds.")
-        tuning = Tuning(
+        tuning = TuneArguments(
             model=model,
             params=chosen.model_dump(mode="json"),
             search=search,
@@ -180,11 +180,11 @@ class Workspace(Talks, Releases, Sessions, Batches, Answers, Bugs, Keys):
         `of` is the job that will have made the run, where there is none yet.
         """
         run = None if of else self.run(run_id)
-        if run is not None and run.model == ELSEWHERE:
+        if run is not None and run.model == EXTERNAL:
             raise ValueError("This table was made elsewhere: there is no model to draw from. Train one.")
         dataset_id = of.dataset_id if of else run.dataset_id
         _check_rows(rows)
-        drawing = Drawing(
+        drawing = SampleArguments(
             parent=run_id,
             parent_job=of and of.id,
             rows=rows,
@@ -208,7 +208,7 @@ class Workspace(Talks, Releases, Sessions, Batches, Answers, Bugs, Keys):
         `of` is the job that will have made the run, where there is none yet.
         """
         dataset_id = of.dataset_id if of else self.run(run_id).dataset_id
-        judging = Again(of_job=of and of.id, **_judging(metrics, options))
+        judging = EvaluateArguments(of_job=of and of.id, **_judging(metrics, options))
         return self.queue.submit("evaluate", judging.model_dump(), dataset_id=dataset_id, run_id=run_id, owner=owner)
 
     def jobs(
@@ -261,7 +261,7 @@ class Workspace(Talks, Releases, Sessions, Batches, Answers, Bugs, Keys):
         """Ask a job to end; it does so within the grace period and a moment. An ended job stays as it is."""
         return self.queue.cancel(job_id)
 
-    def enough(self, job_id: str) -> Job:
+    def stop_early(self, job_id: str) -> Job:
         """Ask a running job to stop training, keep what is trained, and go on with it."""
         job = self.queue.change(job_id, Job.state == "running", enough_asked=True)
         return job or self.job(job_id)

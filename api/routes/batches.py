@@ -13,11 +13,11 @@ from pydantic import Field, ValidationError
 from api.errors import Stop, first_problem
 from api.form_route import Posting
 from api.routes.work import order_of, start_drawing, start_judging, start_search, start_training
-from api.schemas.requests import OPERATIONS, BatchAsked
+from api.schemas.requests import OPERATIONS, BatchRequest
 from api.schemas.responses import JobOut, Limit, Offset, Out
 from api.security import Here, Reader, Writer, make_room, seen_by
 from api.table_source import table_of
-from synth.conversations.order import Order
+from synth.conversations.order import ConversationRequest
 from workspace.access.keys import Caller
 from workspace.catalog.rows import Batch, Job
 from workspace.services.batches import Operation
@@ -69,7 +69,7 @@ def own_batch(batch_id: str, caller: Writer, workspace: Here) -> Batch:
 
 
 @posting.post("/batch", status_code=202)
-def order_batch(asked: BatchAsked, caller: Writer, workspace: Here, request: Request) -> BatchOut:
+def order_batch(asked: BatchRequest, caller: Writer, workspace: Here, request: Request) -> BatchOut:
     """Order many operations at once. One that fails, now or later, does not lose the others.
 
     It lives in the queue: a restart of the server changes nothing.
@@ -125,7 +125,9 @@ KINDS = {"train": "train", "generate": "sample", "evaluate": "evaluate", "optimi
 """The kind of job that each call starts."""
 
 
-def _starter(one: OPERATIONS, order: Order | None, caller: Caller, workspace: Workspace) -> Callable[[Job | None], Job]:
+def _starter(
+    one: OPERATIONS, order: ConversationRequest | None, caller: Caller, workspace: Workspace
+) -> Callable[[Job | None], Job]:
     def start(of: Job | None) -> Job:
         try:
             return _start(one, order, of, caller, workspace)
@@ -138,7 +140,9 @@ def _starter(one: OPERATIONS, order: Order | None, caller: Caller, workspace: Wo
     return start
 
 
-def _start(one: OPERATIONS, order: Order | None, of: Job | None, caller: Caller, workspace: Workspace) -> Job:
+def _start(
+    one: OPERATIONS, order: ConversationRequest | None, of: Job | None, caller: Caller, workspace: Workspace
+) -> Job:
     if one.call == "evaluate":
         return start_judging(one.request, of, caller, workspace)
     if one.call == "generate" and (of is not None or not one.request.trains):

@@ -7,14 +7,14 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import Field
 
-from api.schemas.requests import Asked
+from api.schemas.requests import RequestBody
 from api.schemas.responses import Limit, Offset, Out
 from api.security import Here, Reader, seen_by
 
 router = APIRouter(tags=["Server"])
 
 
-class BugAsked(Asked):
+class BugRequest(RequestBody):
     """What went wrong."""
 
     text: str = Field(
@@ -42,7 +42,7 @@ class BugOut(Out):
 
 
 @router.post("/bugs", status_code=201)
-def report_bug(asked: BugAsked, caller: Reader, workspace: Here) -> BugOut:
+def report_bug(asked: BugRequest, caller: Reader, workspace: Here) -> BugOut:
     """Report a bug. Kept on this server, with its versions and the last lines of its log; nothing is sent anywhere."""
     log = ""
     if asked.job_id is not None:

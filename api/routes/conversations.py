@@ -13,7 +13,7 @@ from api.schemas.responses import Limit, Offset, Out
 from api.security import Here, Reader, Writer, seen_by
 from metrics import Score
 from synth.conversations.formats import SUFFIXES, FileForm
-from workspace.workspace import Talk, Workspace
+from workspace.workspace import ConversationSet, Workspace
 
 router = APIRouter(tags=["Conversations"])
 MEDIA_TYPES: dict[FileForm, str] = {
@@ -37,20 +37,20 @@ class TalkOut(Out):
     scores: dict[str, Score] = Field(description="How it was judged, by measure.", examples=[{}])
 
     @classmethod
-    def of(cls, talk: Talk, workspace: Workspace) -> Self:
+    def of(cls, talk: ConversationSet, workspace: Workspace) -> Self:
         counted = {"dialogues": len(workspace.written(talk.id)), "scores": workspace.talk_scores(talk.id)}
         return cls(**{name: getattr(talk, name) for name in cls.model_fields if name not in counted}, **counted)
 
 
-def talk_of(talk_id: str, caller: Reader, workspace: Here) -> Talk:
+def talk_of(talk_id: str, caller: Reader, workspace: Here) -> ConversationSet:
     return seen_by(caller, workspace.talk(talk_id), "talk")
 
 
-def own_talk(talk_id: str, caller: Writer, workspace: Here) -> Talk:
+def own_talk(talk_id: str, caller: Writer, workspace: Here) -> ConversationSet:
     return seen_by(caller, workspace.talk(talk_id), "talk")
 
 
-SeenTalk = Annotated[Talk, Depends(talk_of)]
+SeenTalk = Annotated[ConversationSet, Depends(talk_of)]
 
 
 @router.get("/talks")
@@ -84,6 +84,6 @@ def file_of_talk(
 
 
 @router.delete("/talks/{talk_id}", status_code=204)
-def delete_talk(talk: Annotated[Talk, Depends(own_talk)], workspace: Here) -> None:
+def delete_talk(talk: Annotated[ConversationSet, Depends(own_talk)], workspace: Here) -> None:
     """Delete a set of conversations; what still writes it is ended."""
     workspace.delete_talk(talk.id)

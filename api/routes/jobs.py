@@ -101,7 +101,7 @@ def retry_job(job: OwnJob, caller: Writer, workspace: Here) -> JobOut:
 @router.post("/jobs/{job_id}/enough")
 def enough(job: OwnJob, workspace: Here) -> JobOut:
     """Stop training, keep what is trained, and go on with it."""
-    return JobOut.of(workspace.enough(job.id))
+    return JobOut.of(workspace.stop_early(job.id))
 
 
 @router.get(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, PlainSerializer, SecretStr, ValidationErr
 from starlette.requests import HTTPConnection
 
 from api.errors import Stop
-from api.schemas.requests import Asked
+from api.schemas.requests import RequestBody
 from api.security import Here, Reader
 from workspace.access.keys import Caller
 from workspace.access.secrets import Unreadable
@@ -28,7 +28,7 @@ Hidden = Annotated[
 ]
 
 
-class S3(Asked):
+class S3(RequestBody):
     """Where objects lie, in Amazon's S3 or a service like it."""
 
     access_key_id: str = Field(max_length=200, description="The id of the key.", examples=["AKIA..."])
@@ -42,7 +42,7 @@ class S3(Asked):
     )
 
 
-class MongoDB(Asked):
+class MongoDB(RequestBody):
     """Where documents lie."""
 
     uri: Hidden = Field(
@@ -50,13 +50,13 @@ class MongoDB(Asked):
     )
 
 
-class OpenAI(Asked):
+class OpenAI(RequestBody):
     """Who writes conversations."""
 
     api_key: Hidden = Field(description="The key for the language model.", examples=["sk-..."])
 
 
-class Credentials(Asked):
+class Credentials(RequestBody):
     """What outside services want to see; each is optional."""
 
     s3: S3 | None = Field(None, description="For objects in S3.", examples=[None])

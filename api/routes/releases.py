@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from api.form_route import Posting
 from api.routes.datasets import Owned, Seen
 from api.routes.jobs import OwnRun, SeenRun
-from api.schemas.requests import METRICS, Asked
+from api.schemas.requests import METRICS, RequestBody
 from api.schemas.responses import JobOut
 from api.security import Here, Writer, make_room
 from metrics import Threshold
@@ -35,7 +35,7 @@ class RiskyRow(BaseModel):
     )
 
 
-class Replacement(Asked):
+class ReplacementRequest(RequestBody):
     """Rows of a synthetic table to be left out, or drawn again."""
 
     rows: list[int] = Field(
@@ -83,7 +83,7 @@ def riskiest(
 
 
 @posting.post("/runs/{run_id}/replace", status_code=202)
-def replace(asked: Replacement, run: OwnRun, caller: Writer, workspace: Here) -> JobOut:
+def replace(asked: ReplacementRequest, run: OwnRun, caller: Writer, workspace: Here) -> JobOut:
     """Make a run without some of its rows, or with others in their place, and judge it; this one stays."""
     make_room(caller, workspace)
     job = workspace.replace_rows(run.id, asked.rows, asked.how, asked.seed, metrics=asked.metrics, owner=caller.owner)

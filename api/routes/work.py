@@ -10,11 +10,20 @@ from fastapi import APIRouter, Request
 from api.errors import Stop
 from api.form_route import MOST_FILES, Posting
 from api.routes.login import credentials_of
-from api.schemas.requests import Conversing, Fitting, Generating, Judging, Ordering, Processing, Search, Training
+from api.schemas.requests import (
+    ConversationFields,
+    ConverseRequest,
+    EvaluateRequest,
+    FitFields,
+    GenerateRequest,
+    OptimizeRequest,
+    ProcessRequest,
+    TrainRequest,
+)
 from api.schemas.responses import JobOut
 from api.security import Here, Writer, make_room, seen_by
 from api.table_source import file_name, kept, table_of, take
-from synth.conversations.order import Order
+from synth.conversations.order import ConversationRequest
 from workspace.access.keys import Caller
 from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError
@@ -26,7 +35,7 @@ router = APIRouter(tags=["Work"], route_class=Posting)
 def with_form(kind: type) -> dict[str, Any]:
     """What the description of a call adds: the same fields as a form, with the file."""
     fields = {name: {"$ref": f"#/components/schemas/{kind.__name__}/properties/{name}"} for name in kind.model_fields}
-    several = kind is Processing
+    several = kind is ProcessRequest
     file = {"type": "string", "format": "binary", "description": "A table: CSV, TSV, JSON, Parquet or Excel."}
     files = {"type": "array", "items": file, "maxItems": MOST_FILES, "description": "Tables, a job each."}
     form = {
@@ -37,16 +46,16 @@ def with_form(kind: type) -> dict[str, Any]:
     return {"requestBody": {"content": {"multipart/form-data": {"schema": form}}}}
 
 
-@router.post("/train", status_code=202, openapi_extra=with_form(Training))
-def train(asked: Training, caller: Writer, workspace: Here, request: Request) -> JobOut:
+@router.post("/train", status_code=202, openapi_extra=with_form(TrainRequest))
+def train(asked: TrainRequest, caller: Writer, workspace: Here, request: Request) -> JobOut:
     """Train a generator, draw a table from it, judge it."""
     make_room(caller, workspace)
     with table_of(asked, request.state.files, caller, workspace) as dataset_id:
         return JobOut.of(start_training(asked, dataset_id, caller, workspace))
 
 
-@router.post("/generate", status_code=202, openapi_extra=with_form(Generating))
-def generate(asked: Generating, caller: Writer, workspace: Here, request: Request) -> JobOut:
+@router.post("/generate", status_code=202, openapi_extra=with_form(GenerateRequest))
+def generate(asked: GenerateRequest, caller: Writer, workspace: Here, request: Request) -> JobOut:
     """Draw from a model that is trained, or, given a table, train one first."""
     make_room(caller, workspace)
     if not asked.trains:
@@ -57,8 +66,8 @@ def generate(asked: Generating, caller: Writer, workspace: Here, request: Reques
         return JobOut.of(start_training(asked, dataset_id, caller, workspace))
 
 
-@router.post("/evaluate", status_code=202, openapi_extra=with_form(Judging))
-def evaluate(asked: Judging, caller: Writer, workspace: Here, request: Request) -> JobOut:
+@router.post("/evaluate", status_code=202, openapi_extra=with_form(EvaluateRequest))
+def evaluate(asked: EvaluateRequest, caller: Writer, workspace: Here, request: Request) -> JobOut:
     """Judge a run again, or by other measures; or a synthetic table made elsewhere: its file, and the `dataset_id`."""
     files = request.state.files
     made_here = asked.run_id is not None or asked.training_job_id is not None
@@ -82,16 +91,16 @@ def evaluate(asked: Judging, caller: Writer, workspace: Here, request: Request) 
     return JobOut.of(job)
 
 
-@router.post("/optimize", status_code=202, openapi_extra=with_form(Search))
-def optimize(asked: Search, caller: Writer, workspace: Here, request: Request) -> JobOut:
+@router.post("/optimize", status_code=202, openapi_extra=with_form(OptimizeRequest))
+def optimize(asked: OptimizeRequest, caller: Writer, workspace: Here, request: Request) -> JobOut:
     """Search for the parameters that score best, and train a run with them."""
     make_room(caller, workspace)
     with table_of(asked, request.state.files, caller, workspace) as dataset_id:
         return JobOut.of(start_search(asked, dataset_id, caller, workspace))
 
 
-@router.post("/converse", status_code=202, openapi_extra=with_form(Conversing))
-def converse(asked: Conversing, caller: Writer, workspace: Here, request: Request) -> JobOut:
+@router.post("/converse", status_code=202, openapi_extra=with_form(ConverseRequest))
+def converse(asked: ConverseRequest, caller: Writer, workspace: Here, request: Request) -> JobOut:
     """Write a set of conversations."""
     make_room(caller, workspace)
     order = order_of(asked, request, caller, workspace)
@@ -99,8 +108,8 @@ def converse(asked: Conversing, caller: Writer, workspace: Here, request: Reques
         return JobOut.of(workspace.converse(dataset_id, order, owner=caller.owner))
 
 
-@router.post("/process", status_code=202, openapi_extra=with_form(Processing))
-def process(asked: Processing, caller: Writer, workspace: Here, request: Request) -> list[JobOut]:
+@router.post("/process", status_code=202, openapi_extra=with_form(ProcessRequest))
+def process(asked: ProcessRequest, caller: Writer, workspace: Here, request: Request) -> list[JobOut]:
     """Write conversations from several tables, a job each. When one cannot be read, nothing is started."""
     files = request.state.files
     tables = len(asked.dataset_ids) + len(files)
@@ -126,7 +135,7 @@ def process(asked: Processing, caller: Writer, workspace: Here, request: Request
     return [JobOut.of(job) for job in jobs]
 
 
-def start_training(asked: Training, dataset_id: str, caller: Caller, workspace: Workspace) -> Job:
+def start_training(asked: TrainRequest, dataset_id: str, caller: Caller, workspace: Workspace) -> Job:
     _within_limits(asked, workspace)
     return workspace.train(
         dataset_id,
@@ -141,7 +150,7 @@ def start_training(asked: Training, dataset_id: str, caller: Caller, workspace: 
     )
 
 
-def start_search(asked: Search, dataset_id: str, caller: Caller, workspace: Workspace) -> Job:
+def start_search(asked: OptimizeRequest, dataset_id: str, caller: Caller, workspace: Workspace) -> Job:
     _within_limits(asked, workspace)
     return workspace.tune(
         dataset_id,
@@ -159,7 +168,7 @@ def start_search(asked: Search, dataset_id: str, caller: Caller, workspace: Work
     )
 
 
-def start_drawing(asked: Generating, of: Job | None, caller: Caller, workspace: Workspace) -> Job:
+def start_drawing(asked: GenerateRequest, of: Job | None, caller: Caller, workspace: Workspace) -> Job:
     """Draw from the model that is asked for, or from the one that the job `of` will have made."""
     _within_limits(asked, workspace)
     return workspace.sample(
@@ -174,13 +183,13 @@ def start_drawing(asked: Generating, of: Job | None, caller: Caller, workspace: 
     )
 
 
-def start_judging(asked: Judging, of: Job | None, caller: Caller, workspace: Workspace) -> Job:
+def start_judging(asked: EvaluateRequest, of: Job | None, caller: Caller, workspace: Workspace) -> Job:
     """Judge the run that is asked for, or the one that the job `of` will have made."""
     run_id = None if of else _run_id(asked.run_id, asked.training_job_id, caller, workspace)
     return workspace.evaluate(run_id, asked.metrics, of=of, owner=caller.owner)
 
 
-def order_of(asked: Ordering, request: Request, caller: Caller, workspace: Workspace) -> Order:
+def order_of(asked: ConversationFields, request: Request, caller: Caller, workspace: Workspace) -> ConversationRequest:
     """The order with the key of the request, of the login or of the settings, within what the settings allow."""
     settings, server = workspace.settings, asked.order.server
     login = credentials_of(request, caller, workspace)
@@ -206,7 +215,7 @@ def _run_id(run_id: str | None, job_id: str | None, caller: Caller, workspace: W
     return seen_by(caller, workspace.run(run_id), "run").id
 
 
-def _within_limits(asked: Fitting, workspace: Workspace) -> None:
+def _within_limits(asked: FitFields, workspace: Workspace) -> None:
     settings, epochs = workspace.settings, asked.all_params.get("epochs")
     for name, most, given in (("rows", settings.max_rows, asked.rows), ("epochs", settings.max_epochs, epochs)):
         if isinstance(given, int | float) and given > most:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from synth.conversations.order import Order
+from synth.conversations.order import ConversationRequest
 from workspace.ingest.ingest import ReadOptions
 
 ROWS = "Rows to draw; unset: as many as it learned from."
@@ -16,11 +16,11 @@ Format = Literal["csv", "jsonl", "parquet"]
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
-class Asked(BaseModel):
+class RequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
-class OnTable(Asked):
+class OnTable(RequestBody):
     """A real table: one that was uploaded, or a file in the same request, or one the server may read."""
 
     dataset_id: str | None = Field(
@@ -46,7 +46,7 @@ class OnTable(Asked):
     )
 
 
-class Fitting(OnTable):
+class FitFields(OnTable):
     """A generator, and what to make with it."""
 
     model: str = Field("trees", description="Name of a generator; `GET /models` lists them.", examples=["trees"])
@@ -72,7 +72,7 @@ class Fitting(OnTable):
         return {**self.params, **given}
 
 
-class Training(Fitting):
+class TrainRequest(FitFields):
     """Train a generator, draw a table from it, judge it."""
 
     conditions: dict[str, Any] | None = Field(
@@ -80,7 +80,7 @@ class Training(Fitting):
     )
 
 
-class Generating(Training):
+class GenerateRequest(TrainRequest):
     """Draw from a model that is trained: `run_id`, `model_id` or `training_job_id`; or train one first."""
 
     run_id: str | None = Field(None, description="The run whose model draws.", examples=["8a1f0c2b9d3e4f56"])
@@ -109,7 +109,7 @@ class Generating(Training):
         return self.run_id is None and self.model_id is None and self.training_job_id is None
 
 
-class Judging(Asked):
+class EvaluateRequest(RequestBody):
     """Judge a synthetic table again, or by other measures; or one made elsewhere, whose file comes in a form."""
 
     dataset_id: str | None = Field(
@@ -122,7 +122,7 @@ class Judging(Asked):
     metrics: list[str] | None = Field(None, description=METRICS, examples=[["column_shapes", "exact_copies"]])
 
 
-class Search(Fitting):
+class OptimizeRequest(FitFields):
     """Search for the parameters that score best, from `params` on, and train a run with them."""
 
     search: list[str] | None = Field(
@@ -142,19 +142,19 @@ KEY = (
 )
 
 
-class Ordering(Asked):
-    order: Order = Field(
+class ConversationFields(RequestBody):
+    order: ConversationRequest = Field(
         description="What to write, and by which model.",
         examples=[{"brief": {"kind": "support", "dialogues": 20}, "server": {"model": "gpt-4o-mini"}}],
     )
     api_key: SecretStr | None = Field(None, description=KEY, examples=["sk-..."])
 
 
-class Conversing(Ordering, OnTable):
+class ConverseRequest(ConversationFields, OnTable):
     """Write a set of conversations: like those of a table, or, with none, from the brief alone."""
 
 
-class Processing(Ordering):
+class ProcessRequest(ConversationFields):
     """Write conversations like those of several tables, a job each."""
 
     dataset_ids: list[str] = Field(
@@ -171,30 +171,32 @@ Name = Annotated[
 ]
 
 
-class OperationAsked(Asked):
+class OperationRequest(RequestBody):
     name: Name
     after: list[str] = Field(
         [], max_length=100, description="Operations that must have ended well before it starts.", examples=[["first"]]
     )
 
 
-class TrainOperation(OperationAsked):
+class TrainOperation(OperationRequest):
     """Train a generator."""
 
     call: Literal["train"] = Field(description="Which call.", examples=["train"])
-    request: Training = Field(description="What `POST /train` takes.", examples=[{"dataset_id": "cf5d245d1c27f9b9"}])
+    request: TrainRequest = Field(
+        description="What `POST /train` takes.", examples=[{"dataset_id": "cf5d245d1c27f9b9"}]
+    )
 
 
-class OptimizeOperation(OperationAsked):
+class OptimizeOperation(OperationRequest):
     """Search for parameters."""
 
     call: Literal["optimize"] = Field(description="Which call.", examples=["optimize"])
-    request: Search = Field(
+    request: OptimizeRequest = Field(
         description="What `POST /optimize` takes.", examples=[{"dataset_id": "cf5d245d1c27f9b9", "trials": 5}]
     )
 
 
-class OfAnother(OperationAsked):
+class OfAnother(OperationRequest):
     of: str | None = Field(
         None,
         description="The operation whose run this one works on, in place of an id in the request; it is waited for.",
@@ -203,7 +205,7 @@ class OfAnother(OperationAsked):
 
     @model_validator(mode="after")
     def _one_run(self) -> Self:
-        fields = {"run_id", "model_id", "training_job_id", *Fitting.model_fields} - {
+        fields = {"run_id", "model_id", "training_job_id", *FitFields.model_fields} - {
             "rows",
             "seed",
             "metrics",
@@ -220,23 +222,25 @@ class GenerateOperation(OfAnother):
     """Draw from a trained model."""
 
     call: Literal["generate"] = Field(description="Which call.", examples=["generate"])
-    request: Generating = Field(Generating(), description="What `POST /generate` takes.", examples=[{"rows": 500}])
+    request: GenerateRequest = Field(
+        GenerateRequest(), description="What `POST /generate` takes.", examples=[{"rows": 500}]
+    )
 
 
 class EvaluateOperation(OfAnother):
     """Judge a synthetic table."""
 
     call: Literal["evaluate"] = Field(description="Which call.", examples=["evaluate"])
-    request: Judging = Field(
-        Judging(), description="What `POST /evaluate` takes.", examples=[{"metrics": ["exact_copies"]}]
+    request: EvaluateRequest = Field(
+        EvaluateRequest(), description="What `POST /evaluate` takes.", examples=[{"metrics": ["exact_copies"]}]
     )
 
 
-class ConverseOperation(OperationAsked):
+class ConverseOperation(OperationRequest):
     """Write conversations."""
 
     call: Literal["converse"] = Field(description="Which call.", examples=["converse"])
-    request: Conversing = Field(
+    request: ConverseRequest = Field(
         description="What `POST /converse` takes.", examples=[{"order": {"brief": {"dialogues": 5}, "server": {}}}]
     )
 
@@ -244,7 +248,7 @@ class ConverseOperation(OperationAsked):
 OPERATIONS = TrainOperation | GenerateOperation | EvaluateOperation | OptimizeOperation | ConverseOperation
 
 
-class BatchAsked(Asked):
+class BatchRequest(RequestBody):
     """Several operations, side by side or one after another."""
 
     operations: list[Annotated[OPERATIONS, Field(discriminator="call")]] = Field(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from synth import GENERATORS
-from synth.conversations.order import Order
+from synth.conversations.order import ConversationRequest
 from workspace.ingest.ingest import ReadOptions
 from workspace.workspace import Dataset, Job, NotFound, Run, Workspace
 
@@ -180,7 +180,7 @@ def judging_call(run_id: str, metrics: list[str] | None = None) -> Call:
     return Call("Judge again", "POST", "/evaluate", python, {"run_id": run_id, **rest})
 
 
-def conversing_call(order: Order, dataset_id: str | None, needs_key: bool) -> Call:
+def conversing_call(order: ConversationRequest, dataset_id: str | None, needs_key: bool) -> Call:
     asked = order.model_dump(mode="json", exclude_defaults=True)
     # Required, though a server or a brief may be one of defaults alone.
     asked = {"brief": {}, "server": {}, **asked}
@@ -211,7 +211,7 @@ def repeating_call(workspace: Workspace, job: Job) -> Call | None:
     return training_call(job.dataset_id, asked["model"], asked["params"], **{name: asked.get(name) for name in names})
 
 
-def needs_model_key(workspace: Workspace, order: Order) -> bool:
+def needs_model_key(workspace: Workspace, order: ConversationRequest) -> bool:
     """Whether the language model's key must come with the call, since the settings hold none."""
     return not order.local and not workspace.settings.llm_api_key.get_secret_value()
 

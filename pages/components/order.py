@@ -14,9 +14,9 @@ from pages.components.uploads import TYPES, add_files
 from pages.components.words import count, plain
 from synth.conversations import Dialogue, Shape, brief_from
 from synth.conversations.local_model import INSTALL, installed
-from synth.conversations.order import Order
+from synth.conversations.order import ConversationRequest
 from synth.conversations.redact import LIMIT
-from workspace.workspace import Dataset, Talk, Workspace
+from workspace.workspace import ConversationSet, Dataset, Workspace
 
 FORMS = {
     "turns": "one turn per row",
@@ -34,7 +34,7 @@ SHOWN_LEVELS = 12
 class Sourced:
     """An order, with the file it is written from, if any, and the dialogues in that."""
 
-    order: Order
+    order: ConversationRequest
     dataset: Dataset | None = None
     source: list[Dialogue] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ def order_form(workspace: Workspace) -> list[Sourced]:
         if where is None:
             return []
         if not read:
-            return [Sourced(Order(brief=brief_from([], **asked), **where))]
+            return [Sourced(ConversationRequest(brief=brief_from([], **asked), **where))]
         return [
             Sourced(
                 _order(asked, where, shape, source, intent if len(read) == 1 else first_label(shape)), dataset, source
@@ -79,10 +79,10 @@ def order_form(workspace: Workspace) -> list[Sourced]:
         return []
 
 
-def _order(asked: dict, where: dict, shape: Shape, source: list[Dialogue], intent: str | None) -> Order:
+def _order(asked: dict, where: dict, shape: Shape, source: list[Dialogue], intent: str | None) -> ConversationRequest:
     """Shares of intents that were not typed in are those of the file."""
     brief = brief_from(source, intent=None if "intents" in asked else intent, **asked)
-    return Order(brief=brief, shape=shape, intent=intent, **where)
+    return ConversationRequest(brief=brief, shape=shape, intent=intent, **where)
 
 
 def first_label(shape: Shape) -> str | None:
@@ -281,7 +281,7 @@ def _where(workspace: Workspace, *, sends_text: bool, several: bool) -> dict[str
     return {"server": server, "budget": budget, "batch": batch, "judged": judged}
 
 
-def typed_key(talk: Talk) -> SecretStr | None:
+def typed_key(talk: ConversationSet) -> SecretStr | None:
     """The key typed in this session, if it was for the server that writes this set."""
     key, url = st.session_state.get("llm_key"), st.session_state.get("llm_url")
     return SecretStr(key) if key and url == talk.order.server.base_url else None

@@ -111,7 +111,7 @@ def _actions(workspace: Workspace, job: Job) -> None:
                 "Stop and keep",
                 icon=":material/front_hand:",
                 key=f"enough_{job.id}",
-                on_click=workspace.enough,
+                on_click=workspace.stop_early,
                 args=(job.id,),
                 help="Ends the training here; what is trained so far is kept, sampled and judged.",
             )

@@ -15,7 +15,7 @@ from pages.components.forms import complaints
 from pages.components.frame import remember_job
 from pages.components.words import count, plain
 from workspace.services.releases import Risky
-from workspace.services.runs import ELSEWHERE
+from workspace.services.runs import EXTERNAL
 from workspace.workspace import Run, Workspace
 
 PAIRS = [10, 20, 50, 100]
@@ -174,7 +174,7 @@ def riskiest(workspace: Workspace, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(f"Drop {what}", icon=":material/content_cut:", disabled=len(rows) >= run.rows):
             remember_job(workspace.replace_rows(run.id, rows, "drop").id)
-        if run.model != ELSEWHERE and st.button(f"Draw {what} again", icon=":material/casino:"):
+        if run.model != EXTERNAL and st.button(f"Draw {what} again", icon=":material/casino:"):
             remember_job(workspace.replace_rows(run.id, rows, "draw").id)
         st.caption("Makes a table of its own and scores it; this one stays as it is. Select rows to choose some only.")
 

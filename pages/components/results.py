@@ -16,7 +16,7 @@ from pages.components.signin import link_token
 from pages.components.words import ago, count, duration, label, moment, plain
 from synth import GENERATORS
 from workspace.services.reports import changed_params
-from workspace.services.runs import ELSEWHERE
+from workspace.services.runs import EXTERNAL
 from workspace.workspace import Dataset, Run, Workspace
 
 LEVELS = {
@@ -43,7 +43,7 @@ FORMATS = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines", "xlsx": "E
 
 def model_title(run: Run) -> str:
     """The generator's name as people write it."""
-    if run.model == ELSEWHERE:
+    if run.model == EXTERNAL:
         return "Made elsewhere"
     return GENERATORS[run.model].title if run.model in GENERATORS else run.model
 
@@ -83,7 +83,7 @@ def about(workspace: Workspace, run: Run, dataset: Dataset) -> str:
     judged = (
         f"judged against {count(run.split.rows, 'row')} it never saw" if run.split.rows else "no rows were locked away"
     )
-    if run.model == ELSEWHERE:
+    if run.model == EXTERNAL:
         return plain(f"Made elsewhere · {count(run.rows, 'row')} · {judged}")
     parts = [
         f"{model_title(run)}{f' ({changed})' if changed else ''} learned {count(learned, 'row')} of {dataset.name}"
@@ -114,7 +114,7 @@ def downloads(run: Run) -> None:
 
 def actions(workspace: Workspace, run: Run) -> None:
     """Write more rows from the same model, judge again, delete."""
-    able = [] if run.model == ELSEWHERE else ["Write more rows"]
+    able = [] if run.model == EXTERNAL else ["Write more rows"]
     match st.menu_button("More", [*able, "Judge again", "Delete"], icon=":material/more_horiz:"):
         case "Write more rows":
             _more_rows(workspace, run)

@@ -18,13 +18,13 @@ from pages.components.results import score_table
 from pages.components.words import moment, plain
 from synth.conversations import Dialogue, Turn
 from synth.conversations.write import Written
-from workspace.workspace import Talk, Workspace
+from workspace.workspace import ConversationSet, Workspace
 
 FORMS = {"csv": "CSV", "openai": "OpenAI fine-tuning", "sharegpt": "ShareGPT", "parquet": "Parquet"}
 PAGE = 10
 
 
-def talk_picker(workspace: Workspace) -> Talk | None:
+def talk_picker(workspace: Workspace) -> ConversationSet | None:
     """The set to show, or None while there is none."""
     talks = {talk.id: talk for talk in workspace.talks()}
 
@@ -43,7 +43,7 @@ def talk_picker(workspace: Workspace) -> Talk | None:
     return talks[picked] if picked else None
 
 
-def show(workspace: Workspace, talk: Talk) -> None:
+def show(workspace: Workspace, talk: ConversationSet) -> None:
     """The set, live while it is being written."""
     job = workspace.job(talk.job_id)
     active = job.state in ACTIVE
@@ -66,7 +66,7 @@ def show(workspace: Workspace, talk: Talk) -> None:
         _finished(workspace, workspace.talk(talk.id))
 
 
-def _spent(talk: Talk, made: list[Written]) -> None:
+def _spent(talk: ConversationSet, made: list[Written]) -> None:
     asked = talk.order.brief.dialogues
     tokens = sum(line.input_tokens + line.output_tokens for line in made)
     with st.container(horizontal=True):
@@ -80,7 +80,7 @@ def _spent(talk: Talk, made: list[Written]) -> None:
             st.metric("Cost", f"${talk.outcome['dollars']:,.4f}", width="content")
 
 
-def _finished(workspace: Workspace, talk: Talk) -> None:
+def _finished(workspace: Workspace, talk: ConversationSet) -> None:
     made = workspace.written(talk.id)
     if talk.note:
         st.warning(plain(talk.note), icon=":material/info:")
@@ -110,13 +110,13 @@ def _finished(workspace: Workspace, talk: Talk) -> None:
         _scores(workspace, talk)
 
 
-def _go_on(workspace: Workspace, talk: Talk) -> None:
+def _go_on(workspace: Workspace, talk: ConversationSet) -> None:
     """Have what is missing written, with the key of this session or of the settings."""
     workspace.go_on(talk.id, typed_key(talk))
     st.rerun()
 
 
-def _pages(workspace: Workspace, talk: Talk, made: list[Written]) -> None:
+def _pages(workspace: Workspace, talk: ConversationSet, made: list[Written]) -> None:
     if not made:
         st.caption("No dialogue was written.")
         return
@@ -137,7 +137,7 @@ def _bubbles(dialogue: Dialogue) -> None:
             st.text(turn.text)
 
 
-def _changes(workspace: Workspace, talk: Talk, line: Written) -> None:
+def _changes(workspace: Workspace, talk: ConversationSet, line: Written) -> None:
     key = f"{talk.id}_{line.index}"
     with st.container(horizontal=True):
         with st.popover("Edit", icon=":material/edit:"):
@@ -157,7 +157,7 @@ def _changes(workspace: Workspace, talk: Talk, line: Written) -> None:
             _go_on(workspace, talk)
 
 
-def _scores(workspace: Workspace, talk: Talk) -> None:
+def _scores(workspace: Workspace, talk: ConversationSet) -> None:
     scores = workspace.talk_scores(talk.id)
     if not scores:
         st.caption("It has not been judged yet.")
@@ -174,7 +174,7 @@ def _scores(workspace: Workspace, talk: Talk) -> None:
     _extremes(workspace, talk, scores)
 
 
-def _extremes(workspace: Workspace, talk: Talk, scores: dict[str, Score]) -> None:
+def _extremes(workspace: Workspace, talk: ConversationSet, scores: dict[str, Score]) -> None:
     """The dialogues that a classifier could least, and most easily, tell from real ones."""
     detail = scores["dialogue_detector"].detail if "dialogue_detector" in scores else {}
     made = {line.dialogue.id: line.dialogue for line in workspace.written(talk.id)}

@@ -21,7 +21,7 @@ COMMON_SHARE = 0.0005
 """A value is common when so many of the rows share it, and drawn as it is."""
 
 
-class Levels:
+class CategoryEncoder:
     """A column of categories or booleans. Codes are places in `names`; -1 is missing."""
 
     ordered = False
@@ -31,13 +31,13 @@ class Levels:
         """`rare` is the code of the levels grouped together, -1 if there is none."""
 
     @classmethod
-    def learn(cls, values: pd.Series, column: Column, rare_below: int) -> tuple[Levels, np.ndarray]:
+    def learn(cls, values: pd.Series, column: Column, rare_below: int) -> tuple[CategoryEncoder, np.ndarray]:
         """What may come out of a column, and the codes of its rows."""
         levels = cls._of(_words(values).value_counts(), column, rare_below)
         return levels, levels.encode(values)
 
     @classmethod
-    def _of(cls, counts: pd.Series, column: Column, rare_below: int) -> Levels:
+    def _of(cls, counts: pd.Series, column: Column, rare_below: int) -> CategoryEncoder:
         counts = counts[counts > 0].sort_index()
         kept = counts.index[counts >= rare_below].to_numpy(object)
         if len(kept) == len(counts):
@@ -76,7 +76,7 @@ def _words(values: pd.Series) -> pd.Series:
     return values.astype("string").astype(object)
 
 
-class Amounts:
+class NumericEncoder:
     """A column of numbers or datetimes. Codes are places among its distinct values in order; -1 is missing.
 
     `values` are the real ones only where many rows share one. Any other is the middle of its neighbours, so that
@@ -90,7 +90,7 @@ class Amounts:
         """`ends`: the share of rows up to and with each value."""
 
     @classmethod
-    def learn(cls, values: pd.Series, rare_below: int) -> tuple[Amounts, np.ndarray]:
+    def learn(cls, values: pd.Series, rare_below: int) -> tuple[NumericEncoder, np.ndarray]:
         """What may come out of a column, and the codes of its rows."""
         amounts = as_floats(values)
         known = ~np.isnan(amounts)

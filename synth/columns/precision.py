@@ -17,7 +17,7 @@ FEWEST = 20
 STEPS_US = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000}
 
 
-class Grain(BaseModel):
+class Precision(BaseModel):
     """The digits and the reach of one numeric or datetime column; datetimes in microseconds since 1970."""
 
     model_config = ConfigDict(extra="forbid")
@@ -29,7 +29,7 @@ class Grain(BaseModel):
     """The coarsest of `STEPS_US` that all datetimes are multiples of."""
 
     @classmethod
-    def learn(cls, values: pd.Series, column: Column) -> Grain:
+    def learn(cls, values: pd.Series, column: Column) -> Precision:
         known = values.dropna()
         if column.kind == "datetime":
             walls = known.dt.tz_localize(None) if column.timezone else known

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synth.columns.fakes import Fakes, People, fakes_of, kind_of
 from synth.columns.patterns import Pattern, Stream
-from synth.columns.precision import Grain
+from synth.columns.precision import Precision
 from synth.schema.schema import Column, Schema, dtype_of
 
 LOOKED_AT = 5000
@@ -69,7 +69,7 @@ class Spread(_Made):
     """Dates and flags that are personal data: any within the reach, equally likely."""
 
     how: Literal["spread"] = "spread"
-    grain: Grain | None = None
+    grain: Precision | None = None
 
 
 Made = Annotated[Constant | Patterned | Faked | Prose | Spread, Field(discriminator="how")]
@@ -161,7 +161,7 @@ def _texts(values: pd.Series) -> pd.Series:
 
 def _personal(values: pd.Series, column: Column, missing: float) -> Made:
     if column.kind in ("boolean", "datetime"):
-        grain = Grain.learn(values, column) if column.kind == "datetime" else None
+        grain = Precision.learn(values, column) if column.kind == "datetime" else None
         return Spread(grain=grain, missing=missing)
     kind = kind_of(column.pii) or (None if column.pii else kind_of(column.name))
     some = _texts(values.dropna().head(LOOKED_AT))

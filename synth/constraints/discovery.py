@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field
 
-from synth.schema.rules import Combination, ExactlyOne, Order, Range, Rule, Sum, measure
+from synth.schema.rules import Combination, ExactlyOne, Ordering, Range, Rule, Sum, measure
 from synth.schema.schema import Schema, conform
 
 SUPPORT = 0.995
@@ -60,7 +60,7 @@ def suggest_rules(table: pd.DataFrame, schema: Schema, seed: int = 0) -> list[Su
     return sorted(found, key=lambda suggestion: -suggestion.surprise)[:MOST]
 
 
-def dates_in_order(table: pd.DataFrame, schema: Schema) -> list[Order]:
+def dates_in_order(table: pd.DataFrame, schema: Schema) -> list[Ordering]:
     """Orders between dates that every row of a conforming table keeps and chance would break.
 
     These need nobody's decision: no ride ends before it begins. Every generator keeps them.
@@ -99,7 +99,7 @@ def _orders(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema, rng: np.r
             surprise = float((numbers[low] > numbers[high][shuffled])[crossed].mean())
             if surprise >= SURPRISE:
                 strict = not (numbers[low] == numbers[high])[both].any()
-                rule = Order(low=low, high=high, strict=strict)
+                rule = Ordering(low=low, high=high, strict=strict)
                 suggestions = _checked(rule, table, surprise)
                 found += suggestions or (_checked(rule.model_copy(update={"strict": False}), table, surprise))
     return _without_implied(found)

@@ -15,9 +15,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from synth.columns.frames import stacked
-from synth.columns.precision import STEPS_US, Grain
+from synth.columns.precision import STEPS_US, Precision
 from synth.constraints.discovery import dates_in_order
-from synth.schema.rules import Allowed, Combination, ExactlyOne, Order, Range, Rule, Sum, measure, measured
+from synth.schema.rules import Allowed, Combination, ExactlyOne, Ordering, Range, Rule, Sum, measure, measured
 from synth.schema.schema import Column, Schema, conform
 
 REDRAWS = 6
@@ -47,7 +47,7 @@ class Gap(BaseModel):
     unit: float
 
 
-class Keeper(BaseModel):
+class ConstraintEnforcer(BaseModel):
     """The rules of a table, and what keeping them takes to know of it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -60,12 +60,14 @@ class Keeper(BaseModel):
     counts: dict[int, list[int]] = {}
 
     @classmethod
-    def learn(cls, table: pd.DataFrame, schema: Schema, modelled: Schema, grains: dict[str, Grain]) -> Keeper:
+    def learn(
+        cls, table: pd.DataFrame, schema: Schema, modelled: Schema, grains: dict[str, Precision]
+    ) -> ConstraintEnforcer:
         """The schema's rules, and the order of dates where every row keeps one.
 
         Raises ValueError when a rule speaks of columns that no model draws.
         """
-        stated = [(rule.low, rule.high) for rule in schema.rules if isinstance(rule, Order)]
+        stated = [(rule.low, rule.high) for rule in schema.rules if isinstance(rule, Ordering)]
         found = [rule for rule in dates_in_order(table, modelled) if (rule.low, rule.high) not in stated]
         keeper = cls(rules=[*schema.rules, *found])
         for rule in keeper.rules:
@@ -141,7 +143,7 @@ class Keeper(BaseModel):
         table: pd.DataFrame,
         redraw: Callable[[np.ndarray], pd.DataFrame],
         schema: Schema,
-        grains: dict[str, Grain],
+        grains: dict[str, Precision],
         fixed: Collection[str],
         rng: np.random.Generator,
     ) -> pd.DataFrame:
@@ -171,7 +173,7 @@ class Keeper(BaseModel):
         self,
         table: pd.DataFrame,
         schema: Schema,
-        grains: dict[str, Grain],
+        grains: dict[str, Precision],
         fixed: Collection[str],
         rng: np.random.Generator,
         sums_only: bool,
@@ -188,7 +190,7 @@ class Keeper(BaseModel):
     def _mend(self, index, rule, table, rows, schema, grains, fixed, rng) -> None:
         if isinstance(rule, Sum):
             _mend_sum(rule, table, rows, grains, fixed)
-        elif isinstance(rule, Order):
+        elif isinstance(rule, Ordering):
             _mend_order(rule, table, rows, schema, grains, fixed)
         elif isinstance(rule, Range) and rule.column not in fixed:
             _mend_range(rule, table, rows)
@@ -212,7 +214,7 @@ def _in_order(rules: list[Rule]) -> list[int]:
     """Places of the orders whose gap is learned: one for each `high`, each after the one that makes its `low`."""
     chosen: dict[str, int] = {}
     for index, rule in enumerate(rules):
-        if isinstance(rule, Order) and rule.high not in chosen:
+        if isinstance(rule, Ordering) and rule.high not in chosen:
             low, chain = rule.low, {rule.high}
             while low in chosen and low not in chain:
                 chain.add(low)
@@ -227,7 +229,7 @@ def _in_order(rules: list[Rule]) -> list[int]:
     return sorted(chosen.values(), key=depth)
 
 
-def _gap(rule: Order, modelled: Schema, grains: dict[str, Grain]) -> Gap:
+def _gap(rule: Ordering, modelled: Schema, grains: dict[str, Precision]) -> Gap:
     low, high = modelled[rule.low], modelled[rule.high]
     name = f"{rule.high} after {rule.low}"
     while name in modelled.names:
@@ -288,7 +290,7 @@ def _put(table: pd.DataFrame, name: str, rows: np.ndarray, values: pd.Series) ->
 
 
 def _mend_order(
-    rule: Order, table: pd.DataFrame, rows: np.ndarray, schema: Schema, grains: dict[str, Grain], fixed: set
+    rule: Ordering, table: pd.DataFrame, rows: np.ndarray, schema: Schema, grains: dict[str, Precision], fixed: set
 ) -> None:
     """Set the end that may move to the other (when strict, one step beyond)."""
     move_low = rule.high in fixed
@@ -379,7 +381,7 @@ def _mend_combination(
                 _put(table, name, np.array(mendable), seen[name].iloc[chosen].reset_index(drop=True))
 
 
-def _mend_sum(rule: Sum, table: pd.DataFrame, rows: np.ndarray, grains: dict[str, Grain], fixed: set) -> None:
+def _mend_sum(rule: Sum, table: pd.DataFrame, rows: np.ndarray, grains: dict[str, Precision], fixed: set) -> None:
     """Sum up the total; where the total is fixed, stretch the parts that are not, the last taking the rounding."""
     parts = {name: table[name].iloc[rows].to_numpy(float) for name in rule.parts}
     if rule.total not in fixed:

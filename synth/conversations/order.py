@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth.conversations import Brief, Server, Shape
 
 
-class Order(BaseModel):
+class ConversationRequest(BaseModel):
     """What was ordered: everything a set is written from, but for the key."""
 
     model_config = ConfigDict(extra="forbid")

@@ -289,5 +289,5 @@ class Writing:
             tokens=self.outcome.input_tokens + self.outcome.output_tokens,
             dollars=self.outcome.dollars,
         )
-        if self.report.enough and not self.outcome.stopped:
+        if self.report.stop_early and not self.outcome.stopped:
             self.outcome.stopped = "Stopped on request; what was written is kept."

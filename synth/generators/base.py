@@ -20,12 +20,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from synth.columns.frames import stacked
-from synth.columns.precision import Grain
+from synth.columns.precision import Precision
 from synth.columns.roles import Constant, Roles
-from synth.constraints.enforcer import Keeper, RuleReport
+from synth.constraints.enforcer import ConstraintEnforcer, RuleReport
 from synth.sampling.conditions import Case, Conditions, Unmet, matches
 from synth.sampling.polish import POOL, Polish
-from synth.sampling.sampler import Drawing
+from synth.sampling.sampler import Sampler
 from synth.schema.schema import Schema, conform
 
 CHUNK = 100_000
@@ -81,7 +81,7 @@ class Report:
         """
 
     @property
-    def enough(self) -> bool:
+    def stop_early(self) -> bool:
         """True once somebody asked to stop training and keep what is trained."""
         return False
 
@@ -103,8 +103,8 @@ class _Part(Report):
         self.whole(self.start + (self.end - self.start) * done, note, **curve)
 
     @property
-    def enough(self) -> bool:
-        return self.whole.enough
+    def stop_early(self) -> bool:
+        return self.whole.stop_early
 
     @property
     def checkpoint(self) -> Path | None:
@@ -218,7 +218,7 @@ class Generator(ABC):
         self.roles = Roles.learn(table, schema)
         modelled = self.modelled
         self.grains = _grains(table, modelled)
-        self.keeper = Keeper.learn(table, schema, modelled, self.grains)
+        self.keeper = ConstraintEnforcer.learn(table, schema, modelled, self.grains)
         self.polish = Polish.learn(table, modelled) if self.params.polish and len(modelled) else None
         encoded = self.encoded
         table = conform(self.keeper.encode(table[modelled.names]), encoded)
@@ -276,7 +276,7 @@ class Generator(ABC):
         made = self.roles.chunks(self.schema, rows, iter(sizes), seed)
         for number, (end, count, beside) in enumerate(zip(ends, sizes, made, strict=True)):
             part = report.part(number / len(ends), (number + 1) / len(ends))
-            drawing = Drawing(self, np.random.default_rng([seed, 1, number]))
+            drawing = Sampler(self, np.random.default_rng([seed, 1, number]))
             drawn = self._drawn(drawing, plan, which[end - count : end], part)
             yield pd.concat([drawn, beside], axis=1)[self.schema.released.names]
             part(1.0)
@@ -306,7 +306,7 @@ class Generator(ABC):
         table = beside
         if len(self.modelled):
             known = given[[name for name in self.modelled.names if name in names]]
-            table = pd.concat([Drawing(self, rng).filled(known, report), beside], axis=1)
+            table = pd.concat([Sampler(self, rng).filled(known, report), beside], axis=1)
         report(1.0)
         return table[self.schema.released.names].set_axis(index)
 
@@ -337,7 +337,7 @@ class Generator(ABC):
                 raise Unmet(f"Column {name!r} has the same value in every row, and not the one asked for.")
         return case.model_copy(update={"where": where})
 
-    def _drawn(self, drawing: Drawing, plan: list[tuple[Case, int]], which: np.ndarray, report: Report) -> pd.DataFrame:
+    def _drawn(self, drawing: Sampler, plan: list[tuple[Case, int]], which: np.ndarray, report: Report) -> pd.DataFrame:
         """The modelled columns of one chunk; `which` names the case of each row."""
         if not len(self.modelled):
             return pd.DataFrame(index=range(len(which)))
@@ -385,8 +385,8 @@ class Generator(ABC):
         generator.rows_seen = about["rows_seen"]
         generator.schema = Schema.model_validate(about["schema"])
         generator.roles = Roles.model_validate(about["roles"])
-        generator.grains = {name: Grain.model_validate(grain) for name, grain in about["grains"].items()}
-        generator.keeper = Keeper.model_validate(about["keeper"])
+        generator.grains = {name: Precision.model_validate(grain) for name, grain in about["grains"].items()}
+        generator.keeper = ConstraintEnforcer.model_validate(about["keeper"])
         generator.polish = Polish.load(folder / POLISH) if (folder / POLISH).exists() else None
         generator._forget_draws()
         if len(generator.modelled):
@@ -394,6 +394,6 @@ class Generator(ABC):
         return generator
 
 
-def _grains(table: pd.DataFrame, schema: Schema) -> dict[str, Grain]:
+def _grains(table: pd.DataFrame, schema: Schema) -> dict[str, Precision]:
     numeric = schema.having(kinds=("number", "integer", "datetime"))
-    return {name: Grain.learn(table[name], schema[name]) for name in numeric}
+    return {name: Precision.learn(table[name], schema[name]) for name in numeric}

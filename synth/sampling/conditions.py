@@ -63,7 +63,7 @@ class Except(_Wish):
         return f"is none of {', '.join(map(str, self.except_))}"
 
 
-Wish = Bounds | Except | list[Value] | Value
+Criterion = Bounds | Except | list[Value] | Value
 """Of one column: a range, all but some values, one of several values, or a value (None: missing)."""
 
 
@@ -72,7 +72,7 @@ class Case(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    where: dict[str, Wish]
+    where: dict[str, Criterion]
     rows: int | None = Field(None, ge=1)
 
     def __str__(self) -> str:
@@ -120,11 +120,11 @@ class Conditions(BaseModel):
             plan += [(Case(where=case.where | where), n) for (where, _), n in zip(cells, counts, strict=True)]
         return [(case, count) for case, count in plan if count]
 
-    def _cells(self) -> list[tuple[dict[str, Wish], float]]:
+    def _cells(self) -> list[tuple[dict[str, Criterion], float]]:
         """Every combination of the values with shares, as if the columns were independent."""
         columns = []
         for name, shares in self.shares.items():
-            wishes: list[tuple[str, Wish, float]] = [(name, value, share) for value, share in shares.items()]
+            wishes: list[tuple[str, Criterion, float]] = [(name, value, share) for value, share in shares.items()]
             if (rest := 1 - sum(shares.values())) > 1e-9:
                 wishes.append((name, Except(**{"except": list(shares)}), rest))
             columns.append(wishes)
@@ -133,7 +133,7 @@ class Conditions(BaseModel):
         ]
 
 
-def matches(where: dict[str, Wish], table: pd.DataFrame, schema: Schema) -> np.ndarray:
+def matches(where: dict[str, Criterion], table: pd.DataFrame, schema: Schema) -> np.ndarray:
     """Row by row, whether all wishes are met. Raises ValueError when a wish does not fit its column's kind."""
     met = np.ones(len(table), bool)
     for name, wish in where.items():
@@ -141,7 +141,7 @@ def matches(where: dict[str, Wish], table: pd.DataFrame, schema: Schema) -> np.n
     return met
 
 
-def _met(wish: Wish, values: pd.Series, column: Column) -> np.ndarray:
+def _met(wish: Criterion, values: pd.Series, column: Column) -> np.ndarray:
     if isinstance(wish, list):
         return np.logical_or.reduce([_met(value, values, column) for value in wish])
     if isinstance(wish, Except):
@@ -173,12 +173,12 @@ def truth(value: Bound, column: Column) -> bool:
     raise ValueError(f"Column {column.name!r} is true or false, not {value!r}.")
 
 
-def is_fixed(wish: Wish) -> bool:
+def is_fixed(wish: Criterion) -> bool:
     """Whether only one value meets the wish, and that is not a missing one."""
     return wish is not None and not isinstance(wish, (list, Bounds, Except))
 
 
-def _in_words(wish: Wish) -> str:
+def _in_words(wish: Criterion) -> str:
     if isinstance(wish, (Bounds, Except)):
         return str(wish)
     if isinstance(wish, list):

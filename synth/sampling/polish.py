@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from synth.columns.association import associations
-from synth.columns.encoders import Levels
+from synth.columns.encoders import CategoryEncoder
 from synth.columns.numeric import as_floats
 from synth.schema.schema import Column, Schema
 
@@ -50,13 +50,13 @@ STILL = 0.002
 class Bins:
     """A column cut into bins: numbers at `cuts`, or levels. The last bin is of missing values."""
 
-    def __init__(self, cuts: np.ndarray | None, levels: Levels | None):
+    def __init__(self, cuts: np.ndarray | None, levels: CategoryEncoder | None):
         self.cuts, self.levels = cuts, levels
 
     @classmethod
     def learn(cls, values: pd.Series, column: Column) -> Self:
         if column.kind in ("category", "boolean"):
-            return cls(None, Levels.learn(values, column, FEW)[0])
+            return cls(None, CategoryEncoder.learn(values, column, FEW)[0])
         amounts = as_floats(values)
         amounts = np.sort(amounts[~np.isnan(amounts)])
         count = max(min(FINE, len(amounts) // FEW), 1)
@@ -70,7 +70,7 @@ class Bins:
     def of_json(cls, state: dict[str, Any]) -> Self:
         if "cuts" in state:
             return cls(np.array(state["cuts"]), None)
-        return cls(None, Levels(np.array(state["names"], str), state["rare"]))
+        return cls(None, CategoryEncoder(np.array(state["names"], str), state["rare"]))
 
     def to_json(self) -> dict[str, Any]:
         if self.levels is None:

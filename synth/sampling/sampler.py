@@ -15,7 +15,7 @@ import pandas as pd
 from synth.columns.frames import stacked
 from synth.columns.roles import Constant, typed
 from synth.constraints.enforcer import RulesBroken
-from synth.sampling.conditions import Bounds, Case, Unmet, Wish, is_fixed, matches, truth
+from synth.sampling.conditions import Bounds, Case, Criterion, Unmet, is_fixed, matches, truth
 from synth.sampling.polish import PART, POOL
 from synth.schema.rules import measured
 from synth.schema.schema import Column, Schema, conform
@@ -34,7 +34,7 @@ TUPLES = 20
 """Different rows that must have met a condition for their values to stand for all."""
 
 
-class Drawing:
+class Sampler:
     """Draws finished rows of a generator: all rules kept, digits and reach as in the table it learned."""
 
     def __init__(self, generator: Generator, rng: np.random.Generator):
@@ -173,7 +173,7 @@ class Drawing:
             columns[name] = values
         return conform(pd.DataFrame(columns), Schema(columns=[self.modelled[name] for name in names]))
 
-    def _invented(self, wish: Wish, column: Column, count: int) -> pd.Series | None:
+    def _invented(self, wish: Criterion, column: Column, count: int) -> pd.Series | None:
         """Values that meet a wish which hardly any row of the model meets; None where that is hopeless."""
         if isinstance(wish, list):
             picks = [self._invented(value, column, count) for value in wish if value is not None]

@@ -37,7 +37,7 @@ class _Rule(BaseModel):
         return ~self.applies(table) | self.holds(table)
 
 
-class Order(_Rule):
+class Ordering(_Rule):
     """One column never exceeds another: `low <= high`, or `low < high` when strict."""
 
     kind: Literal["order"] = "order"
@@ -163,7 +163,7 @@ class Sum(_Rule):
         return off <= self.tolerance + 1e-9 * np.abs(total)
 
 
-Rule = Annotated[Order | Range | Allowed | Combination | ExactlyOne | Sum, Field(discriminator="kind")]
+Rule = Annotated[Ordering | Range | Allowed | Combination | ExactlyOne | Sum, Field(discriminator="kind")]
 
 
 def measure(values: pd.Series) -> np.ndarray:

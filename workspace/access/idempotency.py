@@ -19,7 +19,7 @@ class Unanswered(ValueError):
     """The first call of this key is still being answered."""
 
 
-class Answers(Store):
+class IdempotencyStore(Store):
     """What a workspace remembers of the calls that carried an `Idempotency-Key`."""
 
     def begin_answer(self, owner: str, key: str, asked: str) -> Answer | None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy import (
@@ -38,7 +38,7 @@ from sqlalchemy.types import TypeDecorator
 from metrics import Score
 from synth import Schema
 from synth.constraints.enforcer import RuleReport
-from synth.conversations.order import Order
+from synth.conversations.order import ConversationRequest
 from workspace.ingest.ingest import Rejected
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -109,7 +109,7 @@ class Row(DeclarativeBase):
         datetime: _Utc,
         Schema: _Typed(Schema),
         Split: _Typed(Split),
-        Order: _Typed(Order),
+        ConversationRequest: _Typed(ConversationRequest),
         list[Rejected]: _Typed(list[Rejected]),
         list[RuleReport]: _Typed(list[RuleReport]),
         list[str]: JSON,
@@ -117,6 +117,13 @@ class Row(DeclarativeBase):
         dict[str, float]: JSON,
         dict[str, str]: JSON,
     }
+
+    word: ClassVar[str]
+    """What people call it."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        cls.word = "".join(f" {c.lower()}" if c.isupper() else c for c in cls.__name__).strip()
+        super().__init_subclass__(**options)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, 'id', '')}>"
@@ -332,7 +339,7 @@ class Run(Row):
         return {name: Score.model_validate(score) for name, score in json.loads(file.read_bytes()).items()}
 
 
-class Talk(Row):
+class ConversationSet(Row):
     """A set of written conversations: what was ordered, and what came of it."""
 
     __tablename__ = "talks"
@@ -344,7 +351,7 @@ class Talk(Row):
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
     """The real conversations; None when it was written from a description alone."""
     job_id: Mapped[str | None] = mapped_column(String(32))
-    order: Mapped[Order] = mapped_column("ordered")
+    order: Mapped[ConversationRequest] = mapped_column("ordered")
     prompt_hash: Mapped[str] = mapped_column(String(64))
     outcome: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """`synth.conversations.Outcome` as JSON; empty before the first job ended."""
@@ -366,7 +373,7 @@ class Key(Row):
     revoked: Mapped[datetime | None]
 
 
-class Measurement(Row):
+class MeasurementRow(Row):
     """What one stage of a job cost once on one machine: what estimates are drawn from."""
 
     __tablename__ = "measurements"
@@ -410,7 +417,7 @@ class Catalog:
         with self.session() as session:
             row = session.get(kind, id)
         if row is None:
-            raise NotFound(f"There is no {kind.__name__.lower()} {id!r} here. It may have been deleted.")
+            raise NotFound(f"There is no {kind.word} {id!r} here. It may have been deleted.")
         return row
 
     def forget_deleted(self) -> None:

@@ -55,7 +55,7 @@ class Columns:
 def read_delimited(
     text: PlainText,
     layout: Layout,
-    order: Order | None = None,
+    order: RowOrder | None = None,
     table: int | None = None,
     skip_footer: int | None = None,
 ) -> Columns:
@@ -67,7 +67,7 @@ def read_delimited(
 # The quick way -----------------------------------------------------------------------------------------------------
 
 
-def _read_quickly(text: PlainText, layout: Layout, order: Order) -> Columns | None:
+def _read_quickly(text: PlainText, layout: Layout, order: RowOrder) -> Columns | None:
     """The rows of a text that is in order but for a few ragged ones; None when it is not."""
     in_order = order.well_formed and not text.undecodable and not text.has_nuls and text.returns == text.pairs
     before, quote = _lines_before(text.path, layout.skip), layout.dialect.quote or '"'
@@ -135,7 +135,7 @@ def _inserted(column: pa.ChunkedArray, places: list[int], cells: tuple[str, ...]
     return pa.chunked_array([pa.DictionaryArray.from_arrays(codes, texts)])
 
 
-class Order:
+class RowOrder:
     """Looks at every byte of a UTF-8 text, chunk by chunk: are the quotes well-formed, how many records are there?"""
 
     def __init__(self, dialect: Dialect):
@@ -202,7 +202,7 @@ class Order:
             self.records += 1
 
 
-def _by_arrow(path: Path, layout: Layout, order: Order) -> tuple[pa.Table, list[Record]] | None:
+def _by_arrow(path: Path, layout: Layout, order: RowOrder) -> tuple[pa.Table, list[Record]] | None:
     """The rows as Arrow reads them, and those with too many or too few cells; None if there are too many of these."""
     ragged: list[Record] = []
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workspace.ingest.delimited import Columns, Order, coded, read_delimited
+from workspace.ingest.delimited import Columns, RowOrder, coded, read_delimited
 from workspace.ingest.excel import read_excel
 from workspace.ingest.layout import Layout, layout_of, unique_names
 from workspace.ingest.lenient import MARKS, read_lines
@@ -39,7 +39,7 @@ def texts_of(path: Path, name: str, options: ReadOptions | None = None, *, head_
         return _delimited_head(beginning, encoding, whole, options)
     layout = _layout(beginning, options)
     settled = options.encoding is not None
-    with plain_text(path, encoding, mark, settled=settled, watch=lambda: Order(layout.dialect)) as (text, order):
+    with plain_text(path, encoding, mark, settled=settled, watch=lambda: RowOrder(layout.dialect)) as (text, order):
         if text.encoding != encoding:
             layout = _layout(_decoded_head(head[mark:], text.encoding, whole), options)
         columns = read_delimited(text, layout, order, options.table, options.skip_footer)

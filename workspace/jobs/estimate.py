@@ -65,7 +65,7 @@ class Shape(BaseModel):
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What one stage cost once."""
 
     stage: str
@@ -121,10 +121,10 @@ def quantities(stage: str, shape: Shape, passes: float, drawn: int) -> dict[str,
     }
 
 
-class Prices:
+class CostModel:
     """What quantities cost, learned from measurements."""
 
-    def __init__(self, measurements: Sequence[Measured]):
+    def __init__(self, measurements: Sequence[Measurement]):
         self.measurements = measurements
 
     def knows(self, stage: str) -> bool:
@@ -163,7 +163,7 @@ def _priced(table: np.ndarray, costs: np.ndarray, weights: np.ndarray, wanted: n
     return float(prices @ (wanted / scale))
 
 
-def estimate(prices: Prices, kind: type[Generator], params: Params, shape: Shape, drawn: int) -> Estimate:
+def estimate(prices: CostModel, kind: type[Generator], params: Params, shape: Shape, drawn: int) -> Estimate:
     """What training `kind` on a table of this shape, drawing `drawn` rows and judging them will cost."""
     stages, memory, held = {}, 0.0, 0.0
     passes = kind.passes(params, shape.rows)
@@ -185,7 +185,7 @@ def estimate(prices: Prices, kind: type[Generator], params: Params, shape: Shape
     )
 
 
-def _basis(prices: Prices, kind: type[Generator], fit: str) -> str:
+def _basis(prices: CostModel, kind: type[Generator], fit: str) -> str:
     here = sum(measured.here for measured in prices.measurements if measured.stage == fit)
     if here:
         return f"From {here} fit{'s' if here > 1 else ''} of {kind.title} measured on this machine."
@@ -195,11 +195,11 @@ def _basis(prices: Prices, kind: type[Generator], fit: str) -> str:
 
 
 @cache
-def shipped() -> tuple[Measured, ...]:
+def shipped() -> tuple[Measurement, ...]:
     """What another machine measured, as if this one had, by how fast it is."""
     told = json.loads(REFERENCE.read_text(encoding="utf-8"))
     slower = speed() / told["speed"]
-    return tuple(replace(Measured(**row, here=False), seconds=row["seconds"] * slower) for row in told["measured"])
+    return tuple(replace(Measurement(**row, here=False), seconds=row["seconds"] * slower) for row in told["measured"])
 
 
 @cache

@@ -12,7 +12,7 @@ STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 MB = 2**20
 
 
-class Meter:
+class ResourceMeter:
     """Runs from when it is made, one at a time: a new one begins anew with the memory's peak."""
 
     highest_mb = 0.0
@@ -21,7 +21,7 @@ class Meter:
     def __init__(self) -> None:
         self._wall, self._cpu = time.monotonic(), cpu_seconds()
         self._held_mb = held_mb()
-        Meter.highest_mb = max(Meter.highest_mb, peak_mb())
+        ResourceMeter.highest_mb = max(ResourceMeter.highest_mb, peak_mb())
         if CLEAR_REFS.exists():
             CLEAR_REFS.write_text("5")
 
@@ -38,7 +38,7 @@ class Meter:
     @property
     def taken_mb(self) -> float:
         """The most memory held at once, beyond what was held at the beginning."""
-        Meter.highest_mb = max(Meter.highest_mb, peak_mb())
+        ResourceMeter.highest_mb = max(ResourceMeter.highest_mb, peak_mb())
         return max(peak_mb() - self._held_mb, 0.0)
 
     @property
@@ -67,4 +67,4 @@ def peak_mb() -> float:
 
 def highest_mb() -> float:
     """The most memory this process ever held."""
-    return max(Meter.highest_mb, peak_mb())
+    return max(ResourceMeter.highest_mb, peak_mb())

@@ -69,7 +69,7 @@ class Progress:
         self._heed(job)
 
     @property
-    def enough(self) -> bool:
+    def stop_early(self) -> bool:
         """Whether somebody asked to stop training and keep what is trained."""
         if not self._enough and time.monotonic() - self._asked > 0.5:
             with self.queue.catalog.session() as session:
@@ -111,8 +111,8 @@ class Stage(Report):
         self.whole.say(self.name, self.start + (self.end - self.start) * done, note, curve)
 
     @property
-    def enough(self) -> bool:
-        return self.whole.enough
+    def stop_early(self) -> bool:
+        return self.whole.stop_early
 
     @property
     def checkpoint(self) -> Path:

@@ -34,11 +34,11 @@ from synth.conversations.batch import DISCOUNT
 from synth.conversations.formats import SUFFIXES, FileForm, save_dialogues
 from synth.conversations.judge import RUBRIC, give_marks
 from synth.conversations.local_model import serving
-from synth.conversations.order import Order
+from synth.conversations.order import ConversationRequest
 from synth.conversations.prompts import fingerprint
 from synth.conversations.write import Estimate, Written, prompts
 from workspace.access.secrets import Secrets
-from workspace.catalog.rows import Job, Talk, new_id
+from workspace.catalog.rows import ConversationSet, Job, new_id
 from workspace.ingest import ingest as tables
 from workspace.services.runs import Runs
 from workspace.storage.files import LOCAL
@@ -88,17 +88,19 @@ class Talks(Runs):
         found.setdefault("price", {"input": low, "output": high})
         return Server(**{**found, "local_only": settings.llm_local_only or found.get("local_only", False)})
 
-    def estimate_talk(self, order: Order, source: list[Dialogue]) -> Estimate:
+    def estimate_talk(self, order: ConversationRequest, source: list[Dialogue]) -> Estimate:
         """What an order will take, before anything is sent; `source` are the `dialogues` it is written from."""
         cost = estimate(order.brief, source, order.server, order.intent)
         return cost.model_copy(update={"dollars": cost.dollars * DISCOUNT}) if order.batch else cost
 
-    def prompt(self, order: Order, source: list[Dialogue]) -> list[dict[str, str]]:
+    def prompt(self, order: ConversationRequest, source: list[Dialogue]) -> list[dict[str, str]]:
         """The first request of an order, word for word as it will be sent."""
         first = plan(order.brief, source, intent=order.intent)[0]
         return prompts(order.brief, source)(first, False)
 
-    def converse(self, dataset_id: str | None, order: Order, *, name: str = "", owner: str = LOCAL) -> Job:
+    def converse(
+        self, dataset_id: str | None, order: ConversationRequest, *, name: str = "", owner: str = LOCAL
+    ) -> Job:
         """Write a set of conversations; the key travels encrypted and is forgotten when the job is done.
 
         Raises ValueError, in words, when the order cannot be carried out.
@@ -112,7 +114,7 @@ class Talks(Runs):
             dataset = self.dataset(dataset_id)
             order = order.model_copy(update={"shape": order.shape or self.find_shape(dataset_id)})
             name = name or dataset.name
-        talk = Talk(
+        talk = ConversationSet(
             id=new_id(),
             name=name or order.brief.kind,
             owner=owner,
@@ -130,18 +132,18 @@ class Talks(Runs):
         self._not_being_written(talk)
         return self._submit(talk, api_key or self.settings.llm_api_key, owner)
 
-    def _submit(self, talk: Talk, key: SecretStr, owner: str) -> Job:
+    def _submit(self, talk: ConversationSet, key: SecretStr, owner: str) -> Job:
         hidden = Secrets(self.settings).hide(key.get_secret_value())
         job = self.queue.submit("converse", {"talk": talk.id, "key": hidden}, dataset_id=talk.dataset_id, owner=owner)
         self.change_talk(talk.id, job_id=job.id, note="")
         return job
 
-    def talks(self, dataset_id: str | None = None, *, owner: str | None = None) -> Sequence[Talk]:
+    def talks(self, dataset_id: str | None = None, *, owner: str | None = None) -> Sequence[ConversationSet]:
         """All sets of conversations, newest first."""
-        return self.listed(Talk, dataset_id=dataset_id, owner=owner)
+        return self.listed(ConversationSet, dataset_id=dataset_id, owner=owner)
 
-    def talk(self, talk_id: str) -> Talk:
-        return self.catalog.get(Talk, talk_id)
+    def talk(self, talk_id: str) -> ConversationSet:
+        return self.catalog.get(ConversationSet, talk_id)
 
     def written(self, talk_id: str) -> list[Written]:
         """The dialogues of a set so far, as they arrived."""
@@ -212,29 +214,29 @@ class Talks(Runs):
             self.queue.cancel(job.id)
             self.end_at_once([job])
         with self.catalog.session() as session:
-            session.execute(delete(Talk).where(Talk.id == talk_id))
+            session.execute(delete(ConversationSet).where(ConversationSet.id == talk_id))
         self.remove(self.talk_folder(talk_id))
 
-    def _job_of(self, talk: Talk) -> Job | None:
+    def _job_of(self, talk: ConversationSet) -> Job | None:
         with self.catalog.session() as session:
             return session.get(Job, talk.job_id) if talk.job_id else None
 
-    def _not_being_written(self, talk: Talk) -> None:
+    def _not_being_written(self, talk: ConversationSet) -> None:
         job = self._job_of(talk)
         if job is not None and not job.ended:
             raise ValueError("This set is being written. Wait for it, or stop it first.")
 
     def change_talk(self, talk_id: str, **values: Any) -> None:
         with self.catalog.session() as session:
-            session.execute(update(Talk).where(Talk.id == talk_id).values(**values))
+            session.execute(update(ConversationSet).where(ConversationSet.id == talk_id).values(**values))
 
-    def shown(self, dataset_id: str | None, order: Order) -> list[Dialogue]:
+    def shown(self, dataset_id: str | None, order: ConversationRequest) -> list[Dialogue]:
         if dataset_id is None:
             return []
         return self.dialogues(dataset_id, order.shape or self.find_shape(dataset_id))
 
     @staticmethod
-    def _as_input(dialogue: Dialogue, order: Order) -> Dialogue:
+    def _as_input(dialogue: Dialogue, order: ConversationRequest) -> Dialogue:
         """The dialogue with its intent under the input's own name for it."""
         named = {order.intent if name == "intent" and order.intent else name: v for name, v in dialogue.labels.items()}
         return dialogue.model_copy(update={"labels": named})
@@ -281,7 +283,7 @@ def converse(work: Work) -> None:
 
 
 @contextmanager
-def _server(work: Work, order: Order, key: str) -> Iterator[Server]:
+def _server(work: Work, order: ConversationRequest, key: str) -> Iterator[Server]:
     """The server that writes: the order's, or the small model of this machine, running while the block does."""
     if order.local:
         work.progress.stage("Starting the small model", 0.02, 0.03)(0.0)
@@ -291,7 +293,7 @@ def _server(work: Work, order: Order, key: str) -> Iterator[Server]:
         yield order.server.model_copy(update={"api_key": SecretStr(key)})
 
 
-def _judge(talks: Conversations, order: Order, server: Server, report: Report) -> dict[str, Any]:
+def _judge(talks: Conversations, order: ConversationRequest, server: Server, report: Report) -> dict[str, Any]:
     """The scores of a set by metric, and what its pictures show."""
     names = order.metrics if order.metrics is not None else list(DIALOGUE_METRICS)
     scores = {}

@@ -12,7 +12,7 @@ import pandas as pd
 from sqlalchemy import delete, select, update
 
 from synth import Schema
-from workspace.catalog.rows import Dataset, Job, NotFound, Run, Split, Talk, new_id
+from workspace.catalog.rows import ConversationSet, Dataset, Job, NotFound, Run, Split, new_id
 from workspace.ingest import ingest as tables
 from workspace.ingest.ingest import ColumnProfile, Preview, ReadOptions
 from workspace.storage.files import LOCAL, Store, size_of
@@ -103,7 +103,7 @@ class Datasets(Store):
                 raise NotFound(f"There is no dataset {dataset_id!r} here. It may have been deleted.")
             jobs = session.scalars(select(Job).where(Job.dataset_id == dataset_id)).all()
             runs = session.scalars(select(Run.id).where(Run.dataset_id == dataset_id)).all()
-            talks = session.scalars(select(Talk.id).where(Talk.dataset_id == dataset_id)).all()
+            talks = session.scalars(select(ConversationSet.id).where(ConversationSet.dataset_id == dataset_id)).all()
             # The rows go first: whatever still works for this dataset finds out, and nobody lists it.
             session.execute(delete(Dataset).where(Dataset.id == dataset_id))
         self.end_at_once(jobs)

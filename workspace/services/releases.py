@@ -17,10 +17,10 @@ from metrics.selftest import self_test as tested
 from synth import Generator, Schema
 from workspace.catalog.rows import Job
 from workspace.ingest import ingest as tables
-from workspace.services.runs import ELSEWHERE, Runs
+from workspace.services.runs import EXTERNAL, Runs
 from workspace.storage.files import LOCAL
 from workspace.tasks.stages import Stages
-from workspace.tasks.train import Judging, child_of, judge, judge_again, link_or_copy
+from workspace.tasks.train import JudgingArguments, child_of, judge, judge_again, link_or_copy
 
 if TYPE_CHECKING:
     from workspace.tasks.stages import Work
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CHECKS = TypeAdapter(list[Check])
 
 
-class Replacing(Judging):
+class ReplaceRowsArguments(JudgingArguments):
     parent: str
     rows: list[int]
     """Positions of the synthetic rows to take out."""
@@ -84,16 +84,16 @@ class Releases(Runs):
             raise ValueError(f"Choose rows from 0 to {run.rows - 1:,}.")
         if how == "drop" and len(chosen) == run.rows:
             raise ValueError("No row would be left. Draw others instead.")
-        if how == "draw" and run.model == ELSEWHERE:
+        if how == "draw" and run.model == EXTERNAL:
             raise ValueError("This table was made elsewhere: there is no model to draw from. Drop the rows instead.")
         seed = run.seed + 1 if seed is None else seed
-        asked = Replacing(parent=run.id, rows=chosen, how=how, seed=seed, metrics=metrics)
+        asked = ReplaceRowsArguments(parent=run.id, rows=chosen, how=how, seed=seed, metrics=metrics)
         return self.queue.submit("replace_rows", asked.model_dump(), dataset_id=run.dataset_id, owner=owner)
 
-    def replaced(self, run_id: str) -> Replacing | None:
+    def replaced(self, run_id: str) -> ReplaceRowsArguments | None:
         """Which rows of which run were replaced in this one; None: it was drawn whole."""
         file = self.run(run_id).folder / "replaced.json"
-        return Replacing.model_validate_json(file.read_bytes()) if file.is_file() else None
+        return ReplaceRowsArguments.model_validate_json(file.read_bytes()) if file.is_file() else None
 
     def self_test(self, run_id: str, *, owner: str = LOCAL) -> Job:
         """Show the judge tables whose verdict is known, made of a run's real rows; `checks` has what it says."""
@@ -108,7 +108,7 @@ class Releases(Runs):
 
 def replace_rows(work: Work) -> None:
     """Publish a run's table without some of its rows, or with others in their place, and judge it."""
-    asked = Replacing.model_validate(work.job.arguments)
+    asked = ReplaceRowsArguments.model_validate(work.job.arguments)
     if work.job.run_id is not None:
         judge_again(work, asked)
         return
@@ -123,7 +123,7 @@ def replace_rows(work: Work) -> None:
         rules=parent.rules,
     )
     stages = Stages(work, run, ("draw", "judge"))
-    if parent.model != ELSEWHERE:
+    if parent.model != EXTERNAL:
         shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=link_or_copy)
     with stages.stage("draw", typical=False):
         table = workspace.synthetic_table(parent.id)

@@ -20,7 +20,7 @@ from workspace.storage.files import LOCAL, size_of
 
 _THRESHOLDS = TypeAdapter(list[Threshold])
 
-ELSEWHERE = "elsewhere"
+EXTERNAL = "elsewhere"
 """Stands for the generator of a table that was made elsewhere."""
 
 
@@ -48,7 +48,7 @@ class Runs(Datasets):
                 id=new_id(),
                 dataset_id=dataset.id,
                 owner=owner,
-                model=ELSEWHERE,
+                model=EXTERNAL,
                 params={},
                 seed=0,
                 rows=read.rows,

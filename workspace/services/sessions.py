@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import case, func, or_, select
 
-from workspace.catalog.rows import UNFINISHED, Dataset, Job, NotFound, Run, Talk, now
+from workspace.catalog.rows import UNFINISHED, ConversationSet, Dataset, Job, NotFound, Run, now
 from workspace.services.datasets import Datasets
 
 LOOK_S = 60
@@ -31,7 +31,7 @@ class Sessions(Datasets):
             if not datasets:
                 raise NotFound(f"There is no session {session_id!r} here. It may have been deleted, or have expired.")
             counted = Counter(datasets=len(datasets))
-            for name, kind in (("runs", Run), ("talks", Talk), ("jobs", Job)):
+            for name, kind in (("runs", Run), ("talks", ConversationSet), ("jobs", Job)):
                 counted[name] = session.scalar(select(func.count()).where(kind.dataset_id.in_(datasets)))
         for dataset_id in datasets:
             self.delete_dataset(dataset_id)

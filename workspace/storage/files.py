@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from workspace.catalog.rows import Catalog, Dataset, Job, Measurement, Run, Talk, new_id
-from workspace.jobs.estimate import Measured, Prices, machine, shipped
+from workspace.catalog.rows import Catalog, ConversationSet, Dataset, Job, MeasurementRow, Run, new_id
+from workspace.jobs.estimate import CostModel, Measurement, machine, shipped
 from workspace.jobs.queue import Process, Queue, process_of
 from workspace.settings import HOST, Settings
 from workspace.telemetry.journal import Journal
@@ -54,7 +54,7 @@ class Store:
         for folder in (self.folder / "tmp").iterdir():
             if _abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
-        for name, kind in (("datasets", Dataset), ("runs", Run), ("talks", Talk), ("jobs", Job)):
+        for name, kind in (("datasets", Dataset), ("runs", Run), ("talks", ConversationSet), ("jobs", Job)):
             with self.catalog.session() as session:
                 known = set(session.scalars(select(kind.id)))
             for folder in (self.folder / name).iterdir():
@@ -62,24 +62,24 @@ class Store:
                 if folder.name not in known and time.time() - folder.stat().st_ctime > orphan_s:
                     self.remove(folder)
 
-    def measured(self) -> list[Measured]:
+    def measured(self) -> list[Measurement]:
         """What jobs and calibrations took on machines like this one, the latest first."""
         here = machine(self.settings.threads_per_job)
-        query = select(Measurement).where(Measurement.machine == here).order_by(Measurement.id.desc())
+        query = select(MeasurementRow).where(MeasurementRow.machine == here).order_by(MeasurementRow.id.desc())
         with self.catalog.session() as session:
             rows = session.scalars(query.limit(MEASUREMENTS_READ)).all()
-        return [Measured(row.stage, row.quantities, row.seconds, row.taken_mb, row.kept_mb) for row in rows]
+        return [Measurement(row.stage, row.quantities, row.seconds, row.taken_mb, row.kept_mb) for row in rows]
 
-    def prices(self) -> Prices:
+    def prices(self) -> CostModel:
         """What work costs here, as far as is known."""
-        return Prices([*self.measured(), *shipped()])
+        return CostModel([*self.measured(), *shipped()])
 
-    def keep_measured(self, measured: Sequence[Measured]) -> None:
+    def keep_measured(self, measured: Sequence[Measurement]) -> None:
         """Store what stages took, for the estimates to come."""
         here = machine(self.settings.threads_per_job)
         with self.catalog.session() as session:
             for one in measured:
-                row = Measurement(machine=here, stage=one.stage, quantities=one.quantities)
+                row = MeasurementRow(machine=here, stage=one.stage, quantities=one.quantities)
                 row.seconds, row.taken_mb, row.kept_mb = one.seconds, one.taken_mb, one.kept_mb
                 session.add(row)
 

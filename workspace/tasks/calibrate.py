@@ -20,10 +20,10 @@ import pandas as pd
 
 from synth import GENERATORS, Generator, Params, Schema
 from synth.schema.schema import Column
-from workspace.jobs.estimate import REFERENCE, Measured, Shape, quantities, speed, stage_name
-from workspace.jobs.meter import Meter
-from workspace.jobs.queue import ROOT, job_environment
-from workspace.settings import Settings
+from workspace.jobs.estimate import REFERENCE, Measurement, Shape, quantities, speed, stage_name
+from workspace.jobs.meter import ResourceMeter
+from workspace.jobs.queue import job_environment
+from workspace.settings import ROOT, Settings
 from workspace.storage.files import Store
 
 FIRST_ROWS, MOST_ROWS = 250, 64_000
@@ -31,7 +31,7 @@ LONG_S = 1.5
 """Tables grow until a fit takes this long."""
 
 
-def calibrate(kind: type[Generator]) -> list[Measured]:
+def calibrate(kind: type[Generator]) -> list[Measurement]:
     """Fit and draw on a few tables, varying one quantity at a time: seconds of work for a quick generator."""
     # A job pays for its imports, so they belong to every measurement: they are what the first fit takes more.
     (cold, held), (warm, _) = _small_fit(kind), _small_fit(kind)
@@ -51,32 +51,37 @@ def calibrate(kind: type[Generator]) -> list[Measured]:
 
 def _small_fit(kind: type[Generator]) -> tuple[float, float]:
     """Seconds, and megabytes kept."""
-    meter = Meter()
+    meter = ResourceMeter()
     kind(kind.lasting(1, FIRST_ROWS), seed=0).fit(*made_up(FIRST_ROWS, 6, 8))
     return meter.busy_seconds, meter.kept_mb
 
 
 def _measure(
     kind: type[Generator], rows: int, columns: int, levels: int, passes: int, imports: tuple[float, float]
-) -> Iterator[Measured]:
+) -> Iterator[Measurement]:
     table, schema = made_up(rows, columns, levels)
     params = kind.lasting(passes, rows)
     shape = Shape.of(rows, schema, levels={name: table[name].nunique() for name in schema.names})
-    meter = Meter()
+    meter = ResourceMeter()
     generator = kind(params, seed=0).fit(table, schema)
     yield _measured("fit", kind, shape, params, meter, imports)
-    meter = Meter()
+    meter = ResourceMeter()
     for _ in generator.chunks(rows):
         pass
     yield _measured("draw", kind, shape, params, meter)
 
 
 def _measured(
-    stage: str, kind: type[Generator], shape: Shape, params: Params, meter: Meter, imports: tuple[float, float] = (0, 0)
-) -> Measured:
+    stage: str,
+    kind: type[Generator],
+    shape: Shape,
+    params: Params,
+    meter: ResourceMeter,
+    imports: tuple[float, float] = (0, 0),
+) -> Measurement:
     amounts = quantities(stage, shape, kind.passes(params, shape.rows), shape.rows)
     seconds, memory = imports
-    return Measured(
+    return Measurement(
         stage_name(stage, kind, params),
         amounts,
         meter.busy_seconds + seconds,
@@ -137,7 +142,7 @@ def run(model: str, settings: Settings) -> None:
     subprocess.run(command, env=job_environment(settings), cwd=ROOT, check=True)
 
 
-def _ship(measured: list[Measured]) -> None:
+def _ship(measured: list[Measurement]) -> None:
     rows = []
     for one in measured:
         amounts = {name: round(amount) for name, amount in one.quantities.items()}

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from synth import GENERATORS
 from synth.generators.bootstrap import Bootstrap
 from workspace.catalog.rows import Job, Run
-from workspace.jobs.estimate import Measured, estimate, quantities, stage_name
-from workspace.jobs.meter import Meter, cpu_seconds, held_mb, peak_mb
+from workspace.jobs.estimate import Measurement, estimate, quantities, stage_name
+from workspace.jobs.meter import ResourceMeter, cpu_seconds, held_mb, peak_mb
 from workspace.jobs.progress import Progress, Stage
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Stages:
         """Do the work of one stage; yields its report. What is not `typical` leaves no measurement."""
         before = sum(self._shares[earlier] for earlier in self.names[: self.names.index(name)])
         report = self.work.progress.stage(TITLES[name], self._place(before), self._place(before + self._shares[name]))
-        meter = Meter()
+        meter = ResourceMeter()
         report(0.0)
         yield report
         self.work.progress.flush()
@@ -72,11 +72,11 @@ class Stages:
         """Where in the job's progress this is, of the seconds the stages should take."""
         return self.begin + (1 - self.begin) * seconds / sum(self._shares.values())
 
-    def _keep(self, name: str, meter: Meter, passed: float) -> None:
+    def _keep(self, name: str, meter: ResourceMeter, passed: float) -> None:
         seconds, taken, kept = meter.busy_seconds, meter.taken_mb, meter.kept_mb
         if name == "start":
             # With what the interpreter and its imports took.
             seconds, taken, kept = cpu_seconds(), peak_mb(), held_mb()
         stage = stage_name(name, self.kind, self.params)
         amounts = quantities(name, self.shape, passed, self.run.rows)
-        self.work.workspace.keep_measured([Measured(stage, amounts, seconds, taken, kept)])
+        self.work.workspace.keep_measured([Measurement(stage, amounts, seconds, taken, kept)])

@@ -21,7 +21,7 @@ from workspace.telemetry.failures import for_the_log, in_words
 log = logging.getLogger(__name__)
 
 
-class Judging(Arguments):
+class JudgingArguments(Arguments):
     metrics: list[str] | None = None
     """Names of the metrics to judge by; None: all."""
     options: dict[str, Any] | None = None
@@ -30,7 +30,7 @@ class Judging(Arguments):
     """The file to write of the rows when they are judged; None: none before somebody asks."""
 
 
-class Training(Judging):
+class TrainArguments(JudgingArguments):
     model: str
     params: dict[str, Any]
     rows: int | None = None
@@ -40,7 +40,7 @@ class Training(Judging):
     """What the rows to draw must fulfil, as `synth.sampling.conditions.Conditions` has it."""
 
 
-class Drawing(Judging):
+class SampleArguments(JudgingArguments):
     parent: str | None
     """The run whose model draws."""
     parent_job: str | None = None
@@ -50,7 +50,7 @@ class Drawing(Judging):
     conditions: dict[str, Any] | None = None
 
 
-class Again(Judging):
+class EvaluateArguments(JudgingArguments):
     of_job: str | None = None
     """The job that made the run to judge, where there was none when the judging was ordered."""
 
@@ -61,7 +61,7 @@ def train(work: Work) -> None:
     The run is published before it is judged: whatever ends the judging early, the table is there. A second
     attempt at a job that got that far only judges.
     """
-    asked = Training.model_validate(work.job.arguments)
+    asked = TrainArguments.model_validate(work.job.arguments)
     if work.job.run_id is not None:
         judge_again(work, asked)
         return
@@ -87,7 +87,7 @@ def train(work: Work) -> None:
 
 def sample(work: Work) -> None:
     """Draw another table from a run's model and publish it as a run of its own, then judge it."""
-    asked = Drawing.model_validate(work.job.arguments)
+    asked = SampleArguments.model_validate(work.job.arguments)
     if work.job.run_id is not None:
         judge_again(work, asked)
         return
@@ -103,7 +103,7 @@ def sample(work: Work) -> None:
 
 def evaluate(work: Work) -> None:
     """Judge a run again, for example by metrics that were not asked for at first."""
-    asked = Again.model_validate(work.job.arguments)
+    asked = EvaluateArguments.model_validate(work.job.arguments)
     if work.job.run_id is None:
         work.job.run_id = work.workspace.job(asked.of_job).run_id
         work.workspace.queue.change(work.job.id, run_id=work.job.run_id)
@@ -134,7 +134,7 @@ def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
     work.publish(run)
 
 
-def judge_again(work: Work, asked: Judging) -> None:
+def judge_again(work: Work, asked: JudgingArguments) -> None:
     """Judge the run that the job made or was asked to judge."""
     judge(work, asked, Stages(work, work.workspace.run(work.job.run_id), ("judge",)))
 
@@ -148,7 +148,7 @@ def _draw(work: Work, generator: Generator, run: Run, stages: Stages) -> None:
         run.sample_seconds = time.monotonic() - begun
 
 
-def judge(work: Work, asked: Judging, stages: Stages) -> None:
+def judge(work: Work, asked: JudgingArguments, stages: Stages) -> None:
     """Judge the published run against the rows it was trained on and those held out from it.
 
     A measure that fails says so in its score's note, and the log says where; the other scores are kept. The job fails

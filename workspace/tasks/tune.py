@@ -21,7 +21,7 @@ from metrics.verdict import FIGURES, figure
 from synth import GENERATORS, Generator, Report
 from workspace.catalog.rows import Job
 from workspace.tasks.stages import Stages, Work
-from workspace.tasks.train import Judging, judge, judge_again, make, new_run
+from workspace.tasks.train import JudgingArguments, judge, judge_again, make, new_run
 
 if TYPE_CHECKING:
     import optuna
@@ -38,7 +38,7 @@ STARTUP_TRIALS = 3
 """Trials that are never cut short, for the later ones to be compared with."""
 
 
-class Tuning(Judging):
+class TuneArguments(JudgingArguments):
     model: str
     params: dict[str, Any]
     """Where the search begins; what is not searched stays so."""
@@ -123,7 +123,7 @@ def merit(objective: str, scores: dict[str, Score]) -> float | None:
 
 def tune(work: Work) -> None:
     """Search for the best parameters, train them on all training rows, and publish and judge that run."""
-    asked = Tuning.model_validate(work.job.arguments)
+    asked = TuneArguments.model_validate(work.job.arguments)
     if work.job.run_id is not None:
         judge_again(work, asked)
         return
@@ -155,7 +155,7 @@ def tune(work: Work) -> None:
 class _Search:
     """The trials of one job. They are kept in its checkpoint: a job tried again goes on where it was."""
 
-    def __init__(self, work: Work, asked: Tuning, table: pd.DataFrame, schema: Any, report: Report):
+    def __init__(self, work: Work, asked: TuneArguments, table: pd.DataFrame, schema: Any, report: Report):
         self.asked, self.schema, self.report = asked, schema, report
         self.kind = GENERATORS[asked.model]
         self.knobs = [knobs(self.kind)[name] for name in asked.search]
@@ -228,7 +228,7 @@ class _Search:
             return False
         longest = max(trial.seconds for trial in self.trials)
         spent = time.monotonic() - self.begun
-        return self.report.enough or (self.asked.budget_s is not None and spent + 2 * longest > self.asked.budget_s)
+        return self.report.stop_early or (self.asked.budget_s is not None and spent + 2 * longest > self.asked.budget_s)
 
     def _params(self, found: dict[str, Any]) -> dict[str, Any]:
         params = self.kind.Params.model_validate({**self.asked.params, **found})
@@ -290,7 +290,7 @@ class _TrialReport(Report):
         import optuna
 
         self.whole(0.9 * done, f"{self.title}: {note}" if note else self.title)
-        if self.dispensable and self.whole.enough:
+        if self.dispensable and self.whole.stop_early:
             raise optuna.TrialPruned
         # A quality is better high, a loss low; of two networks in contest the loss says nothing.
         value = curve.get("quality", -curve["loss"] if "loss" in curve else None)

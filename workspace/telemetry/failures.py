@@ -9,7 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from workspace.jobs.queue import ROOT
+from workspace.settings import ROOT
 
 DISK_FULL = "The disk is full. Free some space and try again; nothing half-written was kept."
 

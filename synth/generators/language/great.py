@@ -94,17 +94,17 @@ class GReaT(Generator):
         report(0.0, "Reading the columns")
         device = chosen_device(self.params.device)
         columns = [ColumnText.learn(table[column.name], column, padded=self.compact) for column in schema]
-        from synth.generators.language.great_model import Training, find_weights, write_compact
+        from synth.generators.language.great_model import Trainer, find_weights, write_compact
 
         with TemporaryDirectory() as scratch, seeded(self.seed):
             if self.compact:
                 tokenizer = fitted_tokenizer(columns, table)
                 self.text = RowText(columns, tokenizer, compact=True)
                 write_compact(Path(scratch), tokenizer, self.text.longest, self.params.layers, self.params.width)
-                training = Training(scratch, self.params, self.seed, device, Path(scratch))
+                training = Trainer(scratch, self.params, self.seed, device, Path(scratch))
             else:
                 weights = find_weights(self.params.weights, CACHE)
-                training = Training(weights, self.params, self.seed, device, Path(scratch))
+                training = Trainer(weights, self.params, self.seed, device, Path(scratch))
                 self.text = RowText(columns, training.tokenizer, compact=False)
             self.model, self.curve = training.run(self.text, self.text.encode(table), report)
 

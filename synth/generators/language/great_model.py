@@ -130,7 +130,7 @@ def _unpacked(folder: Path) -> Path:
     return folder
 
 
-class Training:
+class Trainer:
     """One language model being trained: watched, stopped in time, its best weights kept."""
 
     def __init__(self, weights: str, params, seed: int, device: torch.device, scratch: Path):
@@ -233,7 +233,7 @@ class Watch(TrainerCallback):
             self.last = now
             done = max(state.global_step / state.max_steps, (now - self.started) / limit if limit else 0.0)
             self.report(min(done, 1.0), f"Step {state.global_step:,} of {state.max_steps:,}")
-        if self.report.enough or 0 < limit <= now - self.started:
+        if self.report.stop_early or 0 < limit <= now - self.started:
             control.should_training_stop = True
 
     def on_log(self, args, state, control, logs=None, model=None, **about):

@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from synth.columns.precision import Grain
+from synth.columns.precision import Precision
 from synth.schema.schema import Column
 
 LISTED = 40
@@ -55,7 +55,7 @@ class ColumnText:
         """`padded`: all numbers get the same number of digits, which a small model learns more quickly."""
         known = values.dropna()
         numeric = column.kind in ("number", "integer", "datetime")
-        grain = Grain.learn(known, column) if numeric else Grain()
+        grain = Precision.learn(known, column) if numeric else Precision()
         decimals = _decimals(known, grain) if column.kind == "number" else 0
         text = cls(column, None, [], decimals, grain.step, bool(values.isna().any()))
         written = text.write(known)
@@ -128,7 +128,7 @@ def layout(text: str) -> str:
     return "+" + marks[1:] if marks.startswith("-") else marks
 
 
-def _decimals(known: pd.Series, grain: Grain) -> int:
+def _decimals(known: pd.Series, grain: Precision) -> int:
     if grain.decimals is not None:
         return grain.decimals
     sizes = np.abs(known.to_numpy(float))

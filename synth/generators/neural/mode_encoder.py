@@ -58,7 +58,7 @@ class Numbers:
 
 
 @dataclass
-class Levels:
+class OneHotEncoder:
     """A column of few values, or of many that share codes: `codes[i]` is the code of `values[i]`."""
 
     name: str
@@ -85,7 +85,7 @@ class Modes:
 
     def fit(self, table: pd.DataFrame, schema: Schema, seed: int, tick=lambda: None) -> Modes:
         """Learn the modes and levels of every column; `tick` is called between columns."""
-        self.columns: list[Numbers | Levels] = []
+        self.columns: list[Numbers | OneHotEncoder] = []
         for column in schema:
             tick()
             self.columns.append(self._fit_column(table[column.name], column, seed))
@@ -97,8 +97,8 @@ class Modes:
         return [column for column in self.columns if isinstance(column, Numbers)]
 
     @property
-    def discrete(self) -> list[Levels]:
-        return [column for column in self.columns if isinstance(column, Levels) and column.width > 1]
+    def discrete(self) -> list[OneHotEncoder]:
+        return [column for column in self.columns if isinstance(column, OneHotEncoder) and column.width > 1]
 
     @property
     def numbers(self) -> int:
@@ -165,13 +165,13 @@ class Modes:
         modes.schema = Schema.model_validate(about["schema"])
         modes.columns = []
         for column in about["columns"]:
-            kind = Numbers if column.pop("numbers") else Levels
-            if kind is Levels:
+            kind = Numbers if column.pop("numbers") else OneHotEncoder
+            if kind is OneHotEncoder:
                 column.pop("width")
             modes.columns.append(kind(**column))
         return modes
 
-    def _fit_column(self, values: pd.Series, column: Column, seed: int) -> Numbers | Levels:
+    def _fit_column(self, values: pd.Series, column: Column, seed: int) -> Numbers | OneHotEncoder:
         missing = bool(values.isna().any())
         if column.kind == "category":
             counts = values.value_counts()
@@ -236,7 +236,7 @@ def _encoded_numbers(amounts: np.ndarray, column: Numbers, rng: np.random.Genera
     return places, modes
 
 
-def _grouped(name: str, counts: pd.Series, missing: bool, max_levels: int) -> Levels:
+def _grouped(name: str, counts: pd.Series, missing: bool, max_levels: int) -> OneHotEncoder:
     """Levels of a column, where the rare ones share codes when there are more than `max_levels`.
 
     The more frequent half of the codes stands for one level each. The others stand for neighbours in sorted
@@ -252,10 +252,10 @@ def _grouped(name: str, counts: pd.Series, missing: bool, max_levels: int) -> Le
         codes[frequent] = np.arange(alone)
         group = ((weight - 1) * (max_levels - alone)) // weight[-1]
         codes[rare] = alone + np.unique(group, return_inverse=True)[1]
-    return Levels(name, counts.index.tolist(), codes.tolist(), counts.tolist(), missing)
+    return OneHotEncoder(name, counts.index.tolist(), codes.tolist(), counts.tolist(), missing)
 
 
-def _encoded_levels(values: pd.Series, column: Levels, kind: Column) -> np.ndarray:
+def _encoded_levels(values: pd.Series, column: OneHotEncoder, kind: Column) -> np.ndarray:
     known = values.notna().to_numpy()
     values = values[known].astype(object) if kind.kind == "category" else as_floats(values)[known]
     codes = np.full(len(known), column.width - 1, dtype=np.int32)
@@ -263,7 +263,7 @@ def _encoded_levels(values: pd.Series, column: Levels, kind: Column) -> np.ndarr
     return codes
 
 
-def _decoded_levels(codes: np.ndarray, column: Levels, kind: Column, rng: np.random.Generator) -> pd.Series:
+def _decoded_levels(codes: np.ndarray, column: OneHotEncoder, kind: Column, rng: np.random.Generator) -> pd.Series:
     of_level = np.array(column.codes, dtype=np.int64)
     by_code = of_level.argsort(kind="stable")
     ends = np.array(column.counts, dtype=float)[by_code].cumsum()

@@ -105,7 +105,7 @@ class TrainedGenerator(Generator):
         with seeded(self.seed):
             device = chosen_device(self.params.device)
             network = self._network(self.modes.numbers, self.modes.widths, device)
-            training = Training(self.params, self.seed, network, self.modes, code, report)
+            training = Trainer(self.params, self.seed, network, self.modes, code, report)
             training.run()
             self.curve = training.curve
             self.weights = {name: value.cpu().numpy() for name, value in training.best_weights.items()}
@@ -151,7 +151,7 @@ class _Pulse:
             self.report(self.done, self.note)
 
 
-class Training:
+class Trainer:
     """One network being trained: where it is, how good it was at its best, and when it should stop."""
 
     def __init__(self, params: TrainingParams, seed: int, network, modes: Modes, code: Code, report: Report):
@@ -217,7 +217,7 @@ class Training:
     @property
     def _asked_to_stop(self) -> bool:
         limit = self.params.time_limit_s
-        return self.report.enough or 0 < limit <= time.monotonic() - self.started
+        return self.report.stop_early or 0 < limit <= time.monotonic() - self.started
 
     def _tick(self) -> bool:
         self.pulse.done = self._done

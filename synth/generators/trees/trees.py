@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from synth.columns.association import associations
-from synth.columns.encoders import Amounts, Levels
+from synth.columns.encoders import CategoryEncoder, NumericEncoder
 from synth.generators.base import Generator, Params, Report, knob
 from synth.generators.trees.boosted import ROUNDS, Boosted, Halves, fits_better
 from synth.generators.trees.cart import Cart, Leaves
@@ -36,7 +36,7 @@ CANDIDATES = 16
 """Ways a row is begun when the columns given lie late in the visiting order."""
 
 
-class Stage(NamedTuple):
+class ColumnModel(NamedTuple):
     """How one variable is drawn: a column's values, or whether columns have one."""
 
     variable: int
@@ -92,9 +92,9 @@ class Trees(Generator):
         self.codecs, codes = [], []
         for column in schema:
             if column.kind in ("category", "boolean"):
-                codec, coded = Levels.learn(table[column.name], column, self.params.rare_below)
+                codec, coded = CategoryEncoder.learn(table[column.name], column, self.params.rare_below)
             else:
-                codec, coded = Amounts.learn(table[column.name], self.params.rare_below)
+                codec, coded = NumericEncoder.learn(table[column.name], self.params.rare_below)
             self.codecs.append(codec)
             codes.append(coded)
         self.gap_of, gaps = _gap_patterns(codes)
@@ -119,7 +119,7 @@ class Trees(Generator):
         arrays: dict[str, np.ndarray] = {}
         about: dict[str, Any] = {"codecs": [], "gap_of": self.gap_of, "stages": []}
         for place, codec in enumerate(self.codecs):
-            if isinstance(codec, Amounts):
+            if isinstance(codec, NumericEncoder):
                 arrays |= {f"{part} {place}": getattr(codec, part) for part in ("values", "common", "ends")}
                 about["codecs"].append(None)
             else:
@@ -143,9 +143,9 @@ class Trees(Generator):
         self.columns, self.gap_of = Schema.model_validate(about["columns"]), about["gap_of"]
         with np.load(folder / "trees.npz", allow_pickle=False) as arrays:
             self.codecs = [
-                Amounts(*(arrays[f"{part} {place}"] for part in ("values", "common", "ends")))
+                NumericEncoder(*(arrays[f"{part} {place}"] for part in ("values", "common", "ends")))
                 if state is None
-                else Levels(np.array(state["names"], str), state["rare"])
+                else CategoryEncoder(np.array(state["names"], str), state["rare"])
                 for place, state in enumerate(about["codecs"])
             ]
             self.stages = [_loaded(place, stage, arrays) for place, stage in enumerate(about["stages"])]
@@ -205,7 +205,9 @@ class Trees(Generator):
     def _is_ordered(self, variable: int) -> bool:
         return variable < len(self.codecs) and self.codecs[variable].ordered
 
-    def _stage(self, variable: int, predictors: list[int], codes: list[np.ndarray], grown_on: np.ndarray) -> Stage:
+    def _stage(
+        self, variable: int, predictors: list[int], codes: list[np.ndarray], grown_on: np.ndarray
+    ) -> ColumnModel:
         rows = grown_on[codes[variable][grown_on] >= 0]
         outcome, levels = codes[variable][rows], self._levels_of(variable)
         classes = not self._is_ordered(variable) and levels <= MOST_CLASSES
@@ -231,7 +233,7 @@ class Trees(Generator):
             cart = Cart.grow(matrix, outcome, classes=classes, min_leaf=self.min_leaf, seed=self.seed)
             there = np.flatnonzero(codes[variable] >= 0)
             drawn_from = Leaves.fill(cart, _matrix(predictors, scales, codes, there), codes[variable][there])
-        return Stage(variable, predictors, scales, drawn_from)
+        return ColumnModel(variable, predictors, scales, drawn_from)
 
     def _boosted(self, variable: int, matrix: np.ndarray, coded: np.ndarray) -> Boosted | None:
         """The refined way of drawing a number, where the column is fine enough for it and it is the better one."""
@@ -263,7 +265,7 @@ class Trees(Generator):
 
     # Drawing ---------------------------------------------------------------------------------------------------
 
-    def _draw(self, stage: Stage, drawn: dict[int, np.ndarray], rows: int, rng: np.random.Generator) -> None:
+    def _draw(self, stage: ColumnModel, drawn: dict[int, np.ndarray], rows: int, rng: np.random.Generator) -> None:
         """Add the stage's variable to what is drawn: codes, and beside those of numbers the numbers themselves."""
         codes = np.full(rows, -1, np.int32)
         gap = self.gap_of[stage.variable] if stage.variable < len(self.codecs) else -1
@@ -280,7 +282,7 @@ class Trees(Generator):
         drawn[stage.variable] = codes
 
     def _from_leaves(
-        self, stage: Stage, matrix: np.ndarray, rng: np.random.Generator
+        self, stage: ColumnModel, matrix: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray | None, np.ndarray]:
         """Numbers (of an ordered column) and codes, each row's from the leaf it falls into."""
         leaves = stage.drawn_from
@@ -293,7 +295,7 @@ class Trees(Generator):
         beside = np.clip(donor + rng.choice([-1, 1], len(donor)), start, end - 1)
         return self.codecs[stage.variable].between(codes, leaves.donors[beside], rng), codes
 
-    def _likelihood(self, stage: Stage, drawn: dict[int, np.ndarray], value: np.ndarray, rng) -> np.ndarray:
+    def _likelihood(self, stage: ColumnModel, drawn: dict[int, np.ndarray], value: np.ndarray, rng) -> np.ndarray:
         """How likely each row's leaf is to hold its code, or for numbers one near it."""
         matrix = _matrix(stage.predictors, stage.scales, drawn, np.arange(len(value)))
         if isinstance(stage.drawn_from, Boosted):
@@ -326,14 +328,14 @@ class Trees(Generator):
         return pd.DataFrame(columns)
 
 
-def _loaded(place: int, about: dict[str, Any], arrays: Any) -> Stage:
+def _loaded(place: int, about: dict[str, Any], arrays: Any) -> ColumnModel:
     cart = Cart(*(arrays[f"{part} {place}"] for part in Cart._fields))
     drawn_from = Leaves(cart, arrays[f"starts {place}"], arrays[f"donors {place}"])
     if f"model {place} 0" in arrays:
         texts = [arrays[f"model {place} {i}"].tobytes().decode() for i in (0, 1)]
         drawn_from = Boosted.of_texts(texts, drawn_from)
     scales = [arrays.get(f"scale {place} {i}") for i in range(len(about["predictors"]))]
-    return Stage(about["variable"], about["predictors"], scales, drawn_from)
+    return ColumnModel(about["variable"], about["predictors"], scales, drawn_from)
 
 
 def _gap_patterns(codes: list[np.ndarray]) -> tuple[list[int], list[np.ndarray]]:
