@@ -28,7 +28,7 @@ import pandas as pd
 
 from metrics import Score, Tables, evaluate
 from synth import GENERATORS, Schema
-from synth.schema.schema import Column
+from synth.schema import Column
 from workspace.ingest import ingest as tables
 from workspace.jobs.meter import cpu_seconds, peak_mb
 

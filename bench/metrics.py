@@ -30,7 +30,8 @@ from bench.generators import Set, read, split
 from bench.mostlyai_qa import clock, peak_mb
 from metrics import METRICS, Score, Tables, evaluate
 from synth import GENERATORS
-from synth.schema.schema import Schema, conform
+from synth.schema import Schema
+from synth.schema.casting import conform
 from workspace.ingest.ingest import SAMPLES
 
 SIDES = ("train", "holdout", "synthetic")

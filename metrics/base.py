@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from synth.schema.schema import Schema, conform
+from synth.schema import Schema
+from synth.schema.casting import conform
 
 Family = Literal["fidelity", "utility", "privacy", "dialogue"]
 Cost = Literal["cheap", "medium", "dear"]
@@ -19,7 +20,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What a metric looks at. All three tables conform to `schema` (see `synth.schema.schema.conform`)."""
+    """What a metric looks at. All three tables conform to `schema` (see `synth.schema.casting.conform`)."""
 
     train: pd.DataFrame
     """The rows the generator learned from."""

@@ -26,7 +26,7 @@ from metrics import METRICS, charts, views
 from metrics.base import Card, NotMeasurable, Score, Tables, conformed
 from metrics.charts.scores import FAMILIES
 from metrics.verdict import Figure, Gate, Threshold, Verdict, gate, number, summary, verdict
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 
 COLUMNS = 60
 """Columns drawn; beyond them those that differ most from the real ones."""

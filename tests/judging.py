@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import Tables
-from synth.schema.schema import Column, Schema, conform
+from synth.schema import Column, Schema
+from synth.schema.casting import conform
 
 KINDS = {"b": "boolean", "i": "integer", "f": "number", "M": "datetime"}
 Columns = dict[str, list[Any]]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 
 ROWS = 60
 

@@ -10,7 +10,7 @@ import pytest
 
 from metrics import METRICS, Score, Tables, charts, evaluate, views
 from metrics.charts.axes import middles
-from synth.schema.schema import Column
+from synth.schema import Column
 from tests.test_views import awkward, one, schema, table
 
 NASTY = "<script>alert(1)</script>"

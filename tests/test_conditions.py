@@ -6,7 +6,8 @@ import pytest
 
 from synth.generators.bootstrap import Bootstrap
 from synth.sampling.conditions import Case, Conditions, Unmet, matches
-from synth.schema.schema import Column, Schema, conform
+from synth.schema import Column, Schema
+from synth.schema.casting import conform
 
 ROWS = 1000
 SCHEMA = Schema(

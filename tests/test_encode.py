@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from metrics.base import Tables
 from metrics.tools.encode import as_codes, as_floats, encoded, equal_edges
 from metrics.tools.sampling import randomness, sample_rows
-from synth.schema.schema import Column, Schema, conform
+from synth.schema import Column, Schema
+from synth.schema.casting import conform
 from tests.judging import tables
 
 

@@ -7,7 +7,7 @@ import torch
 
 from synth.generators.neural.ganeraid import GANerAid
 from synth.generators.neural.mode_encoder import Modes
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 
 
 def table() -> tuple[pd.DataFrame, Schema]:

@@ -7,7 +7,8 @@ import pytest
 from synth import Report
 from synth.generators.language.great import GReaT
 from synth.generators.language.great_text import ColumnText, RowText, fitted_tokenizer, layout
-from synth.schema.schema import Column, Schema, conform
+from synth.schema import Column, Schema
+from synth.schema.casting import conform
 from tests.tables import AWKWARD
 
 ROWS = 240

@@ -7,7 +7,7 @@ import pytest
 
 from metrics.base import Tables
 from metrics.privacy.identifiers import epsilon, pii_replay, rare_values
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 from tests.judging import mixed_tables, tables
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from metrics import METRICS, NotMeasurable, Score, Tables, evaluate, gate, plain_names, summary, verdict
 from metrics.base import conformed, metric, once
-from synth.schema.schema import Column, Schema, conform
+from synth.schema import Column, Schema
+from synth.schema.casting import conform
 from tests.judging import MIXED, mixed, mixed_tables, tables
 from tests.tables import AWKWARD, WIDE
 

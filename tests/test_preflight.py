@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from synth.schema import Schema
 from synth.schema.pii import PII
-from synth.schema.schema import Schema
 from workspace.ingest.ingest import examine, ingest, read, retype
 from workspace.tables.preflight import SAID, preflight
 

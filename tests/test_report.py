@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from metrics import THRESHOLDS, Score, Tables, report
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 from tests.test_views import table
 
 NASTY = "</script><script>alert(1)</script>"

@@ -11,7 +11,7 @@ from synth.columns.fakes import KINDS, check_locale, fakes_of, kind_of
 from synth.columns.patterns import Pattern
 from synth.columns.precision import Precision
 from synth.generators.bootstrap import Bootstrap
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 
 ROWS = 400
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from synth.constraints.discovery import suggest_rules
+from synth.schema import Column, Schema
 from synth.schema.rules import Combination, ExactlyOne, Ordering, Range, Sum
-from synth.schema.schema import Column, Schema
 
 ROWS = 400
 

@@ -7,8 +7,9 @@ import pytest
 from synth.constraints.enforcer import RulesBroken
 from synth.generators.bootstrap import Bootstrap
 from synth.sampling.conditions import Unmet
+from synth.schema import Column, Schema
+from synth.schema.casting import conform
 from synth.schema.rules import Allowed, Combination, ExactlyOne, Ordering, Range, Sum
-from synth.schema.schema import Column, Schema, conform
 
 ROWS = 600
 COLUMNS = [

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synth.schema import Column, Schema
+from synth.schema.casting import conform, parsed, written
+from synth.schema.detection import detect
 from synth.schema.pii import has_luhn_digit, header_says, is_iban
-from synth.schema.schema import Column, Schema, conform, detect, parsed, written
 from tests.tables import AWKWARD
 
 

@@ -18,7 +18,7 @@ from metrics.fidelity.manifold import (
     support,
 )
 from metrics.verdict import verdict
-from synth.schema.schema import conform
+from synth.schema.casting import conform
 from tests.judging import mixed_tables
 
 NUMERIC = np.array([False])

@@ -15,7 +15,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 from workspace.ingest.ingest import (
     SAMPLES,
     ReadError,

@@ -20,7 +20,8 @@ from metrics.views import (
     runs_view,
 )
 from metrics.views.axes import numeric_axis, time_axis
-from synth.schema.schema import Column, Schema, conform
+from synth.schema import Column, Schema
+from synth.schema.casting import conform
 
 
 def table(**columns) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from api.schemas.responses import DatasetOut, Limit, Offset, Page
 from api.security import Here, Reader, Writer, seen_by
 from api.table_source import take
 from synth import Schema
-from synth.schema.schema import ColumnProfile
+from synth.schema.profile import ColumnProfile
 from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError, ReadOptions
 from workspace.tables.preflight import Finding

@@ -24,7 +24,8 @@ from metrics.views.columns import column_view
 from synth.conversations.dialogue import Dialogue
 from synth.conversations.near_duplicates import LIMIT, WORDS, Near, runs
 from synth.conversations.redact import redact
-from synth.schema.schema import Column, Schema, conform
+from synth.schema import Column, Schema
+from synth.schema.casting import conform
 
 _TOKEN = re.compile(r"\w+(?:'\w+)?|[?!]")
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from metrics.views.axes import edge_text, numbers, numeric_axis, time_axis
 from metrics.views.columns import HUGE, distinct_values, level_counts
-from synth.schema.schema import Column
+from synth.schema import Column
 
 LEVELS = 12
 """Levels drawn before the rest becomes one."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.views.axes import numbers
-from synth.schema.schema import Schema
+from synth.schema import Schema
 
 ROWS = 20_000
 """Rows drawn from each table when it has more: the error of a correlation is then below 0.007."""

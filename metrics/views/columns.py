@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.views.axes import Axis, edge_text, iso, numbers, numeric_axis, rounded, time_axis
-from synth.schema.schema import Column
+from synth.schema import Column
 
 TOP = 20
 """Levels shown before the rest becomes one bar."""

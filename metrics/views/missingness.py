@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synth.schema.schema import Schema
+from synth.schema import Schema
 
 PATTERNS = 12
 """Combinations of missing columns shown, those of most real and synthetic rows."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.views.axes import Axis, numbers, numeric_axis, rounded, time_axis
-from synth.schema.schema import Column
+from synth.schema import Column
 
 LEVELS = 12
 """Levels of a category shown before the rest becomes one."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.views.axes import numbers
-from synth.schema.schema import Schema
+from synth.schema import Schema
 
 ROWS = 5_000
 """Real rows the directions are fitted on."""

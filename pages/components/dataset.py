@@ -12,7 +12,9 @@ import streamlit as st
 
 from metrics.charts import REAL
 from pages.components.words import ago, count, percent, plain, size
-from synth.schema.schema import Column, ColumnProfile, Kind, Role
+from synth.schema import Column
+from synth.schema.kinds import Kind, Role
+from synth.schema.profile import ColumnProfile
 from workspace.workspace import Dataset, Workspace
 
 ROLES: dict[Role, str] = {

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from synth.columns.numeric import as_floats, as_kind
-from synth.schema.schema import Column
+from synth.schema import Column
 
 RARE = "(rare)"
 """Stands in a synthetic table for all the levels that too few rows have."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from synth.schema.schema import Column
+from synth.schema import Column
 
 
 def as_floats(values: pd.Series) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from synth.schema.schema import Column
+from synth.schema import Column
 
 KEPT_BACK = 5
 """The reach ends past the fifth value from each end (in tables under 100 rows nearer): the record holder is nobody's

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth.columns.fakes import Fakes, People, fakes_of, kind_of
 from synth.columns.patterns import Pattern, Stream
 from synth.columns.precision import Precision
-from synth.schema.schema import Column, Schema, dtype_of
+from synth.schema import Column, Schema
+from synth.schema.casting import dtype_of
 
 LOOKED_AT = 5000
 """Rows looked at to tell how names or texts are written."""

@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, Field
 
-from synth.schema.rules import Combination, ExactlyOne, Ordering, Range, Rule, Sum, measure
-from synth.schema.schema import Schema, conform
+from synth.schema import Schema
+from synth.schema.casting import conform
+from synth.schema.comparing import measure
+from synth.schema.rules import Combination, ExactlyOne, Ordering, Range, Rule, Sum
 
 SUPPORT = 0.995
 """Share of rows that must keep a rule."""

@@ -17,8 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth.columns.frames import stacked
 from synth.columns.precision import STEPS_US, Precision
 from synth.constraints.discovery import dates_in_order
-from synth.schema.rules import Allowed, Combination, ExactlyOne, Ordering, Range, Rule, Sum, measure, measured
-from synth.schema.schema import Column, Schema, conform
+from synth.schema import Column, Schema
+from synth.schema.casting import conform
+from synth.schema.comparing import measure, measured
+from synth.schema.rules import Allowed, Combination, ExactlyOne, Ordering, Range, Rule, Sum
 
 REDRAWS = 6
 """Times a broken row is drawn anew before it is mended."""

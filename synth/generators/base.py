@@ -26,7 +26,8 @@ from synth.constraints.enforcer import ConstraintEnforcer, RuleReport
 from synth.sampling.conditions import Case, Conditions, Unmet, matches
 from synth.sampling.polish import POOL, Polish
 from synth.sampling.sampler import Sampler
-from synth.schema.schema import Schema, conform
+from synth.schema import Schema
+from synth.schema.casting import conform
 
 CHUNK = 100_000
 """Rows drawn at once unless the caller says otherwise."""

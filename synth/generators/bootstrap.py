@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from synth.generators.base import Generator, Report
-from synth.schema.schema import Schema
+from synth.schema import Schema
 
 
 class Bootstrap(Generator):

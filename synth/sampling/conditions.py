@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from synth.schema.rules import Bound, measure, measured
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
+from synth.schema.comparing import measure, measured
+from synth.schema.kinds import Bound
 
 Value = Bound | None
 

@@ -22,7 +22,7 @@ import pandas as pd
 from synth.columns.association import associations
 from synth.columns.encoders import CategoryEncoder
 from synth.columns.numeric import as_floats
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 
 POOL = 4
 """Rows drawn for each one kept."""

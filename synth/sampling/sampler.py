@@ -17,8 +17,9 @@ from synth.columns.roles import Constant, typed
 from synth.constraints.enforcer import RulesBroken
 from synth.sampling.conditions import Bounds, Case, Criterion, Unmet, is_fixed, matches, truth
 from synth.sampling.polish import PART, POOL
-from synth.schema.rules import measured
-from synth.schema.schema import Column, Schema, conform
+from synth.schema import Column, Schema
+from synth.schema.casting import conform
+from synth.schema.comparing import measured
 
 if TYPE_CHECKING:
     from synth.generators.base import Generator, Report

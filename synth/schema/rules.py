@@ -1,19 +1,22 @@
 """Rules between columns that every synthetic row keeps, such as `pickup <= dropoff`.
 
-A rule is plain data: found by `synth.constraints.discovery.suggest_rules`, edited in the browser, stored in `Schema.rules`.
-It says of each row whether it is kept; a row that lacks a value the rule speaks of keeps it. How generators are
-made to keep rules is in `synth.constraints.enforcer`.
+A rule is plain data: found by `synth.constraints.discovery.suggest_rules`, edited in the browser, stored in
+`Schema.rules`. It says of each row whether it is kept; a row that lacks a value the rule speaks of keeps it. How
+generators are made to keep rules is in `synth.constraints.enforcer`. What compares values needs pandas, and is imported
+where it is used, so that a schema is quick to import.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-Bound = bool | int | float | str
+from synth.schema.kinds import Bound
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 
 class _Rule(BaseModel):
@@ -53,6 +56,8 @@ class Ordering(_Rule):
         return [self.low, self.high]
 
     def holds(self, table: pd.DataFrame) -> np.ndarray:
+        from synth.schema.comparing import measure
+
         low, high = measure(table[self.low]), measure(table[self.high])
         return low < high if self.strict else low <= high
 
@@ -74,13 +79,9 @@ class Range(_Rule):
         return [self.column]
 
     def holds(self, table: pd.DataFrame) -> np.ndarray:
-        values = measure(table[self.column])
-        inside = np.ones(len(table), bool)
-        if self.low is not None:
-            inside &= values >= measured(self.low, table[self.column])
-        if self.high is not None:
-            inside &= values <= measured(self.high, table[self.column])
-        return inside
+        from synth.schema.comparing import within
+
+        return within(table[self.column], self.low, self.high)
 
 
 class Allowed(_Rule):
@@ -98,10 +99,9 @@ class Allowed(_Rule):
         return [self.column]
 
     def holds(self, table: pd.DataFrame) -> np.ndarray:
-        column = table[self.column]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            return column.isin([str(value) for value in self.values]).to_numpy()
-        return np.isin(measure(column), [measured(value, column) for value in self.values])
+        from synth.schema.comparing import one_of
+
+        return one_of(table[self.column], self.values)
 
 
 class Combination(_Rule):
@@ -132,6 +132,8 @@ class ExactlyOne(_Rule):
         return list(self.columns)
 
     def applies(self, table: pd.DataFrame) -> np.ndarray:
+        import numpy as np
+
         return np.ones(len(table), bool)
 
     def holds(self, table: pd.DataFrame) -> np.ndarray:
@@ -139,7 +141,11 @@ class ExactlyOne(_Rule):
 
     def set_in(self, table: pd.DataFrame) -> np.ndarray:
         """Rows x columns: which are set."""
-        return np.column_stack([_is_set(table[column]) for column in self.columns])
+        import numpy as np
+
+        from synth.schema.comparing import is_set
+
+        return np.column_stack([is_set(table[column]) for column in self.columns])
 
 
 class Sum(_Rule):
@@ -158,40 +164,11 @@ class Sum(_Rule):
         return [self.total, *self.parts]
 
     def holds(self, table: pd.DataFrame) -> np.ndarray:
+        from synth.schema.comparing import measure
+
         total = measure(table[self.total]).astype(float)
-        off = np.abs(total - sum(measure(table[part]).astype(float) for part in self.parts))
-        return off <= self.tolerance + 1e-9 * np.abs(total)
+        off = abs(total - sum(measure(table[part]).astype(float) for part in self.parts))
+        return off <= self.tolerance + 1e-9 * abs(total)
 
 
 Rule = Annotated[Ordering | Range | Allowed | Combination | ExactlyOne | Sum, Field(discriminator="kind")]
-
-
-def measure(values: pd.Series) -> np.ndarray:
-    """Numbers that compare as the values do; datetimes in microseconds since 1970, anything where missing."""
-    if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
-        return values.to_numpy("datetime64[us]").view(np.int64)
-    if values.dtype.kind == "f":
-        return values.to_numpy(float)
-    return values.fillna(False if values.dtype == "boolean" else 0).to_numpy(np.int64)
-
-
-def measured(value: Bound, like: pd.Series) -> int | float:
-    """The number that stands for `value` beside `measure(like)`. Raises ValueError when it is of another kind."""
-    try:
-        if isinstance(like.dtype, pd.DatetimeTZDtype) or like.dtype.kind == "M":
-            moment = pd.Timestamp(value)
-            zone = getattr(like.dtype, "tz", None)
-            if zone is not None:
-                moment = moment.tz_localize(zone) if moment.tzinfo is None else moment
-                moment = moment.tz_convert("UTC").tz_localize(None)
-            return int(moment.to_datetime64().astype("datetime64[us]").astype(np.int64))
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{value!r} cannot be compared with the values of column {like.name!r}.") from error
-
-
-def _is_set(values: pd.Series) -> np.ndarray:
-    filled = values.notna().to_numpy()
-    if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_numeric_dtype(values.dtype):
-        return filled & (measure(values) != 0)
-    return filled

@@ -1,7 +1,7 @@
 """What the texts of a column are: numbers, dates, yes and no, or just texts.
 
 One set of rules for tables in memory and for files: both come here with the distinct texts of a column and how
-often each occurs, and get back how those texts are to be read, in the words of `synth.schema.schema.Column`.
+often each occurs, and get back how those texts are to be read, in the words of `synth.schema.Column`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Reading:
 
     kind: str
     fields: dict[str, Any] = field(default_factory=dict)
-    """Values for fields of `synth.schema.schema.Column`: decimals, format, labels, missing, ..."""
+    """Values for fields of `synth.schema.Column`: decimals, format, labels, missing, ..."""
     values: pd.Series | None = None
     """The levels as values, in the order of the texts; missing where a text stands for none."""
     proved: bool = False

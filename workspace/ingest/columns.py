@@ -11,7 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synth.schema.schema import Column, ColumnProfile, detect_column
+from synth.schema import Column
+from synth.schema.detection import detect_column
+from synth.schema.profile import ColumnProfile
 from synth.schema.texts import Levels
 from workspace.ingest.profiles import profile_levels
 from workspace.tables.duckdb_file import quoted, text_of

@@ -7,7 +7,10 @@ from pathlib import Path
 import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
-from synth.schema.schema import ColumnProfile, Schema, parsed, settle_roles
+from synth.schema import Schema
+from synth.schema.casting import parsed
+from synth.schema.detection import settle_roles
+from synth.schema.profile import ColumnProfile
 from workspace.ingest.columns import Kept, keep_all, store
 from workspace.ingest.options import PREVIEW_ROWS, ReadOptions, Texts
 from workspace.ingest.profiles import profile_levels

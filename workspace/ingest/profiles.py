@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synth.schema.schema import Column, ColumnProfile, Histogram, TopValue
+from synth.schema import Column
+from synth.schema.profile import ColumnProfile, Histogram, TopValue
 
 TOP, SAMPLES, BINS = 10, 5, 20
 

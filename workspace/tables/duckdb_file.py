@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from synth.schema.schema import Column, Schema, conform, parsed
+from synth.schema import Column, Schema
+from synth.schema.casting import conform, parsed
 
 COLUMNS_AT_ONCE = 64
 """Columns read by one query: few enough to fit in memory twice, many enough for tables of thousands."""
@@ -231,7 +232,7 @@ def _nullable(type_: pa.DataType):
 
 
 def text_of(column: Column, as_text: bool = False, null: str | None = None) -> str:
-    """SQL for the text that stands in a file for a value of the column (see `synth.schema.schema.written`)."""
+    """SQL for the text that stands in a file for a value of the column (see `synth.schema.casting.written`)."""
     name = quoted(column.name)
     if as_text:
         return f"coalesce({name}::VARCHAR, '')"

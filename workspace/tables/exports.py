@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 from workspace.tables.duckdb_file import About, about, literal, opened, quoted, text_of
 
 FORMATS = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet", "jsonl": "application/jsonl"} | {

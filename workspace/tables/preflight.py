@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
+from synth.schema import Column, Schema
 from synth.schema.dates import read_dates
 from synth.schema.pii import words_of
-from synth.schema.schema import Column, ColumnProfile, Schema
+from synth.schema.profile import ColumnProfile
 from synth.schema.texts import NUMBER
 
 MANY_LEVELS = 1_000

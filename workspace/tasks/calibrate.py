@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from synth import GENERATORS, Generator, Params, Schema
-from synth.schema.schema import Column
+from synth.schema import Column
 from workspace.jobs.estimate import REFERENCE, Measurement, Shape, quantities, speed, stage_name
 from workspace.jobs.meter import ResourceMeter
 from workspace.jobs.queue import job_environment

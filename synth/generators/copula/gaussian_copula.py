@@ -16,7 +16,7 @@ from synth.columns.numeric import as_floats, as_kind
 from synth.columns.precision import KEPT_BACK
 from synth.generators.base import Generator, Params, Report, knob
 from synth.generators.neural.trainer import LICENCE
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 
 MOST_ROWS = 50_000
 """Rows learned from, at most: more do not change a correlation, and a beta distribution takes seconds each."""

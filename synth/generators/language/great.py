@@ -13,7 +13,7 @@ import pandas as pd
 from synth.generators.base import Generator, Params, Report, knob
 from synth.generators.language.great_text import ColumnText, RowText, fitted_tokenizer
 from synth.generators.neural.trainer import chosen_device, seeded
-from synth.schema.schema import Schema
+from synth.schema import Schema
 
 CACHE = Path.home() / ".cache" / "understudy"
 """Where packaged weights are unpacked, once."""

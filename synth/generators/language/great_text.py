@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from synth.columns.precision import Precision
-from synth.schema.schema import Column
+from synth.schema import Column
 
 LISTED = 40
 """Numbers and dates of at most so many different values are written as a list of values, others digit by digit."""

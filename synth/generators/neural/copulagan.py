@@ -15,7 +15,7 @@ from synth.columns.precision import KEPT_BACK
 from synth.generators.base import Report, knob
 from synth.generators.copula.gaussian_copula import MOST_ROWS
 from synth.generators.neural.ctgan import CTGAN
-from synth.schema.schema import Schema
+from synth.schema import Schema
 
 
 class CopulaGAN(CTGAN):

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from synth.columns.numeric import as_floats, as_kind
-from synth.schema.schema import Column, Schema
+from synth.schema import Column, Schema
 
 MODES_FITTED_ON = 2_000
 """Order statistics that stand for a column while its modes are fitted."""

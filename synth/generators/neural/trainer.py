@@ -20,7 +20,7 @@ import pandas as pd
 from synth.generators.base import Generator, Params, Report, knob
 from synth.generators.neural.mode_encoder import Code, Modes
 from synth.generators.neural.quality_probe import Probe
-from synth.schema.schema import Schema
+from synth.schema import Schema
 
 LICENCE = (
     "Business Source License 1.1: free to use inside your organisation; offering it to others as a synthetic-data "

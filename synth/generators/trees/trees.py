@@ -14,7 +14,7 @@ from synth.columns.encoders import CategoryEncoder, NumericEncoder
 from synth.generators.base import Generator, Params, Report, knob
 from synth.generators.trees.boosted import ROUNDS, Boosted, Halves, fits_better
 from synth.generators.trees.cart import Cart, Leaves
-from synth.schema.schema import Schema
+from synth.schema import Schema
 
 MOST_CLASSES = 64
 """A tree tells so many levels apart one by one; of more it learns their order."""

@@ -1,0 +1,42 @@
+"""What a column is: its kind, its role, and how its values are written in a file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kind = Literal["number", "integer", "category", "boolean", "datetime", "text"]
+Role = Literal["feature", "id", "target", "pii", "drop"]
+Bound = bool | int | float | str
+"""A value as rules and conditions write it, in JSON; a datetime in ISO 8601."""
+
+
+class Column(BaseModel):
+    """One column as the analyst sees it, and as it is written back to a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="The header, as in the file.")
+    kind: Kind = Field(description="What the values are.")
+    role: Role = Field("feature", description="What the column is for.")
+    decimals: int | None = Field(
+        None, ge=0, le=18, description="Digits after the point, at most; None: as many as a value needs."
+    )
+    least_decimals: int = Field(0, ge=0, le=18, description="Digits after the point, at least.")
+    decimal_mark: Literal[".", ","] = Field(".", description="What stands before the decimals in the file.")
+    thousands: str = Field("", max_length=1, description="What groups the digits by three in the file.")
+    prefix: str = Field("", description="What stands before every number in the file, such as $.")
+    suffix: str = Field("", description="What stands after every number in the file, such as %.")
+    format: str | None = Field(
+        None, description="How a datetime is written, as strftime has it, with %3f for milliseconds."
+    )
+    timezone: str | None = Field(None, description="Time zone of a datetime, when the file names one.")
+    labels: tuple[str, str] | None = Field(None, description="How a boolean is written: (false, true).")
+    missing: str = Field("", description="What stands in the file where a value is missing.")
+    pii: str | None = Field(
+        None, description="Which personal data it holds, of `synth.schema.pii.PII`: name, email, ..."
+    )
+    text: Literal["fake", "empty"] = Field(
+        "fake", description="What a synthetic table has in place of free text: words without meaning, or nothing."
+    )
