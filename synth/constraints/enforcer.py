@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from synth.columns.frames import stacked
 from synth.columns.precision import STEPS_US, Precision
@@ -30,14 +30,6 @@ MENDS = 20
 
 class RulesBroken(ValueError):
     """Raised when rows cannot keep all rules at once."""
-
-
-class RuleReport(BaseModel):
-    """How a rule fared: `broken` is the share of the model's own rows that broke it, before it was kept in all."""
-
-    rule: str
-    rows: int = Field(description="Rows of the model to which the rule applies.")
-    broken: float = Field(description="Share of them that broke it.")
 
 
 class Gap(BaseModel):

@@ -22,12 +22,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth.columns.frames import stacked
 from synth.columns.precision import Precision
 from synth.columns.roles import Constant, Roles
-from synth.constraints.enforcer import ConstraintEnforcer, RuleReport
+from synth.constraints.enforcer import ConstraintEnforcer
 from synth.sampling.conditions import Case, Conditions, Unmet, matches
 from synth.sampling.polish import POOL, Polish
 from synth.sampling.sampler import Sampler
 from synth.schema import Schema
 from synth.schema.casting import conform
+from synth.schema.rules import RuleReport
 
 CHUNK = 100_000
 """Rows drawn at once unless the caller says otherwise."""

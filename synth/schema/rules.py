@@ -172,3 +172,11 @@ class Sum(_Rule):
 
 
 Rule = Annotated[Ordering | Range | Allowed | Combination | ExactlyOne | Sum, Field(discriminator="kind")]
+
+
+class RuleReport(BaseModel):
+    """How a rule fared: `broken` is the share of the model's own rows that broke it, before it was kept in all."""
+
+    rule: str
+    rows: int = Field(description="Rows of the model to which the rule applies.")
+    broken: float = Field(description="Share of them that broke it.")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 from sqlalchemy import func, select
+from workspace.batches import Operation
+from workspace.orders import Order
 
 from synth.conversations import brief_from
 from tests.chat_server import ChatServer
-from workspace.batches import Operation
 from workspace.catalog import Row
-from workspace.orders import Order
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 
