@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, text
 
 from synth import Column, Schema
-from workspace.catalog.rows import Catalog, Dataset, Event, Job, NotFound, Run, Split, now
-from workspace.ingest.ingest import Rejected
+from workspace.catalog.catalog import Catalog
+from workspace.catalog.rows import Dataset, Event, Job, NotFound, Run, Split, now
+from workspace.ingest.rejected import Rejected
 
 
 @pytest.fixture
@@ -111,18 +111,6 @@ def test_several_servers_may_make_the_catalog_at_the_same_moment(tmp_path):
     with ThreadPoolExecutor(4) as threads:
         catalogs = list(threads.map(lambda _: Catalog(url, tmp_path), range(4)))
     put(catalogs[0], a_dataset())
-
-
-def test_a_catalog_of_an_earlier_version_gets_the_columns_that_came_since(tmp_path):
-    url = f"sqlite:///{tmp_path}/old.sqlite"
-    Catalog(url, tmp_path).close()
-    with sqlite3.connect(tmp_path / "old.sqlite") as connection:
-        connection.execute("ALTER TABLE runs DROP COLUMN conditions")
-    catalog, dataset = Catalog(url, tmp_path), a_dataset()
-    put(catalog, dataset)
-    put(catalog, a_run(dataset, conditions={"cases": []}))
-    with catalog.session() as session:
-        assert session.scalars(select(Run)).one().conditions == {"cases": []}
 
 
 def test_time_left_counts_down_from_what_the_worker_said():

@@ -1,45 +1,33 @@
-"""What the workspace holds: datasets, runs, jobs and their events, in SQLite (WAL) or PostgreSQL by URL.
-
-A transactional database, because the server and every worker write to it at once. Rows come out of it as plain
-values, detached from any session: change them through `Workspace` or the queue, never in place.
-"""
+"""The rows of the catalog: datasets, runs, jobs and their events, conversation sets, keys."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy import (
     JSON,
-    Connection,
     DateTime,
     Dialect,
-    Engine,
     ForeignKey,
     Index,
     String,
-    create_engine,
-    event,
-    inspect,
-    make_url,
-    text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
-from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from metrics import Score
 from synth import Schema
-from synth.constraints.enforcer import RuleReport
 from synth.conversations.order import ConversationRequest
-from workspace.ingest.ingest import Rejected
+from synth.schema.rules import RuleReport
+from workspace.ingest.rejected import Rejected
+
+if TYPE_CHECKING:
+    from metrics import Score
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 UNFINISHED: tuple[State, ...] = ("queued", "running")
@@ -87,7 +75,7 @@ class _Utc(TypeDecorator[datetime]):
 
 
 class _Typed(TypeDecorator[Any]):
-    """A pydantic type, stored as JSON."""
+    """A pydantic type, stored as JSON. Keys that a newer version stored are ignored."""
 
     impl = JSON(none_as_null=True)
     cache_ok = True
@@ -101,7 +89,7 @@ class _Typed(TypeDecorator[Any]):
         return None if value is None else self._adapter.dump_python(value, mode="json")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return None if value is None else self._adapter.validate_python(value)
+        return None if value is None else self._adapter.validate_python(value, extra="ignore")
 
 
 class Row(DeclarativeBase):
@@ -333,10 +321,14 @@ class Run(Row):
     @cached_property
     def scores(self) -> dict[str, Score]:
         """How it was judged, by metric; empty before it was."""
+        # Only here: rows are read by many who never ask for scores, and metrics bring pandas and scipy.
+        from metrics import Score
+
         file = self.folder / "scores.json"
         if not file.is_file():
             return {}
-        return {name: Score.model_validate(score) for name, score in json.loads(file.read_bytes()).items()}
+        found = json.loads(file.read_bytes())
+        return {name: Score.model_validate(score, extra="ignore") for name, score in found.items()}
 
 
 class ConversationSet(Row):
@@ -390,71 +382,3 @@ class MeasurementRow(Row):
     """The most memory held at once, beyond what was held before."""
     kept_mb: Mapped[float]
     """Memory held afterwards, beyond what was held before."""
-
-
-class Catalog:
-    """The database, and the only place that opens sessions on it."""
-
-    def __init__(self, url: str, folder: Path):
-        self.folder = folder
-        self.engine = _engine(url)
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        event.listen(self._sessions, "loaded_as_persistent", self._place)
-        with self.engine.begin() as connection:
-            _make_tables(connection)
-
-    def _place(self, session: Session, row: Row) -> None:
-        if isinstance(row, Run):
-            row.folder = self.folder / "runs" / row.id
-
-    @contextmanager
-    def session(self) -> Iterator[Session]:
-        """One transaction: committed at the end of the block, undone when the block raises."""
-        with self._sessions.begin() as session:
-            yield session
-
-    def get(self, kind: type[T], id: str) -> T:
-        with self.session() as session:
-            row = session.get(kind, id)
-        if row is None:
-            raise NotFound(f"There is no {kind.word} {id!r} here. It may have been deleted.")
-        return row
-
-    def forget_deleted(self) -> None:
-        """Remove from SQLite's write-ahead log what was deleted from its tables."""
-        if self.engine.dialect.name == "sqlite":
-            with self.engine.connect() as connection:
-                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-
-    def close(self) -> None:
-        self.engine.dispose()
-
-
-def _make_tables(connection: Connection) -> None:
-    """Make the tables that are absent, and in those of an earlier version the columns that came since."""
-    # One at a time: two servers that start together would both find a table absent.
-    locks = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7353)"}
-    connection.exec_driver_sql(locks[connection.dialect.name])
-    for table in Row.metadata.sorted_tables:
-        connection.execute(CreateTable(table, if_not_exists=True))
-        there = {column["name"] for column in inspect(connection).get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in there:
-                kind = CreateColumn(column).compile(dialect=connection.dialect)
-                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {kind}"))
-        for index in table.indexes:
-            connection.execute(CreateIndex(index, if_not_exists=True))
-
-
-def _engine(url: str) -> Engine:
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 30}, pool_size=20, max_overflow=20)
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, record: Any) -> None:
-        # secure_delete: a deleted row's bytes are overwritten, not only forgotten.
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    return engine

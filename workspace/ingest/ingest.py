@@ -15,6 +15,7 @@ from workspace.ingest.columns import Kept, keep_all, store
 from workspace.ingest.options import PREVIEW_ROWS, ReadOptions, Texts
 from workspace.ingest.profiles import profile_levels
 from workspace.ingest.reader import texts_of
+from workspace.ingest.rejected import Rejected
 from workspace.ingest.unpack import ReadError
 from workspace.tables.duckdb_file import about, count, new_file, opened, read, rows, tell, text_of, write
 from workspace.tables.exports import export
@@ -26,7 +27,6 @@ __all__ = [
     "Preview",
     "ReadError",
     "ReadOptions",
-    "Rejected",
     "Sample",
     "count",
     "examine",
@@ -40,13 +40,6 @@ __all__ = [
     "texts_of",
     "write",
 ]
-
-
-class Rejected(BaseModel):
-    """A line that could not be read as a row."""
-
-    line: int = Field(description="Its number in the file, from 1.")
-    reason: str
 
 
 class Preview(BaseModel):

@@ -26,7 +26,8 @@ from sqlalchemy import ColumnElement, func, or_, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
-from workspace.catalog.rows import ENDED, UNFINISHED, Catalog, Dependency, Event, Job, NotFound, Row, Run, new_id, now
+from workspace.catalog.catalog import Catalog
+from workspace.catalog.rows import ENDED, UNFINISHED, Dependency, Event, Job, NotFound, Row, Run, new_id, now
 from workspace.settings import HOST, ROOT, Settings
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from workspace.catalog.rows import Catalog, ConversationSet, Dataset, Job, MeasurementRow, Run, new_id
+from workspace.catalog.catalog import Catalog
+from workspace.catalog.rows import ConversationSet, Dataset, Job, MeasurementRow, Run, new_id
 from workspace.jobs.estimate import CostModel, Measurement, machine, shipped
 from workspace.jobs.queue import Process, Queue, process_of
 from workspace.settings import HOST, Settings
