@@ -1,162 +1,41 @@
-"""Judges of synthetic tables. To add a metric: write it in its family's file, and name it in `METRICS`."""
+"""Metrics of synthetic tables and conversations, the verdict on their scores, and whether a table may be released.
 
-from __future__ import annotations
+To add a metric: write its function with its decorator in a file of its family's folder; `METRICS` finds it there.
+What is named here is imported when it is first used: a stored score is read without the metrics that made it.
+"""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import replace
-from types import TracebackType
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from metrics.base import OPTIONS, Card, Metric, NotMeasurable, Score, Tables
-from metrics.fidelity.correlation import correlation_difference
-from metrics.fidelity.coverage import boundary_adherence, coverage, missingness
-from metrics.fidelity.detector import detector
-from metrics.fidelity.manifold import alpha_precision, authenticity, beta_recall
-from metrics.fidelity.marginals import marginal_accuracy
-from metrics.fidelity.shapes import column_pair_trends, column_shapes
-from metrics.fidelity.validity import validity
-from metrics.privacy.attacks import attribute_inference, linkability, singling_out_multivariate, singling_out_univariate
-from metrics.privacy.disclosure import disclosure_protection, k_anonymity, l_diversity
-from metrics.privacy.distances import (
-    distance_to_closest_record,
-    exact_copies,
-    near_copies,
-    nearest_neighbour_ratio,
-    riskiest_rows,
-)
-from metrics.privacy.identifiers import epsilon, pii_replay, rare_values
-from metrics.privacy.membership import membership_inference
-from metrics.tools.sampling import sample_rows
-from metrics.utility.train_on_synthetic import (
-    augmentation_gain,
-    calibration,
-    importance_agreement,
-    suggest_target,
-    train_on_synthetic,
-)
-from metrics.verdict import THRESHOLDS, Figure, Gate, Threshold, Verdict, gate, plain_names, summary, verdict
+if TYPE_CHECKING:
+    from metrics.base import OPTIONS, Card, Metric, NotMeasurable, Score, Tables
+    from metrics.evaluation import evaluate
+    from metrics.privacy.distances import riskiest_rows
+    from metrics.registry import DIALOGUE_METRICS, METRICS, metric
+    from metrics.utility.train_on_synthetic import suggest_target
+    from metrics.verdict import THRESHOLDS, Figure, Gate, Threshold, Verdict, gate, plain_names, summary
 
-METRICS: dict[str, Metric] = {
-    metric.card.name: metric
-    for metric in (
-        column_shapes,
-        column_pair_trends,
-        marginal_accuracy,
-        correlation_difference,
-        missingness,
-        coverage,
-        boundary_adherence,
-        validity,
-        alpha_precision,
-        beta_recall,
-        detector,
-        train_on_synthetic,
-        importance_agreement,
-        augmentation_gain,
-        calibration,
-        exact_copies,
-        near_copies,
-        distance_to_closest_record,
-        nearest_neighbour_ratio,
-        authenticity,
-        singling_out_univariate,
-        singling_out_multivariate,
-        linkability,
-        attribute_inference,
-        membership_inference,
-        disclosure_protection,
-        k_anonymity,
-        l_diversity,
-        pii_replay,
-        rare_values,
-        epsilon,
-    )
+HOMES = {
+    "metrics.base": ("OPTIONS", "Card", "Metric", "NotMeasurable", "Score", "Tables"),
+    "metrics.evaluation": ("evaluate",),
+    "metrics.privacy.distances": ("riskiest_rows",),
+    "metrics.registry": ("DIALOGUE_METRICS", "METRICS", "metric"),
+    "metrics.utility.train_on_synthetic": ("suggest_target",),
+    "metrics.verdict": (
+        "THRESHOLDS",
+        "Figure",
+        "Gate",
+        "Threshold",
+        "Verdict",
+        "gate",
+        "plain_names",
+        "summary",
+    ),
 }
-MOST_ROWS = 100_000
-"""Larger tables are judged on so many of their rows, but for metrics that must see every row."""
-EFFORT = {"cheap": 1, "medium": 3, "dear": 6}
-
-
-Explain = Callable[[Card, BaseException], str | None]
-"""What to say of a metric that failed, as its score's note; None: nothing, the error is to end the judging."""
-
-
-def evaluate(
-    tables: Tables,
-    names: list[str] | None = None,
-    report: Callable[[float, str], None] | None = None,
-    explain: Explain | None = None,
-) -> dict[str, Score]:
-    """Score the synthetic table with the named metrics (default: all), in the order given.
-
-    `report(done, note)` hears how far the work is, done from 0 to 1; what it raises stops the work. Tables of more
-    than 100,000 rows are judged on a random sample, and the score's note states the sampling error.
-    A metric that fails unexpectedly ends the judging, unless `explain` has words for the error: they become the note
-    of that metric's score, and the others are measured. Raises KeyError for an unknown name.
-    """
-    metrics = [METRICS[name] for name in (METRICS if names is None else names)]
-    effort = [EFFORT[metric.card.cost] for metric in metrics]
-    sample = sampled(tables)
-    scores: dict[str, Score] = {}
-    for place, metric in enumerate(metrics):
-        if report:
-            report(sum(effort[:place]) / sum(effort), metric.card.title)
-        with Spared(metric.card, explain) as spared:
-            spared.score = scored(metric, tables, sample)
-        scores[metric.card.name] = spared.score
-    if report:
-        report(1.0, "Scored")
-    return scores
-
-
-class Spared(AbstractContextManager):
-    """Spares the other scores the failure of one metric, whose own score then says in its note what happened."""
-
-    def __init__(self, card: Card, explain: Explain | None):
-        self.card, self.explain = card, explain
-        self.score: Score | None = None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        note = self.explain(self.card, error) if error is not None and self.explain is not None else None
-        if note is None:
-            return False
-        self.score = Score(value=None, note=note)
-        return True
-
-
-def scored(metric: Metric, tables: Tables, sample: Tables) -> Score:
-    """What a metric says of all rows, or of a sample where that is enough for it."""
-    if metric.card.every_row or sample is tables:
-        return metric(tables)
-    return with_sampling_error(metric(sample), len(tables.synthetic))
-
-
-def sampled(tables: Tables) -> Tables:
-    """The same tables, each cut to a random sample of at most `MOST_ROWS` rows; themselves when none is larger."""
-    sides = {"train": tables.train, "holdout": tables.holdout, "synthetic": tables.synthetic}
-    large = {name: table for name, table in sides.items() if table is not None and len(table) > MOST_ROWS}
-    if not large:
-        return tables
-    cut = {
-        name: table.iloc[sample_rows(len(table), MOST_ROWS, tables.seed, f"large {name}")]
-        for name, table in large.items()
-    }
-    return replace(tables, **cut)
-
-
-def with_sampling_error(score: Score, rows: int) -> Score:
-    """The score with a note that says on how many rows it was measured, and what that may have cost."""
-    if score.value is None:
-        return score
-    note = f"Judged on a random sample of at most {MOST_ROWS:,} rows of each table ({rows:,} synthetic rows)"
-    if score.ci is not None:
-        note += f"; sampling error ±{max(score.ci[1] - score.value, score.value - score.ci[0]):.4f}"
-    return score.model_copy(update={"note": f"{score.note} {note}.".strip()})
-
+"""Where each public name is declared."""
 
 __all__ = [
+    "DIALOGUE_METRICS",
     "METRICS",
     "OPTIONS",
     "THRESHOLDS",
@@ -171,9 +50,16 @@ __all__ = [
     "Verdict",
     "evaluate",
     "gate",
+    "metric",
     "plain_names",
     "riskiest_rows",
     "suggest_target",
     "summary",
-    "verdict",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = next((home for home, names in HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)

@@ -1,63 +1,34 @@
-"""What a metric is: a function from `Tables` to a `Score`, with a `Card` that says how to read it."""
+"""What a metric is: a function of tables, or of conversations, that gives a `Score`; its `Card` says how to read it.
+
+Quick to import: whoever reads stored scores needs neither pandas nor the metrics themselves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Annotated, Any, Literal, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Protocol, Self, TypeVar
 
-import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from synth.schema import Schema
-from synth.schema.casting import conform
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Family = Literal["fidelity", "utility", "privacy", "dialogue"]
 Cost = Literal["cheap", "medium", "dear"]
+Good = Literal["high", "low", "reference"]
 Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, eq=False)
-class Tables:
-    """What a metric looks at. All three tables conform to `schema` (see `synth.schema.casting.conform`)."""
-
-    train: pd.DataFrame
-    """The rows the generator learned from."""
-    holdout: pd.DataFrame | None
-    """Real rows no generator has seen; None when the analyst kept none back."""
-    synthetic: pd.DataFrame
-    """The rows to judge."""
-    schema: Schema
-    target: str | None = None
-    """The column to predict in the utility metrics."""
-    seed: int = 0
-    options: dict[str, Any] = field(default_factory=dict)
-    """What the analyst chose for single metrics, such as the sensitive columns; see `OPTIONS`."""
-    shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
-    """What one metric computed and another can use again; see `once`."""
+class NotMeasurable(ValueError):
+    """Raised inside a metric whose question these rows cannot answer; the message says why and what to do."""
 
 
-OPTIONS = {
-    "sensitive": "Columns a stranger must not learn: list of names (CAP disclosure, attribute inference, l-diversity).",
-    "quasi_identifiers": "Columns a stranger may already know of a person: list of names (attacks, k-anonymity).",
-    "rules": "Conditions every row keeps, such as 'dropoff >= pickup' or 'age >= 18': list of texts (validity).",
-    "epsilon": "Privacy budget the generator spent, where it is differentially private: a number.",
-}
-
-
-def once(compute: Callable[..., Found]) -> Callable[..., Found]:
-    """Make `compute(tables, ...)` run only the first time it is asked of one `Tables`; several metrics share it."""
-
-    @wraps(compute)
-    def remembered(tables: Tables, *about: Any) -> Found:
-        key = (compute.__module__, compute.__qualname__, *about)
-        if key not in tables.shared:
-            tables.shared[key] = compute(tables, *about)
-        return tables.shared[key]
-
-    return remembered
-
+# Scores and cards --------------------------------------------------------------------------------------------------
 
 Measured = Annotated[float, AfterValidator(lambda value: round(value, 12))]
 """A measured number without what floating point leaves behind it: 1, not 0.9999999999999999."""
@@ -94,9 +65,7 @@ class Card(BaseModel):
     question: str = Field(description="The question it answers, as a data owner would ask it.")
     low: float | None = Field(description="The smallest value it can take; None: no bound.")
     high: float | None = Field(description="The largest value it can take; None: no bound.")
-    good: Literal["high", "low", "reference"] = Field(
-        description="Which values are good: high ones, low ones, or those near what real data scores."
-    )
+    good: Good = Field(description="Which values are good: high ones, low ones, or those near what real data scores.")
     why: str = Field("", description="Why that is good, in a sentence.")
     cost: Cost = "cheap"
     needs: tuple[Literal["holdout", "target"], ...] = ()
@@ -106,31 +75,86 @@ class Card(BaseModel):
     plain: str = Field("", description="The plain name small services use for it, where there is one.")
 
 
-CARDS: dict[str, Card] = {}
-"""The cards of all metrics, by name; `metric` adds to it."""
+# Metrics -----------------------------------------------------------------------------------------------------------
 
 
-class NotMeasurable(ValueError):
-    """Raised inside a metric whose question these tables cannot answer; the message says why and what to do."""
+class Subject(Protocol):
+    """What a metric looks at."""
+
+    def ready(self, card: Card) -> Self:
+        """Itself as the metric of this card reads it. Raises NotMeasurable where it lacks what the metric needs."""
+
+
+Judged = TypeVar("Judged", bound=Subject)
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A metric, ready to be asked: `metric(tables)` always answers with a `Score`."""
+class Metric(Generic[Judged]):
+    """A metric of tables or of conversations: called with them, it always answers with a `Score`."""
 
     card: Card
-    measure: Callable[[Tables], Score]
+    measure: Callable[[Judged], Score]
+    place: float = inf
+    """Where it stands in its family; without one it comes last."""
 
-    def __call__(self, tables: Tables) -> Score:
+    def __call__(self, judged: Judged) -> Score:
         try:
-            tables = conformed(tables)
-            if "holdout" in self.card.needs and tables.holdout is None:
-                raise NotMeasurable(
-                    "No rows were held back, so there is nothing to judge against. Keep a holdout of this dataset."
-                )
-            return self.measure(tables)
+            return self.measure(judged.ready(self.card))
         except NotMeasurable as reason:
             return Score(value=None, note=str(reason))
+
+
+# Tables ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What a metric looks at. All three tables conform to `schema` (see `synth.schema.casting.conform`)."""
+
+    train: pd.DataFrame
+    """The rows the generator learned from."""
+    holdout: pd.DataFrame | None
+    """Real rows no generator has seen; None when the analyst kept none back."""
+    synthetic: pd.DataFrame
+    """The rows to judge."""
+    schema: Schema
+    target: str | None = None
+    """The column to predict in the utility metrics."""
+    seed: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+    """What the analyst chose for single metrics, such as the sensitive columns; see `OPTIONS`."""
+    shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    """What one metric computed and another can use again; see `once`."""
+
+    def ready(self, card: Card) -> Tables:
+        """The tables as a metric reads them: conformed, with the holdout that it needs."""
+        tables = conformed(self)
+        if "holdout" in card.needs and tables.holdout is None:
+            raise NotMeasurable(
+                "No rows were held back, so there is nothing to judge against. Keep a holdout of this dataset."
+            )
+        return tables
+
+
+OPTIONS = {
+    "sensitive": "Columns a stranger must not learn: list of names (CAP disclosure, attribute inference, l-diversity).",
+    "quasi_identifiers": "Columns a stranger may already know of a person: list of names (attacks, k-anonymity).",
+    "rules": "Conditions every row keeps, such as 'dropoff >= pickup' or 'age >= 18': list of texts (validity).",
+    "epsilon": "Privacy budget the generator spent, where it is differentially private: a number.",
+}
+
+
+def once(compute: Callable[..., Found]) -> Callable[..., Found]:
+    """Make `compute(tables, ...)` run only the first time it is asked of one `Tables`; several metrics share it."""
+
+    @wraps(compute)
+    def remembered(tables: Tables, *about: Any) -> Found:
+        key = (compute.__module__, compute.__qualname__, *about)
+        if key not in tables.shared:
+            tables.shared[key] = compute(tables, *about)
+        return tables.shared[key]
+
+    return remembered
 
 
 @once
@@ -139,6 +163,8 @@ def conformed(tables: Tables) -> Tables:
 
     Raises NotMeasurable when a table lacks a column, holds values its kind does not allow, or has no rows.
     """
+    from synth.schema.casting import conform
+
     sides: dict[str, pd.DataFrame | None] = {}
     for side in ("train", "holdout", "synthetic"):
         table = getattr(tables, side)
@@ -164,31 +190,3 @@ def conformed(tables: Tables) -> Tables:
     # Asked of the result, the answer is the result: metrics may call each other.
     judged.shared[(conformed.__module__, conformed.__qualname__)] = judged
     return judged
-
-
-def metric(
-    title: str,
-    family: Family,
-    question: str,
-    low: float | None,
-    high: float | None,
-    good: Literal["high", "low", "reference"],
-    **more: Any,
-) -> Callable[[Callable[[Tables], Score]], Metric]:
-    """Make a metric of a function; its name is the metric's name. `more` are the card's other fields."""
-
-    def make(measure: Callable[[Tables], Score]) -> Metric:
-        card = Card(
-            name=measure.__name__,
-            title=title,
-            family=family,
-            question=question,
-            low=low,
-            high=high,
-            good=good,
-            **more,
-        )
-        CARDS[card.name] = card
-        return Metric(card, measure)
-
-    return make

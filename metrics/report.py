@@ -22,9 +22,10 @@ from jinja2 import Environment, FileSystemLoader
 from plotly.offline import get_plotlyjs
 from pydantic import BaseModel, Field
 
-from metrics import METRICS, charts, views
+from metrics import charts, views
 from metrics.base import Card, NotMeasurable, Score, Tables, conformed
 from metrics.charts.scores import FAMILIES
+from metrics.registry import METRICS
 from metrics.verdict import Figure, Gate, Threshold, Verdict, gate, number, summary, verdict
 from synth.schema import Column, Schema
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from pydantic import BaseModel, Field
 
-from metrics import METRICS, Tables, evaluate, verdict
-from metrics.base import NotMeasurable, conformed
+from metrics.base import NotMeasurable, Tables, conformed
+from metrics.evaluation import evaluate
 from metrics.privacy.distances import LEAST_ROWS
+from metrics.registry import METRICS
 from metrics.tools.sampling import randomness, sample_rows
-from metrics.verdict import FIGURES
+from metrics.verdict import FIGURES, verdict
 
 PRIVACY = FIGURES["privacy"]
 """A table gives people away when one of these says so: an attacker takes the easiest way in."""

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from metrics.base import CARDS, Card, Family, Score
+from metrics.base import Card, Family, Score
+from metrics.registry import METRICS
 
 Level = Literal["better", "as_good", "worse", "unknown"]
 
@@ -132,7 +133,7 @@ def figure(family: Family, scores: dict[str, Score]) -> Figure:
     """The figure of one family; not judged when none of its metrics could be compared with real data."""
     title = family.capitalize()
     judged = {
-        name: verdict(CARDS[name], scores[name])
+        name: verdict(METRICS[name].card, scores[name])
         for name in FIGURES[family]
         if name in scores and scores[name].value is not None and scores[name].reference is not None
     }
@@ -141,18 +142,19 @@ def figure(family: Family, scores: dict[str, Score]) -> Figure:
         why = notes[0] if notes else "None of its metrics was measured."
         return Figure(family=family, title=title, value=None, level="unknown", text=why, weakest=None)
     reached = {
-        name: share_reached(CARDS[name], scores[name]) if judged[name].level == "worse" else 1.0 for name in judged
+        name: share_reached(METRICS[name].card, scores[name]) if judged[name].level == "worse" else 1.0
+        for name in judged
     }
     weakest = min(reached, key=reached.__getitem__)
     value = reached[weakest] if family == "privacy" else float(np.mean(list(reached.values())))
-    worse = [CARDS[name].title for name in judged if judged[name].level == "worse"]
+    worse = [METRICS[name].card.title for name in judged if judged[name].level == "worse"]
     level: Level = "worse" if worse else "as_good"
     if not worse:
         text = f"{title} 100 of 100: on all {len(judged)} measures as good as real data."
     else:
         text = (
             f"{title} {100 * value:.0f} of 100, where 100 is what real data scores. Worse than real data on "
-            f"{len(worse)} of {len(judged)} measures, most of all {CARDS[weakest].title}: {judged[weakest].text}"
+            f"{len(worse)} of {len(judged)} measures, most of all {METRICS[weakest].card.title}: {judged[weakest].text}"
         )
     return Figure(family=family, title=title, value=value, level=level, text=text, weakest=weakest if worse else None)
 
@@ -245,7 +247,7 @@ def gate(scores: dict[str, Score], thresholds: list[Threshold] | None = None) ->
 
 def checked(threshold: Threshold, score: Score | None) -> Reason:
     """How a score fares against its threshold."""
-    card = CARDS[threshold.metric]
+    card = METRICS[threshold.metric].card
 
     def reason(passed: bool, text: str) -> Reason:
         return Reason(metric=threshold.metric, passed=passed, text=f"{card.title}: {text}")

@@ -35,6 +35,10 @@ class Registry(Mapping[str, T], Generic[T]):
         self._things[name] = thing
         return thing
 
+    def remove(self, name: str) -> None:
+        """Take a thing out again, if it is there: a plugin that was of use to one test."""
+        self._things.pop(name, None)
+
     def __getitem__(self, name: str) -> T:
         return self._all()[name]
 

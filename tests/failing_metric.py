@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from metrics import METRICS, Score, Tables
-from metrics.base import metric
+from metrics import Score, Tables, metric
 
 
 @metric("Broken", "fidelity", "Does a metric that fails take the table with it?", 0, 1, "high")
 def broken(tables: Tables) -> Score:
     """Fails."""
     return Score(value=1 / 0)
-
-
-METRICS[broken.card.name] = broken

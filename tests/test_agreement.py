@@ -16,8 +16,9 @@ import pytest
 from bench.environments import environment
 from bench.metrics import MOSTLYAI_QA, SIDES, mostlyai_qa, plain
 from metrics import METRICS, Tables
-from metrics.privacy.attacks import arenas, excess_risk, halves
+from metrics.privacy.attacks import arenas, excess_risk
 from metrics.privacy.distances import equal_sides
+from metrics.privacy.linkability import halves
 from tests.judging import adult
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]

@@ -7,21 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.privacy.attacks import (
-    Arena,
-    attribute_inference,
+from metrics.privacy.attacks import Arena, excess_risk, wilson
+from metrics.privacy.inference import attribute_inference, infer, pooled
+from metrics.privacy.linkability import halves, link, linkability
+from metrics.privacy.singling_out import (
     combined_queries,
-    excess_risk,
-    halves,
-    infer,
-    link,
-    linkability,
-    pooled,
     singling_out,
     singling_out_multivariate,
     singling_out_univariate,
     univariate_queries,
-    wilson,
 )
 from metrics.tools.encode import encoded
 from metrics.verdict import verdict

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.dialogue.base import DIALOGUE_METRICS, Conversations, Texts, js_complement, ks_complement, tv_complement
+from metrics import DIALOGUE_METRICS
+from metrics.dialogue.base import Conversations, Texts
+from metrics.dialogue.distances import js_complement, ks_complement, tv_complement
 from synth.conversations import Dialogue, Turn
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from api import api
-from metrics import METRICS
-from metrics.dialogue.base import DIALOGUE_METRICS
+from metrics import DIALOGUE_METRICS, METRICS
 from synth import GENERATORS
 from workspace.settings import Settings
 

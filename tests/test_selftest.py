@@ -2,9 +2,10 @@
 
 import pytest
 
-from metrics import METRICS, evaluate, verdict
+from metrics import METRICS, evaluate
 from metrics.base import NotMeasurable
 from metrics.selftest import CASES, copied, flipped, fresh, self_test, shuffled
+from metrics.verdict import verdict
 from tests.judging import adult, mixed_tables
 
 

@@ -101,7 +101,7 @@ def test_a_run_is_judged_by_the_rows_held_out_from_it_whatever_the_holdout_is_no
 def failing_metric() -> Iterator[str]:
     """The plugin of a metric that fails, which no other test is to meet."""
     yield "tests.failing_metric"
-    METRICS.pop("broken", None)
+    METRICS.remove("broken")
 
 
 def test_a_judging_that_fails_leaves_the_table_the_run_says_so_and_a_retry_trains_nothing_anew(

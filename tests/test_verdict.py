@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics import THRESHOLDS, gate, plain_names, summary, verdict
-from metrics.base import CARDS, Card, Score
-from metrics.verdict import FIGURES, Threshold, number
+from metrics import METRICS, THRESHOLDS, gate, plain_names, summary
+from metrics.base import Card, Score
+from metrics.verdict import FIGURES, Threshold, number, verdict
 
 
 def card(good: str, matters: float = 0.01) -> Card:
@@ -155,7 +155,7 @@ def test_the_owner_may_ask_for_other_bounds(threshold, passed):
 
 def test_every_name_in_figures_and_thresholds_is_a_metric():
     named = {name for names in FIGURES.values() for name in names} | {threshold.metric for threshold in THRESHOLDS}
-    assert named <= set(CARDS)
+    assert named <= set(METRICS)
 
 
 def test_three_measures_under_their_plain_names():

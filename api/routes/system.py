@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 
 from api.schemas.responses import Limit, Offset
 from api.security import Here, Reader
-from metrics import METRICS, Card
-from metrics.dialogue.base import DIALOGUE_METRICS, MODEL_JUDGE
+from metrics import DIALOGUE_METRICS, METRICS, Card
+from metrics.dialogue.model_judge import MODEL_JUDGE
 from synth import GENERATORS
 from workspace.services.bugs import versions
 

@@ -6,9 +6,10 @@ from itertools import combinations
 
 import numpy as np
 
-from metrics.base import NotMeasurable, Score, Tables, metric
+from metrics.base import NotMeasurable, Score, Tables
 from metrics.fidelity.marginals import level_bins
 from metrics.fidelity.shapes import correlations
+from metrics.registry import metric
 from metrics.tools.compare import compare, plain
 from metrics.tools.encode import Encoded, Side, encoded
 
@@ -25,6 +26,7 @@ BLOCK = 8192
     0,
     2,
     "low",
+    place=40,
     why="0 means that every two columns go together exactly as strongly as in the real data.",
     matters=0.01,
     source="Nowok, Raab and Dibben 2016 (synthpop) compare correlations so; correlation ratio: Pearson 1905",

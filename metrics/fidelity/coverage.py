@@ -6,7 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-from metrics.base import Score, Tables, metric
+from metrics.base import Score, Tables
+from metrics.registry import metric
 from metrics.tools.compare import Compared, compare, plain, worst_first
 from metrics.tools.encode import Encoded, Side, encoded
 from metrics.tools.sampling import randomness
@@ -21,6 +22,7 @@ MOST_PAIRS = 500
     0,
     1,
     "high",
+    place=60,
     why="1 means that no level and no part of a range is left out; real samples leave out rare ones too.",
     matters=0.1,
     source="SDMetrics, CategoryCoverage and RangeCoverage",
@@ -71,6 +73,7 @@ def range_covered(real: np.ndarray, other: np.ndarray) -> float:
     0,
     1,
     "high",
+    place=70,
     why="1 means no age of 200 and no level that does not exist; fresh real rows hold a few new values too.",
     matters=0.005,
     source="SDMetrics, BoundaryAdherence and CategoryAdherence",
@@ -110,6 +113,7 @@ def within(tables_encoded: Encoded, side: Side) -> np.ndarray:
     0,
     1,
     "high",
+    place=50,
     why="1 means every column, and every two columns together, lack exactly as many values.",
     matters=0.005,
     source="SDMetrics, MissingValueSimilarity; pairs added",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from metrics.base import NotMeasurable, Score, Tables, metric
+from metrics.base import NotMeasurable, Score, Tables
+from metrics.registry import metric
 from metrics.tools.encode import Side, encoded
 from metrics.tools.intervals import Interval, auc_interval, clip
 from metrics.tools.learners import Features, area, boosted, curve
@@ -23,6 +24,7 @@ MOST_ROWS, MOST_CELLS = 20_000, 300_000
     0,
     1,
     "high",
+    place=110,
     why="1 means it can only guess; 0 means it is right every time.",
     cost="dear",
     needs=("holdout",),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metrics.base import NotMeasurable, Score, Tables, metric, once
+from metrics.base import NotMeasurable, Score, Tables, once
+from metrics.registry import metric
 from metrics.tools.compare import NO_HOLDOUT
 from metrics.tools.encode import encoded
 from metrics.tools.intervals import Interval, around, mean_interval
@@ -157,6 +158,7 @@ def scored(tables: Tables, places: str, curve: str) -> Score:
     0,
     1,
     "high",
+    place=90,
     why="1 means that as many synthetic as real rows are typical, at every degree of typicalness.",
     matters=0.02,
     cost="medium",
@@ -179,6 +181,7 @@ def alpha_precision(tables: Tables) -> Score:
     0,
     1,
     "reference",
+    place=100,
     why="Fresh real rows reach about one half: every second row has a stranger nearer than its nearest fellow.",
     matters=0.03,
     cost="medium",
@@ -201,6 +204,7 @@ def beta_recall(tables: Tables) -> Score:
     0,
     1,
     "high",
+    place=50,
     why="Fresh real rows score about one half; less means that rows crowd around training rows.",
     matters=0.03,
     cost="medium",

@@ -7,7 +7,8 @@ from math import comb
 
 import numpy as np
 
-from metrics.base import Score, Tables, metric
+from metrics.base import Score, Tables
+from metrics.registry import metric
 from metrics.tools.compare import Stack, compare, plain, worst_first
 from metrics.tools.encode import Encoded, Side, encoded
 from metrics.tools.sampling import randomness
@@ -26,6 +27,7 @@ WAYS = {1: "one column", 2: "two columns", 3: "three columns"}
     0,
     1,
     "high",
+    place=30,
     why="The ceiling is what a perfect sample of this size scores; above it, rows are being copied.",
     matters=0.01,
     cost="medium",

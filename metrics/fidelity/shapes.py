@@ -6,7 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-from metrics.base import NotMeasurable, Score, Tables, metric
+from metrics.base import NotMeasurable, Score, Tables
+from metrics.registry import metric
 from metrics.tools.compare import Stack, compare, plain, total_variations, worst_first
 from metrics.tools.encode import Encoded, Side, encoded, equal_edges
 
@@ -20,6 +21,7 @@ SDMETRICS = "SDMetrics 0.32, QualityReport"
     0,
     1,
     "high",
+    place=10,
     why="1 means every column has exactly the real distribution.",
     matters=0.005,
     source=SDMETRICS + ", Column Shapes",
@@ -91,6 +93,7 @@ def kolmogorov_smirnov(left: np.ndarray, right: np.ndarray) -> float:
     0,
     1,
     "high",
+    place=20,
     why="1 means every pair of columns is associated exactly as in the real data.",
     source=SDMETRICS + ", Column Pair Trends",
 )

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from metrics.base import Score, Tables, conformed, metric
+from metrics.base import Score, Tables, conformed
 from metrics.fidelity.coverage import missing
+from metrics.registry import metric
 from metrics.tools.compare import NO_HOLDOUT, plain
 from metrics.tools.encode import Encoded, Side, as_floats, encoded
 from metrics.tools.intervals import share_interval
@@ -50,6 +51,7 @@ class Rule:
     0,
     1,
     "high",
+    place=80,
     why="1 means no row that a reader would call impossible.",
     matters=0.005,
     every_row=True,

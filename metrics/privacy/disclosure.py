@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from metrics.base import NotMeasurable, Score, Tables, metric
+from metrics.base import NotMeasurable, Score, Tables
+from metrics.registry import metric
 from metrics.tools.compare import NO_HOLDOUT, plain
 from metrics.tools.encode import Encoded, Side, encoded, equal_edges
 from metrics.tools.intervals import Interval, around, resampled
@@ -78,6 +79,7 @@ def group_keys(sides: Encoded, tables: list[Side], names: list[str]) -> list[np.
     0,
     1,
     "high",
+    place=110,
     why="1 means no better than by throwing dice; real rows of other people set what the population tells anyway.",
     matters=0.02,
     source="Elliot 2014; Taub et al. 2018 (CAP); SDMetrics, DisclosureProtection",
@@ -147,6 +149,7 @@ def protection(sides: Encoded, attacker: Side, known: list[str], secret: str) ->
     1,
     None,
     "high",
+    place=120,
     why="A row that agrees with nobody in what a stranger may know stands alone: k is 1.",
     matters=1,
     every_row=True,
@@ -174,6 +177,7 @@ def k_anonymity(tables: Tables) -> Score:
     1,
     None,
     "high",
+    place=130,
     why="Where all people alike share one secret, knowing them is knowing it: l is 1.",
     matters=1,
     every_row=True,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
+from metrics.base import NotMeasurable, Score, Tables, conformed, once
+from metrics.registry import metric
 from metrics.tools.encode import encoded
 from metrics.tools.intervals import Interval, around, share_interval
 from metrics.tools.nearest import nearest, row_keys, space
@@ -30,6 +31,7 @@ TIE = 1e-6
     0,
     1,
     "low",
+    place=10,
     why="Fresh real rows repeat training rows too where rows are common; only more than that is a leak.",
     matters=0.002,
     every_row=True,
@@ -149,6 +151,7 @@ def histogram(named: dict[str, np.ndarray], bins: int = 40) -> dict[str, list[fl
     0,
     1,
     "low",
+    place=30,
     why="0.5 is what fresh real rows score; more means the generator remembers training rows.",
     cost="medium",
     needs=("holdout",),
@@ -206,6 +209,7 @@ def ratios(distances: np.ndarray) -> np.ndarray:
     0,
     1,
     "low",
+    place=40,
     why="0.5 is what fresh real rows score; more means that synthetic rows cling to single training rows.",
     cost="medium",
     needs=("holdout",),
@@ -244,6 +248,7 @@ def nearest_neighbour_ratio(tables: Tables) -> Score:
     0,
     1,
     "low",
+    place=20,
     why="One in twenty fresh real rows lies this near to a training row by chance; more than that is copying.",
     cost="medium",
     needs=("holdout",),

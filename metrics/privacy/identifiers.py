@@ -7,7 +7,8 @@ from math import exp
 import numpy as np
 import pandas as pd
 
-from metrics.base import NotMeasurable, Score, Tables, conformed, metric
+from metrics.base import NotMeasurable, Score, Tables, conformed
+from metrics.registry import metric
 from metrics.tools.compare import NO_HOLDOUT, compare, plain
 from metrics.tools.encode import Encoded, Side, encoded
 from metrics.tools.intervals import share_interval
@@ -28,6 +29,7 @@ MOST_TEXTS = 20_000
     0,
     1,
     "low",
+    place=140,
     why="0 means none; a first name may be common, an e-mail address is not.",
     matters=0.001,
     every_row=True,
@@ -105,6 +107,7 @@ def replayed(real: pd.Series, other: pd.Series, identifiers: set[str]) -> np.nda
     0,
     1,
     "low",
+    place=150,
     why="Strangers share some rarities too; more than they do was remembered.",
     matters=0.02,
     source="rare-category protection as in mostlyai-engine; outer fences: Tukey 1977",
@@ -165,6 +168,7 @@ def came_out(side: Side, name: str, rare: np.ndarray) -> float:
     0,
     None,
     "low",
+    place=160,
     why="Below 1 is strong, up to 10 is usual, above that the promise says little.",
     source="Dwork et al. 2006, differential privacy",
 )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metrics.base import Score, Tables, metric
+from metrics.base import Score, Tables
 from metrics.privacy.distances import equal_sides
+from metrics.registry import metric
 from metrics.tools.compare import plain
 from metrics.tools.encode import Side, encoded
 from metrics.tools.intervals import auc_interval, share_interval
@@ -40,6 +41,7 @@ class Attack:
     0,
     1,
     "low",
+    place=100,
     why="0.5 is guessing; what fresh real rows score is no leak.",
     cost="medium",
     needs=("holdout",),

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metrics.base import NotMeasurable, Score, Tables, conformed, metric, once
+from metrics.base import NotMeasurable, Score, Tables, conformed, once
 from metrics.fidelity.correlation import associations
+from metrics.registry import metric
 from metrics.tools.compare import plain
 from metrics.tools.encode import Encoded, Side, encoded
 from metrics.tools.intervals import Interval, resampled
@@ -96,6 +97,7 @@ def predicted(tables: Tables, learner: str, source: str) -> np.ndarray:
     0,
     1,
     "high",
+    place=10,
     why="A model trained on equally many real rows is the yardstick.",
     cost="dear",
     needs=("holdout", "target"),
@@ -156,6 +158,7 @@ def train_on_synthetic(tables: Tables) -> Score:
     0,
     1,
     "high",
+    place=20,
     why="1 means every column has the same weight in both; a model trained on other real rows sets the mark.",
     cost="dear",
     needs=("holdout", "target"),
@@ -255,6 +258,7 @@ def in_common(real: np.ndarray, other: np.ndarray) -> float:
     -1,
     1,
     "high",
+    place=30,
     why="Above 0 the added rows help, below they harm; fresh real rows can hardly harm.",
     cost="dear",
     needs=("holdout", "target"),
@@ -311,6 +315,7 @@ def gain(given: Task, more: np.ndarray, alone: np.ndarray, truth: np.ndarray, se
     0,
     None,
     "low",
+    place=40,
     why="0 means its probabilities can be taken at their word.",
     cost="dear",
     needs=("holdout", "target"),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import streamlit as st
 
-from metrics import METRICS, Card, Figure, Score, charts, gate, summary, verdict, views
+from metrics import METRICS, Card, Figure, Score, charts, gate, summary, views
+from metrics.verdict import verdict
 from pages.components.frame import get_workspace, remember_job, remembered
 from pages.components.pictures import ROWS, draw
 from pages.components.pictures import table as table_of

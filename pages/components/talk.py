@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from metrics import Score
+from metrics import DIALOGUE_METRICS, Score
 from metrics.charts import column_figure
-from metrics.dialogue.base import DIALOGUE_METRICS, MODEL_JUDGE
+from metrics.dialogue.model_judge import MODEL_JUDGE
 from pages.components.frame import remembered
 from pages.components.order import typed_key
 from pages.components.pictures import draw

@@ -15,8 +15,9 @@ import pandas as pd
 from pydantic import SecretStr
 from sqlalchemy import delete, update
 
-from metrics import Score
-from metrics.dialogue.base import DIALOGUE_METRICS, Conversations, Texts, pictures
+from metrics import DIALOGUE_METRICS, Score
+from metrics.dialogue.base import Conversations, Texts
+from metrics.dialogue.views import pictures
 from metrics.tools.intervals import mean_interval
 from synth import Report
 from synth.conversations import (
