@@ -8,10 +8,13 @@ RUN apt-get update \
 RUN useradd --create-home --uid 1000 understudy
 WORKDIR /app
 
-COPY requirements.txt .
-RUN pip install --no-cache-dir -r requirements.txt
+# torch first, by itself: its build differs by machine, so the lock leaves it out.
+COPY requirements.txt requirements.lock ./
+RUN pip install --no-cache-dir "$(grep -o '^torch==[^ ]*' requirements.txt)"
+RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements.lock
 
 COPY --chown=understudy . .
+RUN pip install --no-cache-dir --no-deps --no-build-isolation -e .
 RUN mkdir /workspace && chown understudy /workspace
 USER understudy
 

@@ -2,7 +2,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run run-llm test slow lint format bench setup setup-dev setup-llm clean
+# What the locks hold is all that comes, in the versions and files they name.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+LOCKED := $(INSTALL) --require-hashes --no-deps -r
+
+.PHONY: run run-llm test slow lint format bench lock setup setup-dev setup-llm clean
 
 run: setup  ## serve the app on http://127.0.0.1:8501
 	$(BIN)/streamlit run app.py
@@ -29,26 +33,37 @@ bench: setup-dev  ## side-by-side measurements, printed and written to bench/res
 	$(BIN)/python -m bench.generators
 	$(BIN)/python -m bench.metrics
 
+lock: setup-dev  ## the locks anew from the requirements; `make lock UPGRADE=--upgrade` takes the newest of what is not pinned
+	$(BIN)/uv pip compile --quiet $(UPGRADE) requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile --quiet $(UPGRADE) requirements-dev.txt -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet $(UPGRADE) requirements-llm.txt -c requirements.lock -o requirements-llm.lock
+
 setup: .venv/app
 setup-dev: .venv/dev
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Understudy needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version)."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
+		{ echo "Understudy needs Python 3.11 to 3.14; $(PYTHON) is $$($(PYTHON) --version)."; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/app: requirements.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+# torch first, by itself: its build differs by machine, so no lock can hold its hash.
+.venv/torch: requirements.txt | .venv/bin/python
+	$(INSTALL) "$$(grep -o '^torch==[^ ]*' requirements.txt)"
 	@touch $@
 
-.venv/dev: requirements-dev.txt requirements.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch .venv/app $@
+.venv/app: requirements.lock pyproject.toml .venv/torch
+	$(LOCKED) requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: requirements-dev.lock .venv/app
+	$(LOCKED) requirements-dev.lock
+	@touch $@
 
 setup-llm: .venv/llm
 
-.venv/llm: requirements-llm.txt | .venv/app
-	CMAKE_BUILD_PARALLEL_LEVEL=2 $(BIN)/pip install --quiet --disable-pip-version-check -r requirements-llm.txt
+.venv/llm: requirements-llm.lock .venv/app
+	CMAKE_BUILD_PARALLEL_LEVEL=2 $(LOCKED) requirements-llm.lock
 	@touch $@
 
 clean:
