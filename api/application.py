@@ -11,12 +11,13 @@ from api.middleware import AuthMiddleware, Cors, Trace
 from api.routes import batches, bugs, datasets, downloads, jobs, login, releases, system, work
 from api.routes import conversations as talks
 from api.schemas.openapi import describe
+from workspace.version import VERSION
 
 PROBLEMS = {status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
 
 api = FastAPIOffline(
     title="Understudy",
-    version="1",
+    version=VERSION,
     summary="Synthetic tables that stand in for real ones, with the proof beside them.",
     responses=PROBLEMS,
     separate_input_output_schemas=False,

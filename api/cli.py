@@ -1,4 +1,4 @@
-"""The command line over the client: `python -m api.client train adult.csv --model trees --rows 1000 -o synthetic.csv`."""
+"""The command line over the client: `understudy train adult.csv --model trees --rows 1000 -o synthetic.csv`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from api.client import URL, Bar, Dataset, Job, Run, Understudy, UnderstudyError
+from workspace.version import VERSION
 
 FORMATS = ("csv", "parquet", "jsonl", "xlsx")
 Do = Callable[[Understudy, argparse.Namespace], Any]
@@ -171,7 +172,8 @@ def names(text: str) -> list[str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m api.client", description="Understudy from the command line.")
+    top = argparse.ArgumentParser(prog="understudy", description="Understudy from the command line.")
+    top.add_argument("--version", action="version", version=f"understudy {VERSION}")
     top.add_argument("--url", help=f"where the server is; UNDERSTUDY_URL, or {URL}")
     top.add_argument("--key", help="API key; better in UNDERSTUDY_API_KEY, which no list of processes shows")
     top.add_argument("--json", action="store_true", help="print JSON, a line each")

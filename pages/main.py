@@ -6,10 +6,15 @@ import streamlit as st
 
 from pages.components.frame import get_workspace
 from pages.components.signin import sign_in
+from workspace.version import VERSION
 
 ASSETS = Path(__file__).parent / "assets"
 
-st.set_page_config(page_title="Understudy", page_icon=str(ASSETS / "icon.svg"), layout="wide")
+ABOUT = f"**Understudy {VERSION}**: synthetic tables that stand in for real ones, with the proof beside them."
+
+st.set_page_config(
+    page_title="Understudy", page_icon=str(ASSETS / "icon.svg"), layout="wide", menu_items={"About": ABOUT}
+)
 st.logo(str(ASSETS / f"logo-{st.context.theme.type or 'light'}.svg"), size="large")
 
 sign_in(get_workspace())

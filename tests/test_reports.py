@@ -15,6 +15,7 @@ from tests.calling import here
 from workspace.catalog.rows import Run
 from workspace.services import images
 from workspace.settings import Settings
+from workspace.version import VERSION
 from workspace.workspace import Workspace
 
 PENGUINS = Path(__file__).parent / "data" / "penguins.csv"
@@ -42,6 +43,10 @@ def test_a_report_comes_as_a_file_in_every_format(run, format, holds):
     assert f"penguins-report-bootstrap.{format}" in answer.headers["content-disposition"]
     assert "attachment" in answer.headers["content-disposition"]
     assert holds in answer.text
+
+
+def test_a_report_names_the_version_that_wrote_it(run):
+    assert here().get(f"/runs/{run.id}/report.json").json()["facts"]["Understudy"] == VERSION
 
 
 def test_without_a_browser_there_are_no_png_files_and_it_says_why(run, monkeypatch):

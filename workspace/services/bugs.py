@@ -12,6 +12,7 @@ from synth.conversations.dialogue import Turn
 from synth.conversations.redact import redact
 from workspace.catalog.rows import Bug
 from workspace.storage.files import Store
+from workspace.version import VERSION
 
 LINES = 50
 PACKAGES = ("streamlit", "fastapi", "duckdb", "pandas", "torch")
@@ -19,7 +20,11 @@ PACKAGES = ("streamlit", "fastapi", "duckdb", "pandas", "torch")
 
 def versions() -> dict[str, str]:
     """What this server runs on."""
-    return {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
+    return {
+        "understudy": VERSION,
+        "python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+    }
 
 
 class Bugs(Store):

@@ -11,6 +11,7 @@ from metrics import Tables
 from metrics.report import Report, as_csv, as_html, as_json, figures, gather
 from synth import GENERATORS
 from workspace.services.images import pngs
+from workspace.version import VERSION
 
 if TYPE_CHECKING:
     from workspace.catalog.rows import Run
@@ -47,6 +48,7 @@ def report_on(workspace: Workspace, run: Run) -> Report:
         "Rows written": f"{run.rows:,}",
         "Seed": str(run.seed),
         "Made": f"{run.created:%Y-%m-%d %H:%M} UTC",
+        "Understudy": VERSION,
     }
     if run.fit_seconds is not None:
         facts["Training took"] = f"{run.fit_seconds:,.1f} s"
