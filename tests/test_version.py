@@ -15,7 +15,7 @@ from workspace.workspace import Workspace
 
 
 def test_the_api_tells_it_in_its_description_and_in_its_health(workspace: Workspace):
-    assert api.openapi()["info"]["version"] == VERSION
+    assert api.version == VERSION
     assert here(workspace).get("/health").json()["versions"]["understudy"] == VERSION
 
 
