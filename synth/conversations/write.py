@@ -124,7 +124,7 @@ def read_written(file: Path) -> list[Written]:
     if not Path(file).exists():
         return []
     lines = Path(file).read_bytes().split(b"\n")
-    return [Written.model_validate_json(line) for line in lines[:-1] if line]
+    return [Written.model_validate_json(line, extra="ignore") for line in lines[:-1] if line]
 
 
 class Writing:

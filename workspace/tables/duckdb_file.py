@@ -65,7 +65,7 @@ def about(file: Path) -> About:
 
 def _about(connection: duckdb.DuckDBPyConnection) -> About:
     said = json.loads(connection.sql("SELECT said FROM about").fetchall()[0][0])
-    return About(Schema.model_validate(said["schema"]), frozenset(said["as_text"]))
+    return About(Schema.model_validate(said["schema"], extra="ignore"), frozenset(said["as_text"]))
 
 
 @contextmanager
