@@ -29,6 +29,7 @@ from bench.environments import environment
 from bench.generators import Set, read, split
 from bench.mostlyai_qa import clock, peak_mb
 from metrics import METRICS, Score, Tables, evaluate
+from metrics.detail import WayScores
 from synth import GENERATORS
 from synth.schema import Schema
 from synth.schema.casting import conform
@@ -87,8 +88,8 @@ def ours(tables: Tables) -> Callable[[int | None], tuple[dict, dict]]:
 
 def figures_of(scores: dict[str, Score]) -> dict[str, float]:
     found = {name: score.value for name, score in scores.items() if score.value is not None}
-    ways = scores["marginal_accuracy"].detail.get("ways", [])
-    return found | {f"accuracy of {way['way']}": way["score"] for way in ways}
+    accuracy = scores["marginal_accuracy"].detail_as(WayScores)
+    return found | {f"accuracy of {way.way}": way.score for way in (accuracy.ways if accuracy else [])}
 
 
 def sdmetrics_quality(tables: Tables) -> Callable[[int | None], tuple[dict, dict]]:

@@ -11,8 +11,18 @@ from functools import wraps
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Protocol, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    SerializeAsAny,
+    ValidationError,
+    WithJsonSchema,
+)
 
+from metrics.detail import Detail
 from synth.schema import Schema
 
 if TYPE_CHECKING:
@@ -22,6 +32,7 @@ Family = Literal["fidelity", "utility", "privacy", "dialogue"]
 Cost = Literal["cheap", "medium", "dear"]
 Good = Literal["high", "low", "reference"]
 Found = TypeVar("Found")
+D = TypeVar("D", bound=Detail)
 
 
 class NotMeasurable(ValueError):
@@ -50,8 +61,26 @@ class Score(BaseModel):
         description="The value on as many synthetic rows as the holdout has, where the number of rows matters: "
         "what is compared with the reference.",
     )
-    detail: dict[str, Any] = Field(default_factory=dict, description="What the chart draws; plain JSON values.")
+    detail: Annotated[
+        SerializeAsAny[InstanceOf[Detail]] | dict[str, Any],
+        WithJsonSchema({"type": "object", "additionalProperties": True}),
+    ] = Field(
+        default_factory=dict,
+        description="What it found beside the value, and the chart draws: each metric's own, of plain JSON values.",
+    )
     note: str = Field("", description="What the reader must know, in a sentence.")
+
+    def detail_as(self, model: type[D]) -> D | None:
+        """The detail, or that part of it which `model` reads; None where the detail holds something else.
+
+        A fresh score holds its metric's own model, and a stored one plain values: both are read alike.
+        """
+        if isinstance(self.detail, model):
+            return self.detail
+        try:
+            return model.model_validate(self.detail, from_attributes=True, extra="ignore")
+        except ValidationError:
+            return None
 
 
 class Card(BaseModel):
@@ -94,6 +123,8 @@ class Metric(Generic[Judged]):
 
     card: Card
     measure: Callable[[Judged], Score]
+    detail: type[Detail] | None = None
+    """The model of its scores' detail; None: plain values."""
     place: float = inf
     """Where it stands in its family; without one it comes last."""
 

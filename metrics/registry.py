@@ -7,6 +7,7 @@ from math import inf
 from typing import Any, TypedDict, Unpack, get_args
 
 from metrics.base import Card, Cost, Family, Good, Judged, Metric, Score, Tables
+from metrics.detail import Detail
 from synth.registry import Registry
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -46,13 +47,15 @@ def metric(
     high: float | None,
     good: Good,
     *,
+    detail: type[Detail] | None = None,
     place: float = inf,
     **more: Unpack[CardFields],
 ) -> Callable[[Callable[[Judged], Score]], Metric[Judged]]:
     """Make a metric of a function, and add it to its registry; the function's name is the metric's name.
 
-    A function of `Tables` for the families fidelity, utility and privacy, of `Conversations` for dialogue. `place`
-    is where it stands among its family (default: last); `more` are the card's other fields.
+    A function of `Tables` for the families fidelity, utility and privacy, of `Conversations` for dialogue. `detail`
+    is the model of what its scores find beside their value (default: a dict of plain values), `place` where it
+    stands among its family (default: last); `more` are the card's other fields.
 
         @metric("Mean income", "fidelity", "Is the mean income that of the real rows?", 0, 1, "high")
         def mean_income(tables: Tables) -> Score: ...
@@ -62,7 +65,7 @@ def metric(
         card = Card(
             name=measure.__name__, title=title, family=family, question=question, low=low, high=high, good=good, **more
         )
-        made = Metric(card, measure, place)
+        made = Metric(card, measure, detail, place)
         (DIALOGUE_METRICS if family == "dialogue" else METRICS).add(card.name, made)
         return made
 

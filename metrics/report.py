@@ -25,6 +25,7 @@ from pydantic import BaseModel, Field
 from metrics import charts, views
 from metrics.base import Card, NotMeasurable, Score, Tables, conformed
 from metrics.charts.scores import FAMILIES
+from metrics.detail import ColumnScores
 from metrics.registry import METRICS
 from metrics.verdict import Figure, Gate, Threshold, Verdict, gate, number, summary, verdict
 from synth.schema import Column, Schema
@@ -94,10 +95,10 @@ def gather(
 
 def _judged(card: Card, score: Score) -> Judged:
     """The score with that part of its detail that is drawn or is a number; other lists may name real rows."""
-    drawn = {picture.key for picture in charts.PICTURES} | {"real", "known"}
+    drawn = {name for picture in charts.PICTURES for name in picture.part.model_fields}
     kept = {
         name: value
-        for name, value in score.detail.items()
+        for name, value in score.model_dump(mode="json")["detail"].items()
         if name in drawn or isinstance(value, str | int | float | None)
     }
     return Judged(card=card, score=score.model_copy(update={"detail": kept}), verdict=verdict(card, score))
@@ -105,7 +106,8 @@ def _judged(card: Card, score: Score) -> Judged:
 
 def _worst_columns(scores: dict[str, Score], names: list[str]) -> list[str]:
     shapes = scores.get("column_shapes")
-    ranked = [item["column"] for item in shapes.detail.get("columns", [])] if shapes else []
+    detail = shapes.detail_as(ColumnScores) if shapes else None
+    ranked = list(detail.by_column()) if detail else []
     return [*ranked, *(name for name in names if name not in set(ranked))]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from metrics.base import Card, Family, Score
+from metrics.detail import Detail
 from metrics.registry import METRICS
 
 Level = Literal["better", "as_good", "worse", "unknown"]
@@ -159,14 +160,33 @@ def figure(family: Family, scores: dict[str, Score]) -> Figure:
     return Figure(family=family, title=title, value=value, level=level, text=text, weakest=weakest if worse else None)
 
 
+class Guessing(Detail):
+    """What is read of the detail of a metric that guessing does not leave at 0."""
+
+    guessing: float
+
+
 def share_reached(card: Card, score: Score) -> float:
     """How much of what real data reaches above mere guessing was reached, 0 to 1."""
     if card.good == "low":
         # An attack that succeeds with strangers half of the time leaves only the other half to lose.
         room = max((1.0 if card.high is None else card.high) - score.reference, 1e-9)
         return float(np.clip(1 - worse_by(card, score) / room, 0, 1))
-    guessing = score.detail.get("guessing", 0.0)
+    beside = score.detail_as(Guessing)
+    guessing = beside.guessing if beside else 0.0
     return float(np.clip((compared_value(score) - guessing) / max(score.reference - guessing, 1e-9), 0, 1))
+
+
+class CopyCount(Detail):
+    """What is read of the detail of exact copies."""
+
+    count: int
+
+
+class MedianDistance(Detail):
+    """What is read of the detail of the distance to the closest record."""
+
+    median_to_train: float
 
 
 def plain_names(scores: dict[str, Score]) -> dict[str, float | None]:
@@ -179,10 +199,12 @@ def plain_names(scores: dict[str, Score]) -> dict[str, float | None]:
     copies, distance, membership = (
         scores.get(name) for name in ("exact_copies", "distance_to_closest_record", "membership_inference")
     )
+    counted = copies.detail_as(CopyCount) if copies else None
+    median = distance.detail_as(MedianDistance) if distance else None
     risk = None if membership is None or membership.value is None else max(0.0, 2 * membership.value - 1)
     return {
-        "exact match count": copies.detail.get("count") if copies else None,
-        "nearest-neighbour distance": distance.detail.get("median_to_train") if distance else None,
+        "exact match count": counted.count if counted else None,
+        "nearest-neighbour distance": median.median_to_train if median else None,
         "membership inference risk": risk,
     }
 

@@ -69,8 +69,8 @@ def test_attacks_find_the_risks_that_anonymeter_finds(make, anonymeter, tmp_path
     judged = replace(make(adult(1000, 900)), options={"sensitive": SECRETS})
     theirs = attacked(anonymeter, judged, tmp_path)
     ours = {name: METRICS[name](judged).model_dump(include={"value", "ci"}) for name in ATTACKS}
-    secrets = METRICS["attribute_inference"](judged).detail["secrets"]
-    ours |= {f"inference of {one['secret']}": {"value": one["risk"], "ci": one["ci"]} for one in secrets}
+    secrets = METRICS["attribute_inference"](judged).detail.secrets
+    ours |= {f"inference of {one.secret}": {"value": one.risk, "ci": one.ci} for one in secrets}
     assert set(ours) == set(theirs)
     for name, found in theirs.items():
         print(f"{make.__name__} {name}: ours {ours[name]}, anonymeter {found}")
@@ -91,7 +91,7 @@ def test_accuracy_and_copies_are_those_of_mostlyai_qa(qa, tmp_path):
     # It compares with train and holdout together where there is a holdout.
     both = pd.concat([judged.train, judged.holdout], ignore_index=True)
     accuracy = METRICS["marginal_accuracy"](replace(judged, train=both, holdout=None))
-    ours = {f"accuracy of {way['way']}": way["score"] for way in accuracy.detail["ways"]}
+    ours = {f"accuracy of {way.way}": way.score for way in accuracy.detail.ways}
     for name, value in ours.items():
         print(f"{name}: ours {value}, mostlyai-qa {theirs[name]}")
         assert value == pytest.approx(theirs[name], abs=0.001)

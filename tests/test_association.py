@@ -20,7 +20,7 @@ def test_numbers_and_levels_are_associated_by_the_correlation_ratio():
         )
     )
     assert score.value == pytest.approx(np.sqrt(0.8))
-    assert score.detail["pairs"][0]["measure"] == "correlation ratio"
+    assert score.detail.pairs[0].measure == "correlation ratio"
 
 
 def test_levels_are_associated_by_cramers_v():

@@ -112,7 +112,7 @@ def test_a_secret_is_read_from_the_nearest_synthetic_row():
     outcome = infer(fight, judged)
     assert outcome.attack[0] == outcome.attack[1]
     assert outcome.control[0] == 0
-    assert [part["secret"] for part in outcome.parts] == ["b"]
+    assert [part.secret for part in outcome.parts] == ["b"]
 
 
 def test_a_number_counts_as_guessed_within_five_percent():

@@ -10,6 +10,7 @@ import pytest
 
 from metrics import METRICS, Score, Tables, charts, evaluate, views
 from metrics.charts.axes import middles
+from metrics.detail import ColumnScores, PairScores
 from synth.schema import Column
 from tests.test_views import awkward, one, schema, table
 
@@ -166,14 +167,14 @@ def test_the_scorecard_has_a_row_for_each_metric_measured_or_not():
 
 
 def test_a_click_on_a_ranking_or_a_pair_tells_the_columns():
-    ranking = charts.ranking_figure(scores()["column_shapes"].detail)
+    ranking = charts.ranking_figure(scores()["column_shapes"].detail_as(ColumnScores))
     assert ranking.data[-1].customdata[0][0] == NASTY
-    pairs = charts.pair_ranking_figure(scores()["column_pair_trends"].detail)
+    pairs = charts.pair_ranking_figure(scores()["column_pair_trends"].detail_as(PairScores))
     assert list(pairs.data[-1].customdata[0]) == [NASTY, "b"]
 
 
 def test_the_map_of_pairs_shows_what_each_lacks():
-    heat = charts.pair_scores_figure(scores()["column_pair_trends"].detail).data[0]
+    heat = charts.pair_scores_figure(scores()["column_pair_trends"].detail_as(PairScores)).data[0]
     row, column = (list(heat.y).index(label) for label in ("b", "&lt;script&gt;alert(1)&lt;/script&gt;"))
     assert heat.z[row][column] == pytest.approx(0.4)
     assert np.isnan(heat.z[row][row])
@@ -211,7 +212,12 @@ def test_every_part_of_a_detail_has_its_picture(name):
 
 
 def test_every_picture_is_tried_here():
-    drawn = {picture for picture in charts.PICTURES for detail in DETAILS.values() if picture.fits(detail)}
+    drawn = {
+        picture
+        for picture in charts.PICTURES
+        for detail in DETAILS.values()
+        if picture.part_of(Score(value=0.5, detail=detail)) is not None
+    }
     assert drawn == set(charts.PICTURES)
 
 
@@ -231,6 +237,8 @@ def test_every_metric_of_a_small_table_is_drawn_or_has_nothing_to_draw():
         drawn[name] = charts.score_figures(score, METRICS[name].card)
         for figure in drawn[name]:
             json.loads(figure.to_json())
+        stored = Score.model_validate_json(score.model_dump_json())
+        assert charts.score_figures(stored, METRICS[name].card) == drawn[name], name
     assert all(drawn[name] for name in ("column_shapes", "detector", "train_on_synthetic", "membership_inference"))
 
 

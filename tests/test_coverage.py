@@ -44,7 +44,7 @@ def test_values_missing_alone_and_together():
     made = {"a": [1.0, 2.0, None, None], "b": [None, None, "x", "y"]}
     score = missingness(tables(real, made))
     assert score.value == pytest.approx(0.75)
-    assert score.detail["pairs"][0]["columns"] == ["a", "b"]
+    assert score.detail.pairs[0].columns == ["a", "b"]
 
 
 def test_tables_that_lack_nothing_agree():

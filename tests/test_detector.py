@@ -28,7 +28,7 @@ def test_a_shifted_column_gives_the_rows_away():
     shifted = judged.synthetic.assign(income=judged.synthetic["income"] * 3)
     score = detector(replace(judged, synthetic=shifted))
     assert score.value < 0.4
-    assert score.detail["gave_it_away"][0]["column"] == "income"
+    assert score.detail.gave_it_away[0].column == "income"
 
 
 def test_columns_that_no_longer_go_together_give_the_rows_away():
@@ -38,11 +38,11 @@ def test_columns_that_no_longer_go_together_give_the_rows_away():
 
 
 def test_the_curve_rises_from_0_to_1():
-    roc = detector(mixed_tables(200, 100, 200)).detail["roc"]
-    rates = pd.Series(roc["true_positive_rate"])
+    roc = detector(mixed_tables(200, 100, 200)).detail.roc
+    rates = pd.Series(roc.true_positive_rate)
     assert rates.is_monotonic_increasing
     assert rates.iloc[-1] == 1.0
-    assert roc["false_positive_rate"][0] == 0.0
+    assert roc.false_positive_rate[0] == 0.0
 
 
 def test_few_rows_say_what_is_needed():

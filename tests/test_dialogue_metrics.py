@@ -70,14 +70,14 @@ def test_plan_coverage_names_what_is_short():
     made = [dialogue("s1", "a b", "c d", intent="parcel"), dialogue("s2", "e f", "g h", intent="parcel")]
     score = judge("plan_coverage", made, asked=[{"intent": "parcel"}, {"intent": "invoice"}])
     assert score.value == 0.5
-    assert score.detail["short"] == {"intent: invoice": 1}
+    assert score.detail.short == {"intent: invoice": 1}
 
 
 def test_near_duplicates_are_counted_once_a_pair():
     twin = dialogue("s2", *[turn.text for turn in HELD[0].turns])
     score = judge("near_duplicates", [HELD[0], twin, HELD[1]])
     assert score.value == pytest.approx(1 / 3)
-    assert score.detail["pairs"] == [["h1", "s2", 1.0]]
+    assert score.detail.pairs == [("h1", "s2", 1.0)]
 
 
 def test_personal_data_that_came_through_are_counted():

@@ -25,7 +25,7 @@ def test_the_guess_is_as_good_as_the_share_of_people_alike_who_have_the_secret()
     )
     score = disclosure_protection(judged)
     assert score.value == pytest.approx(2 / 3)
-    assert score.detail["known"] == ["a"]
+    assert score.detail.known == ["a"]
 
 
 def test_nobody_alike_means_nothing_follows():
@@ -60,8 +60,8 @@ def test_k_is_the_size_of_the_smallest_group():
     judged = tables(made, made, rows(("x", "p"), ("x", "q")), options=CHOSEN)
     assert k_anonymity(judged).value == 2
     assert k_anonymity(judged).reference == 2
-    assert k_anonymity(judged).detail["groups"] == 2
-    assert k_anonymity(judged).detail["groups_with_fewer_rows"] == {"2": 0, "5": 2, "10": 2}
+    assert k_anonymity(judged).detail.groups == 2
+    assert k_anonymity(judged).detail.groups_with_fewer_rows == {"2": 0, "5": 2, "10": 2}
     assert l_diversity(judged).value == 1
     assert l_diversity(judged).reference == 2
 

@@ -49,7 +49,7 @@ def test_the_shapes_are_averaged_and_listed_worst_first():
         tables({"a": list("xxyy"), "b": [1.0, 2.0, 3.0, 4.0]}, {"a": list("xxxz"), "b": [1, 2, 3, 4]})
     )
     assert score.value == pytest.approx(0.75)
-    assert [column["column"] for column in score.detail["columns"]] == ["a", "b"]
+    assert [column.column for column in score.detail.columns] == ["a", "b"]
 
 
 def test_a_column_without_values_is_not_counted_and_named():
@@ -78,7 +78,7 @@ def test_only_pairs_associated_in_the_real_data_count():
     # a and b go together; c goes with neither, so that only the pair (a, b) counts, and it is met.
     score = column_pair_trends(tables(real, real))
     assert score.value == 1.0
-    assert [pair["columns"] for pair in score.detail["pairs"] if pair["counted"]] == [["a", "b"]]
+    assert [pair.columns for pair in score.detail.pairs if pair.counted] == [["a", "b"]]
 
 
 def test_one_column_has_no_trends():

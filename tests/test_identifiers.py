@@ -35,7 +35,7 @@ def test_names_and_addresses_of_real_people_are_counted_by_column():
     # Three of four names, one of four addresses; of strangers one of two is called Ann.
     assert score.value == 0.75
     assert score.reference == 0.5
-    assert {column["column"]: column["count"] for column in score.detail["columns"]} == {
+    assert {column.column: column.count for column in score.detail.columns} == {
         "name": 3,
         "mail": 1,
         "remark": 0,
@@ -67,7 +67,7 @@ def test_the_share_of_rare_values_that_come_out():
     score = rare_values(tables(train, {"a": ["x", "y"], "n": [900, 5]}, {"a": ["x", "x"], "n": [3, 500]}))
     assert score.value == 0.5
     assert score.reference == 0.25
-    assert score.detail["rare"] == 4
+    assert score.detail.rare == 4
 
 
 def test_training_rows_as_synthetic_reproduce_every_rarity():

@@ -20,7 +20,7 @@ def test_the_area_under_the_curve_is_scikit_learns(pairs):
         assert np.isnan(area(positive, scores))
     else:
         assert area(positive, scores) == pytest.approx(roc_auc_score(positive, scores))
-        rates = curve(positive, scores)["true_positive_rate"]
+        rates = curve(positive, scores).true_positive_rate
         assert rates == sorted(rates)
 
 

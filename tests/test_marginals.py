@@ -17,7 +17,7 @@ def test_one_two_and_three_columns_count_equally():
     made = rows(*[("x", "u", "p"), ("y", "v", "p")] * 6)
     score = marginal_accuracy(tables(real, made))
     assert score.value == pytest.approx(2 / 3)
-    assert [way["score"] for way in score.detail["ways"]] == pytest.approx([5 / 6, 2 / 3, 1 / 2], abs=1e-6)
+    assert [way.score for way in score.detail.ways] == pytest.approx([5 / 6, 2 / 3, 1 / 2], abs=1e-6)
 
 
 def test_a_few_distinct_numbers_are_bins_of_their_own():
@@ -56,7 +56,7 @@ def test_the_ceiling_is_the_expected_accuracy_of_two_samples_of_one_population()
 
 def test_fresh_rows_score_about_the_ceiling():
     score = marginal_accuracy(mixed_tables(3000, 3000, 3000))
-    assert score.value == pytest.approx(score.detail["ceiling"], abs=0.01)
+    assert score.value == pytest.approx(score.detail.ceiling, abs=0.01)
 
 
 def test_of_very_many_triples_a_thousand_are_drawn():

@@ -35,7 +35,7 @@ def test_training_rows_as_synthetic_betray_their_members():
     score = membership_inference(replace(judged, synthetic=judged.train))
     assert score.value > 0.95
     assert verdict(membership_inference.card, score).level == "worse"
-    assert score.detail["attacks"][0]["caught_at_1_percent"] > 0.9
+    assert score.detail.attacks[0].caught_at_1_percent > 0.9
 
 
 def test_fresh_rows_betray_nobody():

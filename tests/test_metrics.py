@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from metrics import METRICS, NotMeasurable, Score, Tables, evaluate, gate, plain_names, summary
 from metrics.base import conformed, once
+from metrics.detail import ColumnScores, PairScores
+from metrics.fidelity.shapes import ColumnShapesDetail
 from metrics.verdict import verdict
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
@@ -246,13 +248,35 @@ def test_very_large_tables_are_judged_on_a_sample_and_the_note_says_so():
     assert "sampling error ±0.0" in scores["column_shapes"].note
     # Every row is looked at where a copy must be found.
     assert scores["exact_copies"].value == 1.0
-    assert scores["exact_copies"].detail["rows"] == 250_000
+    assert scores["exact_copies"].detail.rows == 250_000
 
 
 def test_a_score_shows_nothing_of_rounding():
     score = Score(value=0.1 + 0.2, ci=(1e-20, 0.9999999999999999))
     score.reference = 1 - 1e-16
     assert (score.value, score.reference, score.ci) == (0.3, 1.0, (0.0, 1.0))
+
+
+def test_a_stored_score_is_read_as_a_fresh_one_and_keys_of_another_version_are_ignored():
+    fresh = METRICS["column_shapes"](mixed_tables(60, 40, 50))
+    told = fresh.model_dump(mode="json")
+    told["detail"]["columns"][0]["added_later"] = 1
+    stored = Score.model_validate(told | {"added_later": 1}, extra="ignore")
+    assert stored.detail_as(ColumnShapesDetail) == fresh.detail
+    assert stored.detail_as(ColumnScores).by_column() == fresh.detail.by_column()
+    assert stored.detail_as(PairScores) is fresh.detail_as(PairScores) is None
+
+
+def test_a_detail_without_a_model_is_plain_values():
+    score = Score(value=1, detail={"columns": [{"column": "a", "score": 0.5}], "words": ["x"]})
+    assert score.detail["words"] == ["x"]
+    assert score.detail_as(ColumnScores).by_column() == {"a": 0.5}
+
+
+def test_the_api_describes_a_score_without_the_models_of_single_metrics():
+    told = Score.model_json_schema(mode="serialization")
+    assert told["title"] == "Score" and "$defs" not in told
+    assert told["properties"]["detail"]["type"] == "object"
 
 
 # No number, so that the metric that reads it fails.

@@ -32,14 +32,14 @@ from tests.judging import mixed_tables, rows, tables
 def test_the_share_of_copied_rows(synthetic, expected):
     score = exact_copies(tables(rows((1, "x"), (2, "y")), synthetic))
     assert score.value == expected
-    assert score.detail["count"] == expected * score.detail["rows"]
+    assert score.detail.count == expected * score.detail.rows
 
 
 def test_copies_that_chance_makes_are_told_by_the_holdout():
     score = exact_copies(tables(rows((1, "x"), (1, "x"), (2, "y")), rows((1, "x"), (2, "y")), rows((1, "x"), (3, "z"))))
     assert score.reference == 0.5
     # (1, x) occurs twice in train and names nobody; (2, y) occurs once.
-    assert score.detail["copies_of_rows_that_occur_once"] == 1
+    assert score.detail.copies_of_rows_that_occur_once == 1
 
 
 def test_ids_do_not_hide_a_copy():

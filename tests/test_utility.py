@@ -30,8 +30,8 @@ def test_fresh_rows_are_as_useful_as_training_rows(target):
     judged = mixed_tables(1200, 600, 1200, seed=1, target=target)
     score = train_on_synthetic(judged)
     assert verdict(train_on_synthetic.card, score).level == "as_good"
-    assert {row["learner"] for row in score.detail["learners"]} == {"boosted trees", "random forest", "linear model"}
-    best = max(row["real"] for row in score.detail["learners"])
+    assert {row.learner for row in score.detail.learners} == {"boosted trees", "random forest", "linear model"}
+    best = max(row.real for row in score.detail.learners)
     assert score.reference == pytest.approx(best, abs=1e-6)
 
 
@@ -43,7 +43,7 @@ def test_shuffled_columns_teach_nothing():
 
 
 def test_the_real_rows_are_as_many_as_the_synthetic():
-    assert train_on_synthetic(mixed_tables(800, 200, 100)).detail["rows_of_each"] == 100
+    assert train_on_synthetic(mixed_tables(800, 200, 100)).detail.rows_of_each == 100
 
 
 def test_importances_are_the_shares_of_the_harm_done():
@@ -104,7 +104,7 @@ def test_the_most_predictable_column_is_suggested_but_not_one_that_another_gives
     judged = tables(columns, columns, {name: values[:100] for name, values in columns.items()})
     assert suggest_target(judged) == "salary"
     score = train_on_synthetic(judged)
-    assert score.detail["target"] == "salary"
+    assert score.detail.target == "salary"
     assert "No target was chosen" in score.note
 
 

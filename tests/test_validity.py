@@ -11,7 +11,7 @@ from tests.judging import tables
 
 
 def broken(score) -> dict[str, float]:
-    return {rule["rule"]: rule["broken"] for rule in score.detail["rules"]}
+    return {rule.rule: rule.broken for rule in score.detail.rules}
 
 
 def test_a_trip_that_ends_before_it_starts_breaks_the_order_found():

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
 
 from metrics.charts.axes import middles, row_axis
 from metrics.charts.theme import HOLDOUT, LABELS, NEUTRAL, REAL, SHARE, SYNTHETIC, figure, plain, rgba, shortened
+from metrics.detail import AttackRates, Calibration, Curves, Distances, Importances, Learners, Roc, RocOfAttacks
 
 MOST = 25
 """Columns drawn of the importances."""
-Detail = Mapping[str, Any]
 
 
-def curves_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def curves_figure(detail: Curves, low_is_good: bool = False) -> go.Figure:
     """`curves` {synthetic, holdout: {level, <curve>}} and `curve`, the one to draw; the diagonal is agreement."""
-    curve = detail["curve"]
+    curve = detail.curve
     looks = {"holdout": (HOLDOUT, REAL), "synthetic": (LABELS["synthetic"], SYNTHETIC)}
     traces: list[dict[str, Any]] = [_diagonal("Agreement")]
     for side, (name, colour) in looks.items():
-        if side in detail["curves"]:
-            points = detail["curves"][side]
+        if side in detail.curves:
+            points = detail.curves[side]
             traces.append(
                 {
                     "type": "scatter",
@@ -49,9 +48,9 @@ def _diagonal(name: str) -> dict[str, Any]:
     return line | {"line": {"color": NEUTRAL, "width": 1, "dash": "dash"}}
 
 
-def nearness_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def nearness_figure(detail: Distances, low_is_good: bool = False) -> go.Figure:
     """`histogram`: `edges`, and for each "rows of one table to another" the share in every bin."""
-    histogram = detail["histogram"]
+    histogram = detail.histogram
     centres = middles(histogram["edges"], "linear")
     looks = {"holdout to train": (REAL, "solid"), "synthetic to train": (SYNTHETIC, "solid")}
     traces = []
@@ -81,10 +80,10 @@ def nearness_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     )
 
 
-def roc_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def roc_figure(detail: Roc | RocOfAttacks, low_is_good: bool = False) -> go.Figure:
     """`roc` {false_positive_rate, true_positive_rate}, or `attacks` [{attack, roc}]; the diagonal is guessing."""
-    named = {attack["attack"]: attack["roc"] for attack in detail["attacks"]} if "attacks" in detail else {}
-    curves = named or {"attack": detail["roc"]}
+    named = isinstance(detail, RocOfAttacks)
+    curves = {attack.attack: attack.roc for attack in detail.attacks} if named else {"attack": detail.roc}
     traces: list[dict[str, Any]] = [_diagonal("Guessing")]
     for n, (name, curve) in enumerate(curves.items()):
         traces.append(
@@ -92,8 +91,8 @@ def roc_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
                 "type": "scatter",
                 "mode": "lines",
                 "name": plain(name.capitalize(), 40),
-                "x": curve["false_positive_rate"],
-                "y": curve["true_positive_rate"],
+                "x": curve.false_positive_rate,
+                "y": curve.true_positive_rate,
                 "line": {"width": 2, "dash": ("solid", "dot", "dashdot", "longdash")[n % 4], "color": SYNTHETIC},
                 "hovertemplate": "finds %{y:.1%} at %{x:.1%} false alarms",
             }
@@ -108,12 +107,12 @@ def roc_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     )
 
 
-def attack_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def attack_figure(detail: AttackRates, low_is_good: bool = False) -> go.Figure:
     """`attack_rate`, `control_rate`, `guessing_rate`: how often an attack is right, about whom."""
     bars = {
-        "About people trained on": (detail["attack_rate"], SYNTHETIC),
-        "About strangers": (detail["control_rate"], REAL),
-        "Guessing without the table": (detail["guessing_rate"], NEUTRAL),
+        "About people trained on": (detail.attack_rate, SYNTHETIC),
+        "About strangers": (detail.control_rate, REAL),
+        "Guessing without the table": (detail.guessing_rate, NEUTRAL),
     }
     trace = {
         "type": "bar",
@@ -129,7 +128,7 @@ def attack_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     return figure(
         [trace],
         "How often the attack is right",
-        f"{detail['attacks']:,} attacks with the synthetic table",
+        f"{detail.attacks:,} attacks with the synthetic table",
         "Right about people trained on, but not about strangers: that is a leak",
         height=130,
         xaxis={"tickformat": ".0%", "range": [0, 1.1 * max(*(rate for rate, _ in bars.values()), 0.05)]},
@@ -137,19 +136,19 @@ def attack_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     )
 
 
-def calibration_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def calibration_figure(detail: Calibration, low_is_good: bool = False) -> go.Figure:
     """`real` and `synthetic` [{said, happened, rows}]: how often what a model said so sure came true."""
     traces: list[dict[str, Any]] = [_diagonal("As sure as right")]
-    for key, name, colour in (("real", "Trained on real", REAL), ("synthetic", "Trained on synthetic", SYNTHETIC)):
-        groups = detail.get(key, [])
+    sides = ((detail.real, "Trained on real", REAL), (detail.synthetic, "Trained on synthetic", SYNTHETIC))
+    for groups, name, colour in sides:
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines+markers",
                 "name": name,
-                "x": [group["said"] for group in groups],
-                "y": [group["happened"] for group in groups],
-                "customdata": [group["rows"] for group in groups],
+                "x": [group.said for group in groups],
+                "y": [group.happened for group in groups],
+                "customdata": [group.rows for group in groups],
                 "line": {"width": 2, "color": colour},
                 "hovertemplate": "said %{x:.1%}, came true %{y:.1%} (%{customdata:,} rows)",
             }
@@ -164,29 +163,29 @@ def calibration_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     )
 
 
-def importances_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def importances_figure(detail: Importances, low_is_good: bool = False) -> go.Figure:
     """`columns` [{column, real, synthetic}]: what models taught by either table look at, most important first."""
-    shown = detail["columns"][:MOST]
+    shown = detail.columns[:MOST]
     return _side_by_side(
-        [item["column"] for item in shown],
-        {key: [item[key] for item in shown] for key in ("real", "synthetic")},
+        [item.column for item in shown],
+        {"real": [item.real for item in shown], "synthetic": [item.synthetic for item in shown]},
         "What the models look at",
-        f"Importance of each column for predicting {shortened(detail['target'], 40)}, on held-out real rows",
+        f"Importance of each column for predicting {shortened(detail.target, 40)}, on held-out real rows",
         {"tickformat": SHARE},
         22,
     )
 
 
-def learners_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def learners_figure(detail: Learners, low_is_good: bool = False) -> go.Figure:
     """`learners` [{learner, real, synthetic}]: how well each learner predicts held-out real rows, by its teacher."""
-    learners = detail["learners"]
+    learners = detail.learners
     return _side_by_side(
-        [item["learner"] for item in learners],
-        {key: [item[key] for item in learners] for key in ("real", "synthetic")},
+        [item.learner for item in learners],
+        {"real": [item.real for item in learners], "synthetic": [item.synthetic for item in learners]},
         "Models trained on synthetic and on real rows",
-        f"Predicting {shortened(detail['target'], 30)} of held-out real rows from {detail['rows_of_each']:,} rows of "
+        f"Predicting {shortened(detail.target, 30)} of held-out real rows from {detail.rows_of_each:,} rows of "
         "either table",
-        {"title": {"text": plain(detail["measure"], 60)}, "range": [0, 1.08]},
+        {"title": {"text": plain(detail.measure, 60)}, "range": [0, 1.08]},
         24,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,22 @@ from metrics.charts.theme import (
     shortened,
     unique,
 )
+from metrics.detail import (
+    ColumnScore,
+    ColumnScores,
+    ColumnShares,
+    GroupScore,
+    GroupsOfFewRows,
+    GroupsOfFewSecrets,
+    PairScores,
+    Rules,
+    SecretRisks,
+    SecretScores,
+    WayScores,
+)
 
 MOST = 25
 """Columns, rules or secrets drawn of a ranking."""
-Detail = Mapping[str, Any]
 
 
 def dots(
@@ -76,29 +88,33 @@ def dots(
     )
 
 
-def ranking_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def ranking_figure(detail: ColumnScores, low_is_good: bool = False) -> go.Figure:
     """`columns` [{column, score, reference}], worst first. A click hands over the column's name."""
-    items = detail["columns"]
-    names = [item["column"] if "column" in item else item["columns"][0] for item in items]
+    items = detail.columns
+    names = [item.column if isinstance(item, ColumnScore) else item.columns[0] for item in items]
     return _ranking("Columns", items, names, names, low_is_good)
 
 
-def pair_ranking_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def pair_ranking_figure(detail: PairScores, low_is_good: bool = False) -> go.Figure:
     """`pairs` [{columns, score, reference}], worst first. A click hands over both names."""
-    items = detail["pairs"]
-    names = [" and ".join(shortened(name, 20) for name in item["columns"]) for item in items]
-    return _ranking("Pairs of columns", items, names, [item["columns"] for item in items], low_is_good)
+    items = detail.pairs
+    names = [" and ".join(shortened(name, 20) for name in item.columns) for item in items]
+    return _ranking("Pairs of columns", items, names, [item.columns for item in items], low_is_good)
 
 
 def _ranking(
-    what: str, items: Sequence[Mapping[str, Any]], labels: Sequence[str], clicked: Sequence[Any], low_is_good: bool
+    what: str,
+    items: Sequence[ColumnScore | GroupScore],
+    labels: Sequence[str],
+    clicked: Sequence[str | list[str]],
+    low_is_good: bool,
 ) -> go.Figure:
     title = f"{what}, worst first"
-    places = [place for place, item in enumerate(items) if item["score"] is not None]
+    places = [place for place, item in enumerate(items) if item.score is not None]
     if not places:
         return nothing(title, "None could be compared.")
     shown = places[:MOST]
-    values, references = ([items[place].get(key) for place in shown] for key in ("score", "reference"))
+    values, references = [items[place].score for place in shown], [items[place].reference for place in shown]
     seen = [value for value in (*values, *references) if value is not None]
     ends = (min(*seen, 0) - 0.01, max(seen) + 0.01) if low_is_good else (min(*seen, 0.95) - 0.01, max(*seen, 1) + 0.005)
     return dots(
@@ -112,13 +128,12 @@ def _ranking(
     )
 
 
-def ways_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def ways_figure(detail: WayScores, low_is_good: bool = False) -> go.Figure:
     """`ways` [{way, score, reference, ceiling}]: how well columns agree alone, in pairs and in threes."""
-    ways = detail["ways"]
     return dots(
-        [way["way"] for way in ways],
-        [way["score"] for way in ways],
-        [way["ceiling"] for way in ways],
+        [way.way for way in detail.ways],
+        [way.score for way in detail.ways],
+        [way.ceiling for way in detail.ways],
         "One, two and three columns together",
         "The tick is the most that chance allows for tables of these sizes",
         {"title": {"text": "Accuracy"}},
@@ -126,64 +141,64 @@ def ways_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     )
 
 
-def rules_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def rules_figure(detail: Rules, low_is_good: bool = False) -> go.Figure:
     """`rules` [{rule, broken, reference}]: the share of rows that breaks each rule, most broken first."""
-    rules = detail["rules"]
+    rules = detail.rules
     shown = rules[:MOST]
-    most = max(0.01, *(share for rule in shown for share in (rule["broken"], rule["reference"]) if share is not None))
+    most = max(0.01, *(share for rule in shown for share in (rule.broken, rule.reference) if share is not None))
     few = f"The {MOST} most broken of {len(rules):,} rules" if len(rules) > MOST else "All rules"
     return dots(
-        [rule["rule"] for rule in shown],
-        [rule["broken"] for rule in shown],
-        [rule["reference"] for rule in shown],
+        [rule.rule for rule in shown],
+        [rule.broken for rule in shown],
+        [rule.reference for rule in shown],
         "Rules, most broken first",
         f"{few} that hold in the training rows",
         {"title": {"text": "Share of rows that break it"}, "tickformat": SHARE, "range": [-0.02 * most, 1.05 * most]},
     )
 
 
-def secrets_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def secrets_figure(detail: SecretRisks, low_is_good: bool = False) -> go.Figure:
     """`secrets` [{secret, risk, ci}]: how much more often an attacker learns each column of a person trained on."""
-    shown = [secret for secret in detail["secrets"] if secret["risk"] is not None][:MOST]
+    shown = [secret for secret in detail.secrets if secret.risk is not None][:MOST]
     if not shown:
         return nothing("Secrets, most at risk first", "No secret could be attacked.")
     return dots(
-        [secret["secret"] for secret in shown],
-        [secret["risk"] for secret in shown],
+        [secret.secret for secret in shown],
+        [secret.risk for secret in shown],
         [0.0] * len(shown),
         "Secrets, most at risk first",
         "How much more often each is guessed right of people trained on than of strangers",
         {"title": {"text": "Risk, with its 95 % interval"}},
-        intervals=[secret["ci"] for secret in shown],
+        intervals=[secret.ci for secret in shown],
         reference_name="Strangers",
     )
 
 
-def protection_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def protection_figure(detail: SecretScores, low_is_good: bool = False) -> go.Figure:
     """`secrets` [{secret, score, reference}]: how well each column of a person stays hidden."""
-    shown = detail["secrets"][:MOST]
+    shown = detail.secrets[:MOST]
     return dots(
-        [secret["secret"] for secret in shown],
-        [secret["score"] for secret in shown],
-        [secret.get("reference") for secret in shown],
+        [secret.secret for secret in shown],
+        [secret.score for secret in shown],
+        [secret.reference for secret in shown],
         "Protection of each secret",
         "1: a stranger who knows the person's other columns learns no more than by guessing",
         {"title": {"text": "Protection"}, "range": [-0.01, 1.01]},
     )
 
 
-def culprits_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def culprits_figure(detail: ColumnShares, low_is_good: bool = False) -> go.Figure:
     """`gave_it_away` [{column, share}]: each column's part in telling synthetic rows from real ones, largest first."""
     title = "What gave it away"
-    shown = [item for item in detail["gave_it_away"] if item["share"] > 0][:MOST]
+    shown = [item for item in detail.gave_it_away if item.share > 0][:MOST]
     if not shown:
         return nothing(title, "No column told synthetic rows from real ones.")
     bars = {
         "type": "bar",
         "orientation": "h",
-        "x": [item["share"] for item in shown],
+        "x": [item.share for item in shown],
         "y": list(range(len(shown))),
-        "customdata": [[item["column"]] for item in shown],
+        "customdata": [[item.column] for item in shown],
         "marker": {"color": rgba(SYNTHETIC, 0.8)},
         "hovertemplate": "%{x:.1%}<extra></extra>",
     }
@@ -193,14 +208,16 @@ def culprits_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
         "Each column's part in telling synthetic rows from held-out real ones",
         height=50 + 22 * len(shown),
         xaxis={"tickformat": ".0%", "rangemode": "tozero"},
-        yaxis=row_axis([item["column"] for item in shown]),
+        yaxis=row_axis([item.column for item in shown]),
     )
 
 
-def groups_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def groups_figure(detail: GroupsOfFewRows | GroupsOfFewSecrets, low_is_good: bool = False) -> go.Figure:
     """`groups_with_fewer_rows` or `groups_with_fewer_secrets` {bound: groups}, of `groups`."""
-    what = "rows" if "groups_with_fewer_rows" in detail else "secrets"
-    bounds = detail[f"groups_with_fewer_{what}"]
+    if isinstance(detail, GroupsOfFewRows):
+        what, bounds = "rows", detail.groups_with_fewer_rows
+    else:
+        what, bounds = "secrets", detail.groups_with_fewer_secrets
     bars = {
         "type": "bar",
         "orientation": "h",
@@ -215,20 +232,20 @@ def groups_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     return figure(
         [bars],
         f"Groups of few {what}",
-        f"{detail['groups']:,} groups of rows alike in {shortened(', '.join(detail['known']), 80)}",
+        f"{detail.groups:,} groups of rows alike in {shortened(', '.join(detail.known), 80)}",
         height=50 + 28 * len(bounds),
         xaxis={"title": {"text": "Groups"}, "range": [0, 1.1 * max(*bounds.values(), 1)]},
         yaxis=row_axis([f"fewer than {bound}" for bound in bounds]),
     )
 
 
-def pair_scores_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
+def pair_scores_figure(detail: PairScores, low_is_good: bool = False) -> go.Figure:
     """`pairs` [{columns, score, reference}]: how far each is from the training rows, at a glance."""
-    pairs = detail["pairs"]
-    names = list(dict.fromkeys(name for pair in sorted(pairs, key=lambda p: p["columns"]) for name in pair["columns"]))
+    pairs = detail.pairs
+    names = list(dict.fromkeys(name for pair in sorted(pairs, key=lambda p: p.columns) for name in pair.columns))
     place = {name: n for n, name in enumerate(names)}
     labels = unique([plain(name, 40) for name in names])
-    has_holdout = any(pair.get("reference") is not None for pair in pairs)
+    has_holdout = any(pair.reference is not None for pair in pairs)
     sides = (
         {"score": "Synthetic", "reference": "Real holdout rows in its place"} if has_holdout else {"score": "Synthetic"}
     )
@@ -236,9 +253,10 @@ def pair_scores_figure(detail: Detail, low_is_good: bool = False) -> go.Figure:
     for key in sides:
         lost[key] = np.full((len(names), len(names)), np.nan, dtype=np.float32)
         for pair in pairs:
-            if pair.get(key) is not None:
-                one, two = (place[name] for name in pair["columns"])
-                lost[key][one, two] = lost[key][two, one] = pair[key] if low_is_good else 1 - pair[key]
+            found = getattr(pair, key)
+            if found is not None:
+                one, two = (place[name] for name in pair.columns)
+                lost[key][one, two] = lost[key][two, one] = found if low_is_good else 1 - found
     most = max(0.05, float(np.nanmax(lost["score"], initial=0)))
     layout, notes = panels(list(sides.values()))
     traces = []

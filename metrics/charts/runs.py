@@ -24,6 +24,7 @@ from metrics.charts.theme import (
     scale_of,
     unique,
 )
+from metrics.detail import ColumnScores
 
 MOST = 40
 """Columns drawn of the comparison across runs."""
@@ -143,12 +144,11 @@ def _utility(value: float | None) -> str:
 
 
 def runs_columns_figure(scores: Mapping[str, Score], title: str = "Columns across runs") -> go.Figure:
-    """One row a column, one cell a run: what `detail["columns"]` of each run's score lacks to 1, worst first."""
+    """One row a column, one cell a run: what the columns of each run's score lack to 1, worst first."""
     lost = {
-        run: {
-            item["column"]: 1 - item["score"] for item in score.detail.get("columns", []) if item["score"] is not None
-        }
+        run: {column: 1 - value for column, value in detail.by_column().items() if value is not None}
         for run, score in scores.items()
+        if (detail := score.detail_as(ColumnScores)) is not None
     }
     columns = {name for run in lost.values() for name in run}
     if not columns:

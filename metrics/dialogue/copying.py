@@ -7,13 +7,31 @@ import re
 import numpy as np
 
 from metrics.base import NotMeasurable, Score
+from metrics.detail import Detail
 from metrics.dialogue.base import Conversations, Texts, beside_holdout, need_turns
-from metrics.dialogue.distances import histogram, vectorizer
+from metrics.dialogue.distances import Counted, histogram, vectorizer
 from metrics.registry import metric
 from metrics.tools.intervals import mean_interval, share_interval
 from synth.conversations.dialogue import Dialogue
 from synth.conversations.near_duplicates import WORDS, runs
 from synth.conversations.redact import redact
+
+
+class CopiedDetail(Detail):
+    examples: list[str]
+    """Copied turns, the longest first."""
+
+
+class RunsDetail(Detail):
+    lengths: Counted
+    """The longest run of each dialogue, in words."""
+    worst: str
+    """Id of the dialogue with the longest."""
+
+
+class PersonalDetail(Detail):
+    of: int
+    """Different personal data found in the input."""
 
 
 @metric(
@@ -23,6 +41,7 @@ from synth.conversations.redact import redact
     0,
     1,
     "low",
+    detail=CopiedDetail,
     place=130,
     needs=("holdout",),
 )
@@ -51,7 +70,7 @@ def copied_turns(conversations: Conversations) -> Score:
         value=float(made.mean()),
         reference=float(held.mean()),
         ci=share_interval(made.sum(), len(made)),
-        detail={"examples": sorted(set(copied), key=len, reverse=True)[:20]},
+        detail=CopiedDetail(examples=sorted(set(copied), key=lambda text: (-len(text), text))[:20]),
     )
 
 
@@ -62,6 +81,7 @@ def copied_turns(conversations: Conversations) -> Score:
     0,
     None,
     "low",
+    detail=RunsDetail,
     place=140,
     needs=("holdout",),
 )
@@ -80,7 +100,7 @@ def longest_shared_run(conversations: Conversations) -> Score:
     return Score(
         value=float(np.quantile(made, 0.95)),
         reference=float(np.quantile(longest(conversations.holdout), 0.95)),
-        detail={"lengths": histogram(made), "worst": conversations.synthetic.dialogues[int(made.argmax())].id},
+        detail=RunsDetail(lengths=histogram(made), worst=conversations.synthetic.dialogues[int(made.argmax())].id),
     )
 
 
@@ -131,6 +151,7 @@ def share_nearer_to_source(conversations: Conversations) -> Score:
     0,
     None,
     "low",
+    detail=PersonalDetail,
     place=160,
 )
 def personal_data(conversations: Conversations) -> Score:
@@ -147,7 +168,10 @@ def personal_data(conversations: Conversations) -> Score:
         return float(sum(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", whole) is not None for text in private))
 
     return beside_holdout(
-        conversations, through, detail={"of": len(private)}, note="" if private else "None was found in the input."
+        conversations,
+        through,
+        detail=PersonalDetail(of=len(private)),
+        note="" if private else "None was found in the input.",
     )
 
 

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metrics.base import NotMeasurable
+from metrics.detail import Detail
 from metrics.dialogue.base import Texts
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
+
+
+class Counted(Detail):
+    """Values, in order, and how often each occurs."""
+
+    values: list[int]
+    counts: list[int]
 
 
 def ks_complement(one: np.ndarray, other: np.ndarray) -> float:
@@ -73,7 +81,7 @@ def most_lacking(of: Counter[str], other: Counter[str], most: int = 20) -> list[
     return sorted(here, key=lambda word: there.get(word, 0) - here[word])[:most]
 
 
-def histogram(values: np.ndarray) -> dict[str, list[int]]:
+def histogram(values: np.ndarray) -> Counted:
     """The values that occur, and how often each does."""
     found, counts = np.unique(values, return_counts=True)
-    return {"values": found.tolist(), "counts": counts.tolist()}
+    return Counted(values=found.tolist(), counts=counts.tolist())

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from metrics.base import NotMeasurable, Score
+from metrics.detail import Detail
 from metrics.dialogue.base import Conversations, Texts, beside_holdout, words_of
 from metrics.registry import metric
 from metrics.tools.intervals import share_interval
@@ -112,6 +113,11 @@ def compression_ratio(conversations: Conversations) -> Score:
     return beside_holdout(conversations, measure)
 
 
+class DuplicatesDetail(Detail):
+    pairs: list[tuple[str, str, float]]
+    """Ids of a dialogue and of the one that repeats it, with the share of runs in common."""
+
+
 @metric(
     "Near-duplicates",
     "dialogue",
@@ -119,6 +125,7 @@ def compression_ratio(conversations: Conversations) -> Score:
     0,
     1,
     "low",
+    detail=DuplicatesDetail,
     place=120,
 )
 def near_duplicates(conversations: Conversations) -> Score:
@@ -130,7 +137,7 @@ def near_duplicates(conversations: Conversations) -> Score:
         for dialogue in texts.dialogues:
             other, share = seen.nearest(dialogue.text)
             if share >= LIMIT:
-                pairs.append([other, dialogue.id, round(share, 3)])
+                pairs.append((other, dialogue.id, round(share, 3)))
             seen.add(dialogue.id, dialogue.text)
         found[id(texts)] = pairs
         return len(pairs) / len(texts)
@@ -138,5 +145,8 @@ def near_duplicates(conversations: Conversations) -> Score:
     score = beside_holdout(conversations, measure)
     pairs = found[id(conversations.synthetic)]
     return score.model_copy(
-        update={"ci": share_interval(len(pairs), len(conversations.synthetic)), "detail": {"pairs": pairs[:50]}}
+        update={
+            "ci": share_interval(len(pairs), len(conversations.synthetic)),
+            "detail": DuplicatesDetail(pairs=pairs[:50]),
+        }
     )

@@ -5,10 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score
+from metrics.detail import Detail
 from metrics.dialogue.base import Conversations, Texts
 from metrics.dialogue.distances import vectorizer
 from metrics.registry import metric
 from metrics.tools.intervals import auc_interval, share_interval
+
+
+class DetectorDetail(Detail):
+    auc: float
+    most_real: list[str]
+    """Ids of the dialogues most like real ones."""
+    least_real: list[str]
+    """Ids of the dialogues easiest to tell from real ones."""
+    gave_away: list[str]
+    """Words that point to synthetic dialogues."""
+    lacking: list[str]
+    """Words that point to real ones."""
 
 
 @metric(
@@ -18,6 +31,7 @@ from metrics.tools.intervals import auc_interval, share_interval
     0,
     1,
     "high",
+    detail=DetectorDetail,
     place=170,
     needs=("holdout",),
     cost="medium",
@@ -54,13 +68,13 @@ def dialogue_detector(conversations: Conversations) -> Score:
         value=_undetected(auc),
         reference=1.0,
         ci=(_undetected(high), _undetected(low)),
-        detail={
-            "auc": auc,
-            "most_real": likeness[:3],
-            "least_real": likeness[-3:][::-1],
-            "gave_away": names[order[-15:]][::-1].tolist(),
-            "lacking": names[order[:15]].tolist(),
-        },
+        detail=DetectorDetail(
+            auc=auc,
+            most_real=likeness[:3],
+            least_real=likeness[-3:][::-1],
+            gave_away=names[order[-15:]][::-1].tolist(),
+            lacking=names[order[:15]].tolist(),
+        ),
     )
 
 

@@ -7,8 +7,10 @@ from collections import Counter
 import numpy as np
 
 from metrics.base import NotMeasurable, Score
+from metrics.detail import Detail
 from metrics.dialogue.base import Conversations, Texts, beside_holdout, need_turns, words_of
 from metrics.dialogue.distances import (
+    Counted,
     histogram,
     js_complement,
     ks_complement,
@@ -22,6 +24,37 @@ from metrics.registry import metric
 from metrics.tools.intervals import share_interval
 
 
+class LengthsDetail(Detail):
+    real: Counted
+    synthetic: Counted
+
+
+class VocabularyDetail(Detail):
+    missing: list[str]
+    """Words whose share falls most, against the real dialogues."""
+    added: list[str]
+    """Words whose share rises most."""
+
+
+class SentimentDetail(Detail):
+    """VADER's compound score of each turn, -1 to 1."""
+
+    real: list[float]
+    synthetic: list[float]
+
+
+class PlanDetail(Detail):
+    short: dict[str, int]
+    """How many dialogues are missing, by the labels asked for."""
+
+
+class IntentsDetail(Detail):
+    """The share of each intent."""
+
+    real: dict[str, float]
+    synthetic: dict[str, float]
+
+
 @metric(
     "Turns per dialogue",
     "dialogue",
@@ -29,6 +62,7 @@ from metrics.tools.intervals import share_interval
     0,
     1,
     "high",
+    detail=LengthsDetail,
     place=20,
     source="Kolmogorov-Smirnov complement",
 )
@@ -41,10 +75,9 @@ def turns_per_dialogue(conversations: Conversations) -> Score:
     return beside_holdout(
         conversations,
         lambda texts: ks_complement(conversations.source.lengths, texts.lengths),
-        detail={
-            "real": histogram(conversations.source.lengths),
-            "synthetic": histogram(conversations.synthetic.lengths),
-        },
+        detail=LengthsDetail(
+            real=histogram(conversations.source.lengths), synthetic=histogram(conversations.synthetic.lengths)
+        ),
     )
 
 
@@ -55,6 +88,7 @@ def turns_per_dialogue(conversations: Conversations) -> Score:
     0,
     1,
     "high",
+    detail=LengthsDetail,
     place=30,
     source="Kolmogorov-Smirnov complement",
 )
@@ -65,7 +99,7 @@ def words_per_turn(conversations: Conversations) -> Score:
     return beside_holdout(
         conversations,
         lambda texts: ks_complement(real, turn_lengths(texts)),
-        detail={"real": histogram(real), "synthetic": histogram(made)},
+        detail=LengthsDetail(real=histogram(real), synthetic=histogram(made)),
     )
 
 
@@ -76,6 +110,7 @@ def words_per_turn(conversations: Conversations) -> Score:
     0,
     1,
     "high",
+    detail=VocabularyDetail,
     place=40,
     source="Lin 1991, Jensen-Shannon",
 )
@@ -87,7 +122,7 @@ def vocabulary(conversations: Conversations) -> Score:
     return beside_holdout(
         conversations,
         lambda texts: js_complement(real, word_counts(texts.words)),
-        detail={"missing": most_lacking(real, made), "added": most_lacking(made, real)},
+        detail=VocabularyDetail(missing=most_lacking(real, made), added=most_lacking(made, real)),
     )
 
 
@@ -138,6 +173,7 @@ def _at(conversations: Conversations, turn: int) -> Score:
     0,
     1,
     "high",
+    detail=SentimentDetail,
     place=70,
     source="Hutto and Gilbert 2014, VADER",
 )
@@ -151,7 +187,7 @@ def sentiment(conversations: Conversations) -> Score:
     return beside_holdout(
         conversations,
         lambda texts: ks_complement(real, _moods(texts, conversations.seed)),
-        detail={"real": real.tolist(), "synthetic": made.tolist()},
+        detail=SentimentDetail(real=real.tolist(), synthetic=made.tolist()),
         note="VADER's lexicon is English; in other languages most turns count as neutral.",
     )
 
@@ -172,6 +208,7 @@ def _moods(texts: Texts, seed: int, most: int = 3000) -> np.ndarray:
     0,
     1,
     "high",
+    detail=PlanDetail,
     place=10,
 )
 def plan_coverage(conversations: Conversations) -> Score:
@@ -183,7 +220,9 @@ def plan_coverage(conversations: Conversations) -> Score:
     got = sum((asked & made).values())
     short = {", ".join(f"{k}: {v}" for k, v in what): count for what, count in (asked - made).items()}
     return Score(
-        value=got / len(conversations.asked), ci=share_interval(got, len(conversations.asked)), detail={"short": short}
+        value=got / len(conversations.asked),
+        ci=share_interval(got, len(conversations.asked)),
+        detail=PlanDetail(short=short),
     )
 
 
@@ -194,6 +233,7 @@ def plan_coverage(conversations: Conversations) -> Score:
     0,
     1,
     "high",
+    detail=IntentsDetail,
     place=80,
     source="Total variation",
 )
@@ -210,5 +250,5 @@ def intent_shares(conversations: Conversations) -> Score:
     return Score(
         value=tv_complement(real, made),
         reference=tv_complement(real, held) if held else None,
-        detail={"real": shares_of(real), "synthetic": shares_of(made)},
+        detail=IntentsDetail(real=shares_of(real), synthetic=shares_of(made)),
     )

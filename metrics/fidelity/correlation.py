@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables
+from metrics.detail import GroupScore, PairScores
 from metrics.fidelity.marginals import level_bins
 from metrics.fidelity.shapes import correlations
 from metrics.registry import metric
@@ -19,6 +20,16 @@ BLOCK = 8192
 """Rows whose levels are spread over columns at once, so that many levels need little memory."""
 
 
+class PairAssociation(GroupScore):
+    measure: str
+    real: float | None
+    synthetic: float | None
+
+
+class AssociationsDetail(PairScores):
+    pairs: list[PairAssociation]
+
+
 @metric(
     "Correlation difference",
     "fidelity",
@@ -26,6 +37,7 @@ BLOCK = 8192
     0,
     2,
     "low",
+    detail=AssociationsDetail,
     place=40,
     why="0 means that every two columns go together exactly as strongly as in the real data.",
     matters=0.01,
@@ -51,17 +63,18 @@ def correlation_difference(tables: Tables) -> Score:
 
     compared = compare(tables, measure, bounds=(0, 2))
     items = [
-        {
-            "columns": list(pair),
-            "measure": MEASURES[sum(name in tables_encoded.levels for name in pair)],
+        PairAssociation(
+            columns=list(pair),
+            measure=MEASURES[sum(name in tables_encoded.levels for name in pair)],
             **compared.item(place),
-            "real": plain(real[place]),
-            "synthetic": plain(synthetic[place]),
-        }
+            real=plain(real[place]),
+            synthetic=plain(synthetic[place]),
+        )
         for place, pair in enumerate(combinations(tables_encoded.names, 2))
     ]
     score = compared.score
-    score.detail = {"pairs": sorted(items, key=lambda item: -1.0 if item["score"] is None else -item["score"])}
+    farthest_first = sorted(items, key=lambda item: -1.0 if item.score is None else -item.score)
+    score.detail = AssociationsDetail(pairs=farthest_first)
     return score
 
 

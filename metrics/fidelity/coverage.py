@@ -7,12 +7,27 @@ from itertools import combinations
 import numpy as np
 
 from metrics.base import Score, Tables
+from metrics.detail import ColumnScore, ColumnScores, GroupScore, PairScores
 from metrics.registry import metric
 from metrics.tools.compare import Compared, compare, plain, worst_first
 from metrics.tools.encode import Encoded, Side, encoded
 from metrics.tools.sampling import randomness
 
 MOST_PAIRS = 500
+
+
+class CoverageDetail(ColumnScores):
+    columns: list[ColumnScore]
+
+
+class MissingShares(GroupScore):
+    real_share: float | None
+    synthetic_share: float | None
+
+
+class MissingnessDetail(ColumnScores, PairScores):
+    columns: list[MissingShares]
+    pairs: list[MissingShares]
 
 
 @metric(
@@ -22,6 +37,7 @@ MOST_PAIRS = 500
     0,
     1,
     "high",
+    detail=CoverageDetail,
     place=60,
     why="1 means that no level and no part of a range is left out; real samples leave out rare ones too.",
     matters=0.1,
@@ -73,6 +89,7 @@ def range_covered(real: np.ndarray, other: np.ndarray) -> float:
     0,
     1,
     "high",
+    detail=CoverageDetail,
     place=70,
     why="1 means no age of 200 and no level that does not exist; fresh real rows hold a few new values too.",
     matters=0.005,
@@ -113,6 +130,7 @@ def within(tables_encoded: Encoded, side: Side) -> np.ndarray:
     0,
     1,
     "high",
+    detail=MissingnessDetail,
     place=50,
     why="1 means every column, and every two columns together, lack exactly as many values.",
     matters=0.005,
@@ -148,16 +166,17 @@ def missingness(tables: Tables) -> Score:
     compared = compare(tables, measure, weights)
     synthetic = missing_shares(tables_encoded, tables_encoded.synthetic, lacking, pairs)
     items = [
-        {
-            "columns": list(group),
+        MissingShares(
+            columns=list(group),
             **compared.item(place),
-            "real_share": plain(real[place]),
-            "synthetic_share": plain(synthetic[place]),
-        }
+            real_share=plain(real[place]),
+            synthetic_share=plain(synthetic[place]),
+        )
         for place, group in enumerate([*[(name,) for name in lacking], *pairs])
     ]
     score = compared.score
-    score.detail = {"columns": worst_first(items[: len(lacking)]), "pairs": worst_first(items[len(lacking) :])}
+    columns, both = items[: len(lacking)], items[len(lacking) :]
+    score.detail = MissingnessDetail(columns=worst_first(columns), pairs=worst_first(both))
     return score
 
 
@@ -178,6 +197,6 @@ def missing_shares(tables_encoded: Encoded, side: Side, names: list[str], pairs:
 
 def with_columns(compared: Compared, tables_encoded: Encoded) -> Score:
     """The score with its columns as detail, worst first."""
-    items = [{"column": name, **compared.item(place)} for place, name in enumerate(tables_encoded.names)]
-    compared.score.detail = {"columns": worst_first(items)}
+    items = [ColumnScore(column=name, **compared.item(place)) for place, name in enumerate(tables_encoded.names)]
+    compared.score.detail = CoverageDetail(columns=worst_first(items))
     return compared.score

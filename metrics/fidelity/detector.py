@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables
+from metrics.detail import ColumnShare, ColumnShares, Roc
 from metrics.registry import metric
 from metrics.tools.encode import Side, encoded
 from metrics.tools.intervals import Interval, auc_interval, clip
@@ -17,6 +18,12 @@ MOST_ROWS, MOST_CELLS = 20_000, 300_000
 """Rows of each table, and rows and columns multiplied."""
 
 
+class DetectorDetail(ColumnShares, Roc):
+    auc: float
+    reference_auc: float
+    rows_of_each: int
+
+
 @metric(
     "Detector",
     "fidelity",
@@ -24,6 +31,7 @@ MOST_ROWS, MOST_CELLS = 20_000, 300_000
     0,
     1,
     "high",
+    detail=DetectorDetail,
     place=110,
     why="1 means it can only guess; 0 means it is right every time.",
     cost="dear",
@@ -58,15 +66,15 @@ def detector(tables: Tables) -> Score:
         ci=indistinguishable_interval(auc, size),
         reference=indistinguishable(fresh_auc),
         reference_ci=indistinguishable_interval(fresh_auc, size),
-        detail={
-            "auc": round(auc, 6),
-            "reference_auc": round(fresh_auc, 6),
-            "rows_of_each": size,
-            "gave_it_away": [
-                {"column": features.names[place], "share": round(float(gains[place]), 4)} for place in order
+        detail=DetectorDetail(
+            auc=round(auc, 6),
+            reference_auc=round(fresh_auc, 6),
+            rows_of_each=size,
+            gave_it_away=[
+                ColumnShare(column=features.names[place], share=round(float(gains[place]), 4)) for place in order
             ],
-            "roc": curve(is_synthetic, suspicion),
-        },
+            roc=curve(is_synthetic, suspicion),
+        ),
     )
 
 

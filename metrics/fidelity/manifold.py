@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, once
+from metrics.detail import Curves, Detail
 from metrics.registry import metric
 from metrics.tools.compare import NO_HOLDOUT
 from metrics.tools.encode import encoded
@@ -130,6 +131,14 @@ class Middle:
         return np.where(lacking, len(ordered), away + size - len(ordered)) / size
 
 
+class ManifoldDetail(Curves):
+    rows_of_each: int
+
+
+class AuthenticityDetail(Detail):
+    rows_of_each: int
+
+
 def scored(tables: Tables, places: str, curve: str) -> Score:
     """The agreement of one of the curves, of the synthetic rows and of the holdout rows."""
     found = supports(tables)
@@ -142,11 +151,11 @@ def scored(tables: Tables, places: str, curve: str) -> Score:
         ci=intervals["synthetic"],
         reference=values.get("holdout"),
         reference_ci=intervals.get("holdout"),
-        detail={
-            "rows_of_each": len(found["synthetic"].authentic),
-            "curve": curve,
-            "curves": {name: support.curves() for name, support in found.items()},
-        },
+        detail=ManifoldDetail(
+            rows_of_each=len(found["synthetic"].authentic),
+            curve=curve,
+            curves={name: support.curves() for name, support in found.items()},
+        ),
         note="" if "holdout" in found else NO_HOLDOUT,
     )
 
@@ -158,6 +167,7 @@ def scored(tables: Tables, places: str, curve: str) -> Score:
     0,
     1,
     "high",
+    detail=ManifoldDetail,
     place=90,
     why="1 means that as many synthetic as real rows are typical, at every degree of typicalness.",
     matters=0.02,
@@ -181,6 +191,7 @@ def alpha_precision(tables: Tables) -> Score:
     0,
     1,
     "reference",
+    detail=ManifoldDetail,
     place=100,
     why="Fresh real rows reach about one half: every second row has a stranger nearer than its nearest fellow.",
     matters=0.03,
@@ -204,6 +215,7 @@ def beta_recall(tables: Tables) -> Score:
     0,
     1,
     "high",
+    detail=AuthenticityDetail,
     place=50,
     why="Fresh real rows score about one half; less means that rows crowd around training rows.",
     matters=0.03,
@@ -223,5 +235,5 @@ def authenticity(tables: Tables) -> Score:
         ci=mean_interval(found["synthetic"].authentic),
         reference=float(found["holdout"].authentic.mean()),
         reference_ci=mean_interval(found["holdout"].authentic),
-        detail={"rows_of_each": len(found["synthetic"].authentic)},
+        detail=AuthenticityDetail(rows_of_each=len(found["synthetic"].authentic)),
     )

@@ -8,6 +8,7 @@ from math import comb
 import numpy as np
 
 from metrics.base import Score, Tables
+from metrics.detail import ColumnScores, GroupScore, PairScores, WayScore, WayScores
 from metrics.registry import metric
 from metrics.tools.compare import Stack, compare, plain, worst_first
 from metrics.tools.encode import Encoded, Side, encoded
@@ -20,6 +21,18 @@ MOST_TRIPLES = 1000
 WAYS = {1: "one column", 2: "two columns", 3: "three columns"}
 
 
+class MarginalScore(GroupScore):
+    ceiling: float | None
+
+
+class MarginalsDetail(WayScores, ColumnScores, PairScores):
+    ceiling: float | None
+    columns: list[MarginalScore]
+    pairs: list[MarginalScore]
+    triples: list[MarginalScore]
+    """The hundred worst."""
+
+
 @metric(
     "Marginal accuracy",
     "fidelity",
@@ -27,6 +40,7 @@ WAYS = {1: "one column", 2: "two columns", 3: "three columns"}
     0,
     1,
     "high",
+    detail=MarginalsDetail,
     place=30,
     why="The ceiling is what a perfect sample of this size scores; above it, rows are being copied.",
     matters=0.01,
@@ -57,25 +71,25 @@ def marginal_accuracy(tables: Tables) -> Score:
     compared = compare(tables, measure, weights)
     score = compared.score
     items = [
-        {"columns": list(group), **compared.item(place), "ceiling": plain(ceilings[place])}
+        MarginalScore(columns=list(group), **compared.item(place), ceiling=plain(ceilings[place]))
         for place, group in enumerate(groups)
     ]
-    score.detail = {
-        "ways": [
-            {
-                "way": label,
-                "score": plain(compared.synthetic[ways == way].mean()),
-                "ceiling": plain(ceilings[ways == way].mean()),
-                "reference": None if compared.holdout is None else plain(compared.holdout[ways == way].mean()),
-            }
+    score.detail = MarginalsDetail(
+        ways=[
+            WayScore(
+                way=label,
+                score=plain(compared.synthetic[ways == way].mean()),
+                ceiling=plain(ceilings[ways == way].mean()),
+                reference=None if compared.holdout is None else plain(compared.holdout[ways == way].mean()),
+            )
             for way, label in WAYS.items()
             if (ways == way).any()
         ],
-        "ceiling": plain(float(ceilings @ weights / weights.sum())),
-        "columns": worst_first([item for item in items if len(item["columns"]) == 1]),
-        "pairs": worst_first([item for item in items if len(item["columns"]) == 2]),
-        "triples": worst_first([item for item in items if len(item["columns"]) == 3])[:100],
-    }
+        ceiling=plain(float(ceilings @ weights / weights.sum())),
+        columns=worst_first([item for item in items if len(item.columns) == 1]),
+        pairs=worst_first([item for item in items if len(item.columns) == 2]),
+        triples=worst_first([item for item in items if len(item.columns) == 3])[:100],
+    )
     triples = comb(len(tables_encoded.names), 3)
     if triples > MOST_TRIPLES:
         score.note = f"{score.note} {MOST_TRIPLES:,} of {triples:,} triples of columns, drawn at random.".strip()

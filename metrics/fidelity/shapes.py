@@ -7,11 +7,34 @@ from itertools import combinations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables
+from metrics.detail import ColumnScore, ColumnScores, GroupScore, PairScores
 from metrics.registry import metric
 from metrics.tools.compare import Stack, compare, plain, total_variations, worst_first
 from metrics.tools.encode import Encoded, Side, encoded, equal_edges
 
 SDMETRICS = "SDMetrics 0.32, QualityReport"
+
+
+class ColumnShape(ColumnScore):
+    measure: str
+
+
+class ColumnShapesDetail(ColumnScores):
+    columns: list[ColumnShape]
+
+
+class PairTrend(GroupScore):
+    measure: str
+    strength: float | None
+    """How strongly the pair is associated in the training rows."""
+    synthetic_correlation: float | None
+    counted: bool
+
+
+class PairTrendsDetail(PairScores):
+    pairs: list[PairTrend]
+    all_pairs: float | None
+    """The mean over all pairs, associated or not."""
 
 
 @metric(
@@ -21,6 +44,7 @@ SDMETRICS = "SDMetrics 0.32, QualityReport"
     0,
     1,
     "high",
+    detail=ColumnShapesDetail,
     place=10,
     why="1 means every column has exactly the real distribution.",
     matters=0.005,
@@ -37,16 +61,16 @@ def column_shapes(tables: Tables) -> Score:
     tables_encoded = encoded(tables)
     compared = compare(tables, lambda sides: shapes(tables_encoded, sides))
     columns = [
-        {
-            "column": name,
-            "measure": "total variation" if name in tables_encoded.levels else "Kolmogorov-Smirnov",
+        ColumnShape(
+            column=name,
+            measure="total variation" if name in tables_encoded.levels else "Kolmogorov-Smirnov",
             **compared.item(place),
-        }
+        )
         for place, name in enumerate(tables_encoded.names)
     ]
     score = compared.score
-    score.detail = {"columns": worst_first(columns)}
-    undefined = [column["column"] for column in columns if column["score"] is None]
+    score.detail = ColumnShapesDetail(columns=worst_first(columns))
+    undefined = [column.column for column in columns if column.score is None]
     if undefined:
         note = f"Not counted, since a table has no value in them: {', '.join(undefined)}."
         score.note = f"{score.note} {note}".strip()
@@ -93,6 +117,7 @@ def kolmogorov_smirnov(left: np.ndarray, right: np.ndarray) -> float:
     0,
     1,
     "high",
+    detail=PairTrendsDetail,
     place=20,
     why="1 means every pair of columns is associated exactly as in the real data.",
     source=SDMETRICS + ", Column Pair Trends",
@@ -117,19 +142,19 @@ def column_pair_trends(tables: Tables) -> Score:
     compared = compare(tables, lambda sides: trends(tables_encoded, sides, pairs), counted.astype(float))
     synthetic_correlations = paired_correlations(tables_encoded, tables_encoded.synthetic, pairs)
     items = [
-        {
-            "columns": list(pair),
-            "measure": "correlation" if numeric[place] else "two-way table",
+        PairTrend(
+            columns=list(pair),
+            measure="correlation" if numeric[place] else "two-way table",
             **compared.item(place),
-            "strength": plain(strength[place]),
-            "synthetic_correlation": plain(synthetic_correlations[place]),
-            "counted": bool(counted[place]),
-        }
+            strength=plain(strength[place]),
+            synthetic_correlation=plain(synthetic_correlations[place]),
+            counted=bool(counted[place]),
+        )
         for place, pair in enumerate(pairs)
     ]
     score = compared.score
     defined = compared.synthetic[np.isfinite(compared.synthetic)]
-    score.detail = {"pairs": worst_first(items), "all_pairs": plain(float(np.mean(defined)))}
+    score.detail = PairTrendsDetail(pairs=worst_first(items), all_pairs=plain(float(np.mean(defined))))
     if not associated.any():
         note = "No two columns are strongly associated in the real data, so all pairs are counted."
         score.note = f"{score.note} {note}".strip()

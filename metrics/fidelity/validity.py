@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import Score, Tables, conformed
+from metrics.detail import BrokenRule, Rules
 from metrics.fidelity.coverage import missing
 from metrics.registry import metric
 from metrics.tools.compare import NO_HOLDOUT, plain
@@ -44,6 +45,15 @@ class Rule:
     broken: Callable[[pd.DataFrame, Side], np.ndarray]
 
 
+class RuleKept(BrokenRule):
+    kind: str
+    columns: list[str]
+
+
+class ValidityDetail(Rules):
+    rules: list[RuleKept]
+
+
 @metric(
     "Validity",
     "fidelity",
@@ -51,6 +61,7 @@ class Rule:
     0,
     1,
     "high",
+    detail=ValidityDetail,
     place=80,
     why="1 means no row that a reader would call impossible.",
     matters=0.005,
@@ -82,16 +93,16 @@ def validity(tables: Tables) -> Score:
         score.reference = float(also.mean())
         score.reference_ci = share_interval(int(also.sum()), len(also))
     items = [
-        {
-            "rule": rule.text,
-            "kind": rule.kind,
-            "columns": rule.columns,
-            "broken": plain(synthetic[:, place].mean()),
-            "reference": None if fresh is None else plain(fresh[:, place].mean()),
-        }
+        RuleKept(
+            rule=rule.text,
+            kind=rule.kind,
+            columns=rule.columns,
+            broken=plain(synthetic[:, place].mean()),
+            reference=None if fresh is None else plain(fresh[:, place].mean()),
+        )
         for place, rule in enumerate(rules)
     ]
-    score.detail = {"rules": sorted(items, key=lambda item: -item["broken"])}
+    score.detail = ValidityDetail(rules=sorted(items, key=lambda item: -item.broken))
     if unread:
         score.note = f"{score.note} Not understood, and left out: {'; '.join(unread)}.".strip()
     return score

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from metrics.base import Score, Tables, once
+from metrics.detail import AttackRates, SecretRisk, SecretRisks
 from metrics.privacy.distances import equal_sides
 from metrics.tools.compare import plain
 from metrics.tools.encode import Encoded, Side, encoded
@@ -38,6 +39,16 @@ Hits = tuple[float, int]
 """Successful attacks, and all attacks."""
 
 
+class SecretAttacked(SecretRisk):
+    attack_rate: float | None
+    control_rate: float | None
+    guessing_rate: float | None
+
+
+class InferenceDetail(AttackRates, SecretRisks):
+    secrets: list[SecretAttacked]
+
+
 @dataclass(frozen=True)
 class Arena:
     """What an attack needs: the table the attacker has, the people attacked, and people who cannot leak."""
@@ -56,7 +67,7 @@ class Outcome:
     attack: Hits
     control: Hits
     guessing: Hits
-    parts: list[dict] | None = None
+    parts: list[SecretAttacked] | None = None
     """The same for each secret, where there are several."""
 
 
@@ -92,14 +103,15 @@ def run(tables: Tables, attack: Callable[[Arena], Outcome]) -> Score:
         together([outcome.attack for outcome in fresh_outcomes]),
         together([outcome.control for outcome in fresh_outcomes]),
     )
-    detail = {
-        "attack_rate": plain(rate(outcome.attack)),
-        "control_rate": plain(rate(outcome.control)),
-        "guessing_rate": plain(rate(outcome.guessing)),
-        "attacks": outcome.attack[1],
-    }
+    detail = AttackRates(
+        attack_rate=plain(rate(outcome.attack)),
+        control_rate=plain(rate(outcome.control)),
+        guessing_rate=plain(rate(outcome.guessing)),
+        attacks=outcome.attack[1],
+    )
     if outcome.parts is not None:
-        detail["secrets"] = sorted(outcome.parts, key=lambda part: -part["risk"])
+        most_at_risk_first = sorted(outcome.parts, key=lambda part: -part.risk)
+        detail = InferenceDetail(secrets=most_at_risk_first, **detail.model_dump())
     note = ""
     if rate(outcome.attack) <= rate(outcome.guessing):
         note = "The attack did no better than guessing, so it tells of this attack only, not that none succeeds."

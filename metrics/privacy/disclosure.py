@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import NotMeasurable, Score, Tables
+from metrics.detail import GroupsOfFewRows, GroupsOfFewSecrets, SecretScore, SecretScores
 from metrics.registry import metric
 from metrics.tools.compare import NO_HOLDOUT, plain
 from metrics.tools.encode import Encoded, Side, encoded, equal_edges
@@ -72,6 +73,22 @@ def group_keys(sides: Encoded, tables: list[Side], names: list[str]) -> list[np.
     return np.split(keys, np.cumsum([side.rows for side in tables])[:-1])
 
 
+class DisclosureDetail(SecretScores):
+    known: list[str]
+
+
+class AnonymityDetail(GroupsOfFewRows):
+    sensitive: list[str]
+    median: float
+    """The median size of a group."""
+
+
+class DiversityDetail(GroupsOfFewSecrets):
+    sensitive: list[str]
+    median: float
+    """The median number of different secrets of a group."""
+
+
 @metric(
     "Disclosure protection (CAP)",
     "privacy",
@@ -79,6 +96,7 @@ def group_keys(sides: Encoded, tables: list[Side], names: list[str]) -> list[np.
     0,
     1,
     "high",
+    detail=DisclosureDetail,
     place=110,
     why="1 means no better than by throwing dice; real rows of other people set what the population tells anyway.",
     matters=0.02,
@@ -119,13 +137,13 @@ def disclosure_protection(tables: Tables) -> Score:
         if sides.holdout.rows < sides.synthetic.rows:
             rows = sample_rows(sides.synthetic.rows, sides.holdout.rows, tables.seed, "disclosure")
             score.at_holdout_size = plain(protection(sides, sides.synthetic.take(rows), chosen.known, worst))
-    score.detail = {
-        "known": chosen.known,
-        "secrets": [
-            {"secret": secret, "score": plain(value), "reference": plain(references.get(secret))}
+    score.detail = DisclosureDetail(
+        known=chosen.known,
+        secrets=[
+            SecretScore(secret=secret, score=plain(value), reference=plain(references.get(secret)))
             for secret, value in sorted(found.items(), key=lambda item: item[1])
         ],
-    }
+    )
     return score
 
 
@@ -149,6 +167,7 @@ def protection(sides: Encoded, attacker: Side, known: list[str], secret: str) ->
     1,
     None,
     "high",
+    detail=AnonymityDetail,
     place=120,
     why="A row that agrees with nobody in what a stranger may know stands alone: k is 1.",
     matters=1,
@@ -167,7 +186,15 @@ def k_anonymity(tables: Tables) -> Score:
         sizes = np.bincount(group_keys(sides, [side], chosen.known)[0])
         return sizes[sizes > 0]
 
-    return smallest(tables, chosen, groups, "rows")
+    score, sizes = smallest(tables, chosen, groups)
+    score.detail = AnonymityDetail(
+        known=chosen.known,
+        sensitive=chosen.sensitive,
+        groups=len(sizes),
+        groups_with_fewer_rows=fewer(sizes),
+        median=float(np.median(sizes)),
+    )
+    return score
 
 
 @metric(
@@ -177,6 +204,7 @@ def k_anonymity(tables: Tables) -> Score:
     1,
     None,
     "high",
+    detail=DiversityDetail,
     place=130,
     why="Where all people alike share one secret, knowing them is knowing it: l is 1.",
     matters=1,
@@ -199,34 +227,36 @@ def l_diversity(tables: Tables) -> Score:
             least = np.minimum(least, np.bincount(pairs[:, 0], minlength=len(least)))
         return least
 
-    return smallest(tables, chosen, diversity, "secrets")
+    score, secrets = smallest(tables, chosen, diversity)
+    score.detail = DiversityDetail(
+        known=chosen.known,
+        sensitive=chosen.sensitive,
+        groups=len(secrets),
+        groups_with_fewer_secrets=fewer(secrets),
+        median=float(np.median(secrets)),
+    )
+    return score
 
 
-def smallest(tables: Tables, chosen: Choice, measure: Callable[[Side], np.ndarray], of_what: str) -> Score:
-    """The smallest of what `measure` gives for each group of a table, beside that of the holdout."""
+def smallest(tables: Tables, chosen: Choice, measure: Callable[[Side], np.ndarray]) -> tuple[Score, np.ndarray]:
+    """The smallest of what `measure` gives for each group of a table, beside that of the holdout; and all it gives."""
     sides = encoded(tables)
     groups = measure(sides.synthetic)
-    score = Score(
-        value=float(groups.min()),
-        ci=count_interval(float(groups.min())),
-        detail={
-            "known": chosen.known,
-            "sensitive": chosen.sensitive,
-            "groups": len(groups),
-            f"groups_with_fewer_{of_what}": {str(size): int((groups < size).sum()) for size in SMALL_GROUPS},
-            "median": float(np.median(groups)),
-        },
-        note=chosen.note,
-    )
+    score = Score(value=float(groups.min()), ci=count_interval(float(groups.min())), note=chosen.note)
     if sides.holdout is None:
         score.note = f"{score.note} {NO_HOLDOUT}".strip()
-        return score
+        return score, groups
     score.reference = float(measure(sides.holdout).min())
     score.reference_ci = count_interval(score.reference)
     if sides.holdout.rows < sides.synthetic.rows:
         rows = sample_rows(sides.synthetic.rows, sides.holdout.rows, tables.seed, "groups")
         score.at_holdout_size = float(measure(sides.synthetic.take(rows)).min())
-    return score
+    return score, groups
+
+
+def fewer(groups: np.ndarray) -> dict[str, int]:
+    """How many groups are smaller than each of `SMALL_GROUPS`."""
+    return {str(size): int((groups < size).sum()) for size in SMALL_GROUPS}
 
 
 def count_interval(count: float) -> Interval:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import NotMeasurable, Score, Tables, conformed, once
+from metrics.detail import Detail, Distances
 from metrics.registry import metric
 from metrics.tools.encode import encoded
 from metrics.tools.intervals import Interval, around, share_interval
@@ -24,6 +25,31 @@ TIE = 1e-6
 """Distances nearer than this to each other are ties: float32 sums of the same terms can differ by less."""
 
 
+class CopiesDetail(Detail):
+    count: int
+    rows: int
+    copies_of_rows_that_occur_once: int
+    """A row that several people share names nobody; a row that one person has does."""
+
+
+class DistanceDetail(Distances):
+    median_to_train: float
+    median_to_holdout: float
+    median_holdout_to_train: float
+    rows_of_each: int
+
+
+class RatioDetail(Distances):
+    medians: dict[str, float]
+
+
+class NearCopiesDetail(Detail):
+    mark: float
+    """The distance at which a row counts as a near copy."""
+    count: int
+    rows: int
+
+
 @metric(
     "Exact copies",
     "privacy",
@@ -31,6 +57,7 @@ TIE = 1e-6
     0,
     1,
     "low",
+    detail=CopiesDetail,
     place=10,
     why="Fresh real rows repeat training rows too where rows are common; only more than that is a leak.",
     matters=0.002,
@@ -52,12 +79,11 @@ def exact_copies(tables: Tables) -> Score:
     score = Score(
         value=float(copied.mean()),
         ci=share_interval(int(copied.sum()), len(copied)),
-        detail={
-            "count": int(copied.sum()),
-            "rows": len(copied),
-            # A row that several people share names nobody; a row that one person has does.
-            "copies_of_rows_that_occur_once": int(np.isin(synthetic, seen[counts == 1]).sum()),
-        },
+        detail=CopiesDetail(
+            count=int(copied.sum()),
+            rows=len(copied),
+            copies_of_rows_that_occur_once=int(np.isin(synthetic, seen[counts == 1]).sum()),
+        ),
     )
     if rest:
         also = np.isin(rest[0], train)
@@ -151,6 +177,7 @@ def histogram(named: dict[str, np.ndarray], bins: int = 40) -> dict[str, list[fl
     0,
     1,
     "low",
+    detail=DistanceDetail,
     place=30,
     why="0.5 is what fresh real rows score; more means the generator remembers training rows.",
     cost="medium",
@@ -176,15 +203,15 @@ def distance_to_closest_record(tables: Tables) -> Score:
         ci=interval,
         reference=reference,
         reference_ci=reference_interval,
-        detail={
-            "median_to_train": round(float(np.median(to_train)), 6),
-            "median_to_holdout": round(float(np.median(to_holdout)), 6),
-            "median_holdout_to_train": round(float(np.median(fresh)), 6),
-            "rows_of_each": len(fresh),
-            "histogram": histogram(
+        detail=DistanceDetail(
+            median_to_train=round(float(np.median(to_train)), 6),
+            median_to_holdout=round(float(np.median(to_holdout)), 6),
+            median_holdout_to_train=round(float(np.median(fresh)), 6),
+            rows_of_each=len(fresh),
+            histogram=histogram(
                 {"synthetic to train": to_train, "synthetic to holdout": to_holdout, "holdout to train": fresh}
             ),
-        },
+        ),
     )
 
 
@@ -209,6 +236,7 @@ def ratios(distances: np.ndarray) -> np.ndarray:
     0,
     1,
     "low",
+    detail=RatioDetail,
     place=40,
     why="0.5 is what fresh real rows score; more means that synthetic rows cling to single training rows.",
     cost="medium",
@@ -237,7 +265,7 @@ def nearest_neighbour_ratio(tables: Tables) -> Score:
         ci=interval,
         reference=reference,
         reference_ci=reference_interval,
-        detail={"medians": medians, "histogram": histogram(named)},
+        detail=RatioDetail(medians=medians, histogram=histogram(named)),
     )
 
 
@@ -248,6 +276,7 @@ def nearest_neighbour_ratio(tables: Tables) -> Score:
     0,
     1,
     "low",
+    detail=NearCopiesDetail,
     place=20,
     why="One in twenty fresh real rows lies this near to a training row by chance; more than that is copying.",
     cost="medium",
@@ -270,7 +299,7 @@ def near_copies(tables: Tables) -> Score:
         ci=share_interval(near, len(synthetic)),
         reference=near_by_chance / len(fresh),
         reference_ci=share_interval(near_by_chance, len(fresh)),
-        detail={"mark": round(mark, 6), "count": near, "rows": len(synthetic)},
+        detail=NearCopiesDetail(mark=round(mark, 6), count=near, rows=len(synthetic)),
     )
 
 

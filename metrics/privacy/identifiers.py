@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import NotMeasurable, Score, Tables, conformed
+from metrics.detail import ColumnScore, ColumnScores
 from metrics.registry import metric
 from metrics.tools.compare import NO_HOLDOUT, compare, plain
 from metrics.tools.encode import Encoded, Side, encoded
@@ -22,6 +23,23 @@ LEAST_LETTERS = 5
 MOST_TEXTS = 20_000
 
 
+class ReplayedColumn(ColumnScore):
+    count: int
+
+
+class ReplayDetail(ColumnScores):
+    columns: list[ReplayedColumn]
+
+
+class RareColumn(ColumnScore):
+    rare: int
+
+
+class RareDetail(ColumnScores):
+    columns: list[RareColumn]
+    rare: int
+
+
 @metric(
     "Personal data replayed",
     "privacy",
@@ -29,6 +47,7 @@ MOST_TEXTS = 20_000
     0,
     1,
     "low",
+    detail=ReplayDetail,
     place=140,
     why="0 means none; a first name may be common, an e-mail address is not.",
     matters=0.001,
@@ -66,17 +85,17 @@ def pii_replay(tables: Tables) -> Score:
     score = Score(
         value=float(worst["synthetic"].mean()),
         ci=share_interval(int(worst["synthetic"].sum()), len(worst["synthetic"])),
-        detail={
-            "columns": [
-                {
-                    "column": name,
-                    "score": plain(found["synthetic"].mean()),
-                    "count": int(found["synthetic"].sum()),
-                    "reference": plain(found["holdout"].mean()) if "holdout" in found else None,
-                }
+        detail=ReplayDetail(
+            columns=[
+                ReplayedColumn(
+                    column=name,
+                    score=plain(found["synthetic"].mean()),
+                    count=int(found["synthetic"].sum()),
+                    reference=plain(found["holdout"].mean()) if "holdout" in found else None,
+                )
                 for name, found in sorted(columns, key=lambda column: -column[1]["synthetic"].mean())
             ]
-        },
+        ),
     )
     if "holdout" in worst:
         score.reference = float(worst["holdout"].mean())
@@ -107,6 +126,7 @@ def replayed(real: pd.Series, other: pd.Series, identifiers: set[str]) -> np.nda
     0,
     1,
     "low",
+    detail=RareDetail,
     place=150,
     why="Strangers share some rarities too; more than they do was remembered.",
     matters=0.02,
@@ -135,10 +155,10 @@ def rare_values(tables: Tables) -> Score:
     if score.reference is not None:
         score.reference_ci = share_interval(score.reference * total, total)
     columns = [
-        {"column": name, **compared.item(place), "rare": len(values)}
+        RareColumn(column=name, **compared.item(place), rare=len(values))
         for place, (name, values) in enumerate(rare.items())
     ]
-    score.detail = {"columns": sorted(columns, key=lambda column: -column["score"]), "rare": total}
+    score.detail = RareDetail(columns=sorted(columns, key=lambda column: -column.score), rare=total)
     return score
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, conformed
-from metrics.privacy.attacks import RISK, Arena, Hits, Outcome, excess_risk, nearest_rows, rate, run
+from metrics.privacy.attacks import (
+    RISK,
+    Arena,
+    Hits,
+    InferenceDetail,
+    Outcome,
+    SecretAttacked,
+    excess_risk,
+    nearest_rows,
+    rate,
+    run,
+)
 from metrics.registry import metric
 from metrics.tools.compare import plain
 from metrics.tools.encode import Side, equal_edges
@@ -22,6 +33,7 @@ TOLERANCE = 0.05
     "Attribute inference",
     "privacy",
     "Can the synthetic table tell what somebody keeps secret, from what is known of them?",
+    detail=InferenceDetail,
     place=90,
     **RISK,
 )
@@ -58,14 +70,14 @@ def infer(arena: Arena, tables: Tables) -> Outcome:
         attack, control = (int(hits["targets"][:, place].sum()), count), (int(hits["controls"][:, place].sum()), count)
         risk, interval = excess_risk(attack, control)
         parts.append(
-            {
-                "secret": secret,
-                "risk": plain(risk),
-                "ci": [plain(end) for end in interval],
-                "attack_rate": plain(rate(attack)),
-                "control_rate": plain(rate(control)),
-                "guessing_rate": plain(float(hits["guessing"][:, place].mean())),
-            }
+            SecretAttacked(
+                secret=secret,
+                risk=plain(risk),
+                ci=[plain(end) for end in interval],
+                attack_rate=plain(rate(attack)),
+                control_rate=plain(rate(control)),
+                guessing_rate=plain(float(hits["guessing"][:, place].mean())),
+            )
         )
     return Outcome(*(pooled(hits[name]) for name in ("targets", "controls", "guessing")), parts)
 

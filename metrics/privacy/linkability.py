@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables
+from metrics.detail import AttackRates
 from metrics.privacy.attacks import RISK, Arena, Outcome, nearest_rows, run
 from metrics.registry import metric
 from metrics.tools.sampling import randomness
@@ -17,6 +18,7 @@ LINKED = 2000
     "Linkability",
     "privacy",
     "Can the synthetic table join two halves of one person's record?",
+    detail=AttackRates,
     place=80,
     **RISK,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.base import Score, Tables
+from metrics.detail import RocCurve, RocOfAttack, RocOfAttacks
 from metrics.privacy.distances import equal_sides
 from metrics.registry import metric
 from metrics.tools.compare import plain
@@ -31,7 +32,20 @@ class Attack:
     caught: int
     """Members found at a false-positive rate of 1 %."""
     members: int
-    roc: dict[str, list[float]]
+    roc: RocCurve
+
+
+class MembershipAttack(RocOfAttack):
+    auc: float | None
+    caught_at_1_percent: float | None
+    caught_ci: list[float | None]
+    reference_auc: float | None
+    reference_caught_at_1_percent: float | None
+
+
+class MembershipDetail(RocOfAttacks):
+    attacks: list[MembershipAttack]
+    members: int
 
 
 @metric(
@@ -41,6 +55,7 @@ class Attack:
     0,
     1,
     "low",
+    detail=MembershipDetail,
     place=100,
     why="0.5 is guessing; what fresh real rows score is no leak.",
     cost="medium",
@@ -78,21 +93,21 @@ def membership_inference(tables: Tables) -> Score:
         ci=auc_interval(best.auc, best.members, best.members),
         reference=fresh_best.auc,
         reference_ci=auc_interval(fresh_best.auc, fresh_best.members, fresh_best.members),
-        detail={
-            "attacks": [
-                {
-                    "attack": one.name,
-                    "auc": plain(one.auc),
-                    "caught_at_1_percent": plain(one.caught / one.members),
-                    "caught_ci": [plain(end) for end in share_interval(one.caught, one.members)],
-                    "reference_auc": plain(other.auc),
-                    "reference_caught_at_1_percent": plain(other.caught / other.members),
-                    "roc": one.roc,
-                }
+        detail=MembershipDetail(
+            attacks=[
+                MembershipAttack(
+                    attack=one.name,
+                    auc=plain(one.auc),
+                    caught_at_1_percent=plain(one.caught / one.members),
+                    caught_ci=[plain(end) for end in share_interval(one.caught, one.members)],
+                    reference_auc=plain(other.auc),
+                    reference_caught_at_1_percent=plain(other.caught / other.members),
+                    roc=one.roc,
+                )
                 for one, other in zip(found, fresh, strict=True)
             ],
-            "members": best.members,
-        },
+            members=best.members,
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables
+from metrics.detail import AttackRates
 from metrics.privacy.attacks import RISK, Arena, Outcome, run
 from metrics.registry import metric
 from metrics.tools.encode import Side
@@ -26,6 +27,7 @@ PLAUSIBLE = 5
     "Singling out, one column",
     "privacy",
     "Can a single value of the synthetic table point at exactly one person of the training data?",
+    detail=AttackRates,
     place=60,
     **RISK,
 )
@@ -43,6 +45,7 @@ def singling_out_univariate(tables: Tables) -> Score:
     "Singling out, several columns",
     "privacy",
     "Can a combination of values in the synthetic table point at exactly one person of the training data?",
+    detail=AttackRates,
     place=70,
     **RISK,
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import TypeVar
 
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, once
+from metrics.detail import ColumnScore, GroupScore
 from metrics.tools.encode import Encoded, Side, encoded
 from metrics.tools.intervals import around
 from metrics.tools.sampling import randomness, sample_rows
@@ -68,7 +70,7 @@ class Compared:
     holdout: np.ndarray | None
 
     def item(self, place: int) -> dict[str, float | None]:
-        """The numbers of one item, for the detail of the score."""
+        """The numbers of one item, for the detail of the score: fields of `ColumnScore` and of `GroupScore`."""
         reference = None if self.holdout is None else plain(self.holdout[place])
         return {"score": plain(self.synthetic[place]), "reference": reference}
 
@@ -118,6 +120,7 @@ def compare(
     return Compared(score, found[0], found[1] if len(sides.names) > 1 else None)
 
 
+Scored = TypeVar("Scored", bound=ColumnScore | GroupScore)
 NO_HOLDOUT = "Without a holdout there is no telling what real data would score."
 
 
@@ -126,9 +129,9 @@ def plain(value: float | None, digits: int = 6) -> float | None:
     return None if value is None or not np.isfinite(value) else round(float(value), digits)
 
 
-def worst_first(items: list[dict]) -> list[dict]:
+def worst_first(items: list[Scored]) -> list[Scored]:
     """Items by score, lowest first, those without a score last."""
-    return sorted(items, key=lambda item: (item["score"] is None, item["score"]))
+    return sorted(items, key=lambda item: (item.score is None, item.score))
 
 
 @dataclass(frozen=True)

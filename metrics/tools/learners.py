@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from metrics.base import NotMeasurable
+from metrics.detail import RocCurve
 from metrics.tools.encode import Encoded, Side
 from metrics.tools.nearest import threads
 
@@ -133,7 +134,7 @@ def area(positive: np.ndarray, scores: np.ndarray) -> float:
     return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def curve(positive: np.ndarray, scores: np.ndarray, points: int = 100) -> dict[str, list[float]]:
+def curve(positive: np.ndarray, scores: np.ndarray, points: int = 100) -> RocCurve:
     """The ROC curve at evenly spaced false-positive rates, for a chart."""
     thresholds = np.sort(scores[~positive])[::-1]
     rates = np.linspace(0, 1, points + 1)
@@ -141,7 +142,7 @@ def curve(positive: np.ndarray, scores: np.ndarray, points: int = 100) -> dict[s
     hits = np.sort(scores[positive])
     caught = 1 - np.searchsorted(hits, thresholds[places], "right") / len(hits)
     caught[-1] = 1.0
-    return {"false_positive_rate": rates.round(4).tolist(), "true_positive_rate": caught.round(4).tolist()}
+    return RocCurve(false_positive_rate=rates.round(4).tolist(), true_positive_rate=caught.round(4).tolist())
 
 
 def boosted(task: Task, seed: int, **more: Any) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.base import NotMeasurable, Score, Tables, conformed, once
+from metrics.detail import Calibration, CalibrationGroup, Detail, Importance, Importances, Learner, Learners
 from metrics.fidelity.correlation import associations
 from metrics.registry import metric
 from metrics.tools.compare import plain
@@ -90,6 +91,25 @@ def predicted(tables: Tables, learner: str, source: str) -> np.ndarray:
     return learned(tables, learner, source)(task(tables).test)
 
 
+class TrainedDetail(Learners):
+    task: str
+    guessing: float
+    """What guessing scores."""
+
+
+class GainDetail(Detail):
+    target: str
+    measure: str
+    alone: float | None
+    together: float | None
+    rows: int
+    rows_added: int
+
+
+class CalibrationDetail(Calibration):
+    target: str
+
+
 @metric(
     "Train on synthetic, test on real",
     "utility",
@@ -97,6 +117,7 @@ def predicted(tables: Tables, learner: str, source: str) -> np.ndarray:
     0,
     1,
     "high",
+    detail=TrainedDetail,
     place=10,
     why="A model trained on equally many real rows is the yardstick.",
     cost="dear",
@@ -112,38 +133,40 @@ def train_on_synthetic(tables: Tables) -> Score:
     against the rest, averaged; 0.5 is guessing) or R² (0 is guessing). In [0, 1].
     """
     given = task(tables)
-    learners = [
-        {"learner": learner}
-        | {
+    quality = {
+        learner: {
             source: given.target.quality(given.truth, predicted(tables, learner, source))
             for source in ("synthetic", "real")
         }
         for learner in LEARNERS
-    ]
-    best = max(learners, key=lambda row: row["real"])
+    }
+    best = max(quality, key=lambda learner: quality[learner]["real"])
 
     def interval(source: str) -> Interval:
-        scores = predicted(tables, best["learner"], source)
+        scores = predicted(tables, best, source)
         return resampled(
             lambda rows: given.target.quality(given.truth[rows], scores[rows]),
-            best[source],
+            quality[best][source],
             len(given.truth),
             tables.seed,
         )
 
     score = Score(
-        value=best["synthetic"],
+        value=quality[best]["synthetic"],
         ci=interval("synthetic"),
-        reference=best["real"],
+        reference=quality[best]["real"],
         reference_ci=interval("real"),
-        detail={
-            "target": given.target.name,
-            "task": given.target.task,
-            "measure": given.target.measure,
-            "guessing": 0.0 if given.target.task == "regression" else 0.5,
-            "rows_of_each": given.real.rows,
-            "learners": [row | {source: plain(row[source]) for source in ("synthetic", "real")} for row in learners],
-        },
+        detail=TrainedDetail(
+            target=given.target.name,
+            task=given.target.task,
+            measure=given.target.measure,
+            guessing=0.0 if given.target.task == "regression" else 0.5,
+            rows_of_each=given.real.rows,
+            learners=[
+                Learner(learner=learner, synthetic=plain(found["synthetic"]), real=plain(found["real"]))
+                for learner, found in quality.items()
+            ],
+        ),
         note=given.note,
     )
     if given.target.task != "regression" and len(np.unique(given.target.of_rows(given.synthetic)[1])) < 2:
@@ -158,6 +181,7 @@ def train_on_synthetic(tables: Tables) -> Score:
     0,
     1,
     "high",
+    detail=Importances,
     place=20,
     why="1 means every column has the same weight in both; a model trained on other real rows sets the mark.",
     cost="dear",
@@ -200,17 +224,17 @@ def importance_agreement(tables: Tables) -> Score:
         ci=interval("synthetic", value),
         reference=reference,
         reference_ci=interval("holdout", reference),
-        detail={
-            "target": given.target.name,
-            "columns": [
-                {
-                    "column": given.features.names[place],
-                    "real": plain(shares["real"][place]),
-                    "synthetic": plain(shares["synthetic"][place]),
-                }
+        detail=Importances(
+            target=given.target.name,
+            columns=[
+                Importance(
+                    column=given.features.names[place],
+                    real=plain(shares["real"][place]),
+                    synthetic=plain(shares["synthetic"][place]),
+                )
                 for place in order
             ],
-        },
+        ),
         note=given.note,
     )
 
@@ -258,6 +282,7 @@ def in_common(real: np.ndarray, other: np.ndarray) -> float:
     -1,
     1,
     "high",
+    detail=GainDetail,
     place=30,
     why="Above 0 the added rows help, below they harm; fresh real rows can hardly harm.",
     cost="dear",
@@ -286,14 +311,14 @@ def augmentation_gain(tables: Tables) -> Score:
         ci=interval,
         reference=reference,
         reference_ci=reference_interval,
-        detail={
-            "target": given.target.name,
-            "measure": given.target.measure,
-            "alone": plain(given.target.quality(given.truth, alone)),
-            "together": plain(given.target.quality(given.truth, with_synthetic)),
-            "rows": given.real.rows,
-            "rows_added": given.synthetic.rows,
-        },
+        detail=GainDetail(
+            target=given.target.name,
+            measure=given.target.measure,
+            alone=plain(given.target.quality(given.truth, alone)),
+            together=plain(given.target.quality(given.truth, with_synthetic)),
+            rows=given.real.rows,
+            rows_added=given.synthetic.rows,
+        ),
         note=given.note,
     )
 
@@ -315,6 +340,7 @@ def gain(given: Task, more: np.ndarray, alone: np.ndarray, truth: np.ndarray, se
     0,
     None,
     "low",
+    detail=CalibrationDetail,
     place=40,
     why="0 means its probabilities can be taken at their word.",
     cost="dear",
@@ -332,7 +358,7 @@ def calibration(tables: Tables) -> Score:
     """
     given = task(tables)
 
-    def measure(source: str) -> tuple[float, Interval, list[dict]]:
+    def measure(source: str) -> tuple[float, Interval, list[CalibrationGroup]]:
         said, happened = claims(given.target, predicted(tables, BEST, source), given.truth)
         value, groups = calibration_error(said, happened)
         interval = resampled(
@@ -351,7 +377,7 @@ def calibration(tables: Tables) -> Score:
         ci=interval,
         reference=reference,
         reference_ci=reference_interval,
-        detail={"target": given.target.name, "synthetic": groups, "real": real_groups},
+        detail=CalibrationDetail(target=given.target.name, synthetic=groups, real=real_groups),
         note=given.note,
     )
 
@@ -366,12 +392,14 @@ def claims(target: Target, scores: np.ndarray, truth: np.ndarray) -> tuple[np.nd
     return scores.max(axis=1), (scores.argmax(axis=1) == truth).astype(float)
 
 
-def calibration_error(said: np.ndarray, happened: np.ndarray) -> tuple[float, list[dict]]:
+def calibration_error(said: np.ndarray, happened: np.ndarray) -> tuple[float, list[CalibrationGroup]]:
     """The mean difference over ten groups of rows, and the groups."""
     groups = [group for group in np.array_split(np.argsort(said, kind="stable"), GROUPS) if len(group)]
     means = [(float(said[group].mean()), float(happened[group].mean()), len(group)) for group in groups]
     error = sum(abs(claim - truth) * rows for claim, truth, rows in means) / len(said)
-    return error, [{"said": plain(claim), "happened": plain(truth), "rows": rows} for claim, truth, rows in means]
+    return error, [
+        CalibrationGroup(said=plain(claim), happened=plain(truth), rows=rows) for claim, truth, rows in means
+    ]
 
 
 @once

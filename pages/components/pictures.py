@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from metrics import charts, views
+from metrics.detail import ColumnScores, PairScores
 from pages.components.words import count
 from workspace.workspace import Run, Workspace
 
@@ -89,13 +90,15 @@ def columns_tab(workspace: Workspace, run: Run) -> None:
 
 def _worst_first(run: Run) -> list[str]:
     shapes = run.scores.get("column_shapes")
-    found = {item["column"]: item["score"] for item in shapes.detail.get("columns", [])} if shapes else {}
+    detail = shapes.detail_as(ColumnScores) if shapes else None
+    found = detail.by_column() if detail else {}
     return sorted(run.schema.names, key=lambda name: math.inf if found.get(name) is None else found[name])
 
 
 def _worst_pair(run: Run, names: list[str]) -> list[str]:
     trends = run.scores.get("column_pair_trends")
-    pairs = [item["columns"] for item in trends.detail.get("pairs", [])] if trends else []
+    detail = trends.detail_as(PairScores) if trends else None
+    pairs = [pair.columns for pair in detail.pairs] if detail else []
     return next((pair for pair in pairs if set(pair) <= set(names)), names[:2])
 
 

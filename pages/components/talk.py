@@ -9,6 +9,7 @@ import streamlit as st
 
 from metrics import DIALOGUE_METRICS, Score
 from metrics.charts import column_figure
+from metrics.dialogue.learned import DetectorDetail
 from metrics.dialogue.model_judge import MODEL_JUDGE
 from pages.components.frame import remembered
 from pages.components.order import typed_key
@@ -176,11 +177,11 @@ def _scores(workspace: Workspace, talk: ConversationSet) -> None:
 
 def _extremes(workspace: Workspace, talk: ConversationSet, scores: dict[str, Score]) -> None:
     """The dialogues that a classifier could least, and most easily, tell from real ones."""
-    detail = scores["dialogue_detector"].detail if "dialogue_detector" in scores else {}
+    found = scores["dialogue_detector"].detail_as(DetectorDetail) if "dialogue_detector" in scores else None
     made = {line.dialogue.id: line.dialogue for line in workspace.written(talk.id)}
     for title, names in (
-        ("Most like the real ones", detail.get("most_real", [])),
-        ("Easiest to tell from real ones", detail.get("least_real", [])),
+        ("Most like the real ones", found.most_real if found else []),
+        ("Easiest to tell from real ones", found.least_real if found else []),
     ):
         for name in names[:1]:
             if name in made:
