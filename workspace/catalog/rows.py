@@ -47,20 +47,24 @@ def now() -> datetime:
 
 
 class Split(BaseModel):
-    """Which real rows no generator ever sees."""
+    """How a dataset's real rows are split into training rows and held-out rows, which no generator ever sees."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["share", "file", "none"] = Field(description="Drawn from the upload, a file of its own, or absent.")
+    kind: Literal["share", "file", "none"] = Field(
+        description="Held-out rows are drawn from the upload, come in a file of their own, or do not exist."
+    )
     rows: int = Field(0, ge=0, description="Rows held out.")
     of: int = Field(0, ge=0, description="Rows of the upload.")
-    share: float = Field(0.0, ge=0, lt=1, description="Share of the upload that was asked for.")
+    share: float = Field(0.0, ge=0, lt=1, description="Share of the upload that was to be held out.")
     seed: int = 0
-    file: str | None = Field(None, description="Where the dataset's folder keeps the rows, or which rows they are.")
+    file: str | None = Field(
+        None, description="The file in the dataset's folder that holds the rows, or their positions."
+    )
 
 
 class _Utc(TypeDecorator[datetime]):
-    """A moment with its time zone; SQLite would forget the zone."""
+    """A moment in UTC. SQLite stores no time zone, so it is added as a row is read."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -107,7 +111,7 @@ class Row(DeclarativeBase):
     }
 
     word: ClassVar[str]
-    """What people call it."""
+    """What people call such a row."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         cls.word = "".join(f" {c.lower()}" if c.isupper() else c for c in cls.__name__).strip()
@@ -121,7 +125,7 @@ T = TypeVar("T", bound=Row)
 
 
 class Dataset(Row):
-    """An uploaded table: what it is, and where its rows lie."""
+    """An uploaded table: its schema, its split, and how its file was read."""
 
     __tablename__ = "datasets"
 
@@ -142,7 +146,7 @@ class Dataset(Row):
     source: Mapped[str]
     size_bytes: Mapped[int]
     session: Mapped[str | None] = mapped_column(String(64), index=True)
-    """What it was uploaded with, to be deleted with; None: not through the API."""
+    """The session it was uploaded in, whose datasets are deleted together; None: it did not come through the API."""
 
     @property
     def holdout_rows(self) -> int:
@@ -158,7 +162,7 @@ class Dataset(Row):
 
 
 class Job(Row):
-    """One piece of work: a row, and while it runs a process."""
+    """A unit of work: a row, and a process while it runs."""
 
     __tablename__ = "jobs"
     __table_args__ = (Index("jobs_by_state", "state", "created"),)
@@ -168,7 +172,7 @@ class Job(Row):
     owner: Mapped[str] = mapped_column(String(200), index=True)
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
     run_id: Mapped[str | None] = mapped_column(String(32), index=True)
-    """The run it made, or works on."""
+    """The run that it made or works on."""
     arguments: Mapped[dict[str, Any]] = mapped_column(default=dict)
     batch_id: Mapped[str | None] = mapped_column(String(32), index=True)
 
@@ -184,29 +188,29 @@ class Job(Row):
     stage: Mapped[str] = mapped_column(default="")
     note: Mapped[str] = mapped_column(default="")
     error: Mapped[str] = mapped_column(default="")
-    """Why it failed, in words."""
+    """Why it failed, in a sentence."""
     heard: Mapped[datetime | None]
-    """When its worker last said something."""
+    """When its worker last reported."""
     ends: Mapped[datetime | None]
-    """When it should be done, by its own pace."""
+    """When it is expected to end, judging by its pace so far."""
     cpu_seconds: Mapped[float | None]
     peak_mb: Mapped[float | None]
 
     host: Mapped[str | None]
     pid: Mapped[int | None]
     born: Mapped[float | None]
-    """Start time of the process, since a process id alone is used again."""
+    """When the process started: a process id alone may be used again."""
 
     @property
     def seconds_left(self) -> float | None:
-        """Expected seconds to the end of a running job; None before it can be told."""
+        """Expected seconds until a running job ends; None before there is an estimate."""
         if self.state != "running" or self.ends is None:
             return None
         return max(0.0, (self.ends - now()).total_seconds())
 
     @property
     def seconds(self) -> float | None:
-        """How long it has run, or ran."""
+        """How long it has run so far, or ran in all."""
         return ((self.finished or now()) - self.started).total_seconds() if self.started else None
 
     @property
@@ -215,19 +219,19 @@ class Job(Row):
 
 
 class Dependency(Row):
-    """A job waits until another has ended."""
+    """A job that waits for another to end."""
 
     __tablename__ = "dependencies"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     needs: Mapped[str] = mapped_column(String(32), primary_key=True)
-    """The other job. No foreign key: when it is deleted, this one must not start as if it had been done."""
+    """The other job. No foreign key: when that job is deleted, this one must not start as if it had succeeded."""
     well: Mapped[bool] = mapped_column(default=True)
-    """Whether the other must have ended well; else it must only have ended."""
+    """Whether the other job must succeed; otherwise it only has to end."""
 
 
 class Batch(Row):
-    """Operations that were ordered together: a job each."""
+    """Operations that were requested together; each is a job."""
 
     __tablename__ = "batches"
 
@@ -235,11 +239,11 @@ class Batch(Row):
     owner: Mapped[str] = mapped_column(String(200), index=True)
     created: Mapped[datetime] = mapped_column(default=now)
     operations: Mapped[dict[str, str]]
-    """The job of each operation, by the operation's name, in the order they were given."""
+    """The job of each operation, by the operation's name, in the order of the request."""
 
 
 class Answer(Row):
-    """What a call that carried an `Idempotency-Key` was answered."""
+    """The stored response to a call that carried an `Idempotency-Key`."""
 
     __tablename__ = "answers"
 
@@ -247,14 +251,14 @@ class Answer(Row):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     created: Mapped[datetime] = mapped_column(default=now)
     asked: Mapped[str] = mapped_column(String(64))
-    """A digest of the call, to tell a second call from another one."""
+    """A digest of the call: the same key with another call is a mistake."""
     status: Mapped[int | None]
-    """None while the first call is under way."""
+    """HTTP status of the response; None while the first call is in progress."""
     body: Mapped[str] = mapped_column(default="")
 
 
 class Bug(Row):
-    """What somebody reported to be wrong, personal data taken out."""
+    """A bug report, with personal data removed."""
 
     __tablename__ = "bugs"
 
@@ -264,11 +268,11 @@ class Bug(Row):
     text: Mapped[str]
     versions: Mapped[dict[str, str]]
     log: Mapped[list[str]]
-    """The last lines of the API's log that are the reporter's, and of the log of the job in question."""
+    """The last lines of the API's log about the reporter's calls, and of the log of the job in question."""
 
 
 class Event(Row):
-    """A progress report: what a job said at a moment."""
+    """A progress report of a job."""
 
     __tablename__ = "events"
 
@@ -282,7 +286,7 @@ class Event(Row):
 
 
 class Run(Row):
-    """One synthetic table, the model it came from, and how it was judged."""
+    """A synthetic table, the model it was sampled from, and its scores."""
 
     __tablename__ = "runs"
 
@@ -296,32 +300,32 @@ class Run(Row):
     seed: Mapped[int]
     rows: Mapped[int]
     schema: Mapped[Schema]
-    """The columns of the synthetic table, as they were in the real one when the model was trained."""
+    """The columns of the synthetic table: those of the real table when the model was trained."""
     split: Mapped[Split]
-    """The rows held out from its training: it must be judged against these."""
+    """The rows held out from its training, which it must be evaluated against."""
     conditions: Mapped[dict[str, Any] | None]
-    """What its rows had to fulfil, when they were drawn under conditions."""
+    """The conditions that its rows meet; None: it was sampled without any."""
     options: Mapped[dict[str, Any] | None]
-    """What the analyst chose for single metrics, as `metrics.OPTIONS` lists it."""
+    """The analyst's options for single metrics, as `metrics.OPTIONS` lists them."""
     rules: Mapped[list[RuleReport] | None]
-    """How often the model by itself would have broken each rule; in the table none is broken."""
+    """How often the model itself broke each rule before the rules were enforced; the table breaks none."""
     parent_id: Mapped[str | None] = mapped_column(String(32))
-    """The run whose model it shares, when it was drawn again without training."""
+    """The run whose model it was sampled from; None: its own job trained the model."""
     fit_seconds: Mapped[float | None]
     sample_seconds: Mapped[float | None]
     cpu_seconds: Mapped[float | None]
     peak_mb: Mapped[float | None]
     note: Mapped[str] = mapped_column(default="")
-    """What the reader must know, such as an evaluation that failed."""
+    """What the reader must know, such as a metric that failed."""
     size_bytes: Mapped[int] = mapped_column(default=0)
 
     folder = Path()
-    """Where its files lie; set by the catalog as the row is read."""
+    """The folder of its files; the catalog sets it as the row is read."""
 
     @cached_property
     def scores(self) -> dict[str, Score]:
-        """How it was judged, by metric; empty before it was."""
-        # Only here: rows are read by many who never ask for scores, and metrics bring pandas and scipy.
+        """Its scores by metric; empty before it was evaluated."""
+        # Imported here, since metrics bring pandas and scipy, and most readers of rows need no scores.
         from metrics import Score
 
         file = self.folder / "scores.json"
@@ -332,7 +336,7 @@ class Run(Row):
 
 
 class ConversationSet(Row):
-    """A set of written conversations: what was ordered, and what came of it."""
+    """A set of synthetic conversations: the request, and its outcome."""
 
     __tablename__ = "talks"
 
@@ -341,7 +345,7 @@ class ConversationSet(Row):
     owner: Mapped[str] = mapped_column(String(200), index=True)
     created: Mapped[datetime] = mapped_column(default=now)
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
-    """The real conversations; None when it was written from a description alone."""
+    """The real conversations; None: the set was written from a description alone."""
     job_id: Mapped[str | None] = mapped_column(String(32))
     order: Mapped[ConversationRequest] = mapped_column("ordered")
     prompt_hash: Mapped[str] = mapped_column(String(64))
@@ -351,13 +355,13 @@ class ConversationSet(Row):
 
 
 class Key(Row):
-    """An API key: who it is, what it may do, until when. Of the key itself only a hash is kept."""
+    """An API key: its owner, permissions and expiry. Only a hash of the key itself is kept."""
 
     __tablename__ = "keys"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(100))
-    """Whose it is: keys of one name see the same things."""
+    """Its owner: keys of one name have access to the same things."""
     created: Mapped[datetime] = mapped_column(default=now)
     digest: Mapped[bytes]
     permissions: Mapped[list[str]]
@@ -366,7 +370,7 @@ class Key(Row):
 
 
 class MeasurementRow(Row):
-    """What one stage of a job cost once on one machine: what estimates are drawn from."""
+    """The time and memory that one stage of a job took on one machine; estimates are computed from these."""
 
     __tablename__ = "measurements"
     __table_args__ = (Index("measurements_by_machine", "machine", "stage"),)
@@ -379,6 +383,6 @@ class MeasurementRow(Row):
     quantities: Mapped[dict[str, float]]
     seconds: Mapped[float]
     taken_mb: Mapped[float]
-    """The most memory held at once, beyond what was held before."""
+    """Peak memory of the stage, beyond what was held before it."""
     kept_mb: Mapped[float]
-    """Memory held afterwards, beyond what was held before."""
+    """Memory still held after the stage, beyond what was held before it."""
