@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -127,8 +128,9 @@ def test_nobody_sees_anothers_batch_or_works_on_anothers_table(settings, open_wo
     assert client.get("/batch", headers=as_("carl")).json() == [other]
 
 
-def test_the_batch_of_the_readme_is_one(client):
-    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    asked = text.split("```json\n")[1].split("```")[0].replace('"ID"', f'"{client.get("/datasets").json()[0]["id"]}"')
+def test_the_batch_of_the_documentation_is_one(client):
+    text = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    shown = re.search(r'```json\n(\{"operations".*?)```', text, re.S)[1]
+    asked = shown.replace('"ID"', f'"{client.get("/datasets").json()[0]["id"]}"')
     batch = client.post("/batch", content=asked, headers={"Content-Type": "application/json"}).json()
     assert states(batch) == dict.fromkeys(("first", "more", "judged", "other"), "queued")

@@ -1,4 +1,4 @@
-"""The README's examples for programs, each run as it stands against a live server."""
+"""The examples of docs/api.md, each run as it stands against a live server."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from workspace.settings import Settings
 from workspace.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
-SECTION = re.search(r"## For programs\n(.*?)\n## ", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)[1]
+SECTION = re.search(r"## Examples\n(.*?)\n## ", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.S)[1]
 EXAMPLES = re.findall(r"```(python|js|sh)\n(.*?)```", SECTION, re.S)
-NO_NODE = "The README's JavaScript runs in Node.js, and none is installed. On Debian: apt-get install nodejs"
+NO_NODE = "The JavaScript of docs/api.md runs in Node.js, and none is installed. On Debian: apt-get install nodejs"
 
 
 @pytest.fixture(scope="module")
