@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from metrics import Score, Tables, evaluate
-from synth import GENERATORS, Schema
+from synth import GENERATORS, Schema, Synthesizer
 from synth.schema import Column
 from workspace.ingest import ingest as tables
 from workspace.jobs.meter import cpu_seconds, peak_mb
@@ -101,15 +101,14 @@ def draw(name: str, one: Set, rows: int, seed: int, limit: float, answers) -> No
     kind = GENERATORS[name.removesuffix(POLISHED)]
     limited = {"time_limit_s": limit} if "time_limit_s" in kind.Params.model_fields else {}
     limited["polish"] = name.endswith(POLISHED)
-    generator = kind(kind.Params(**limited), seed)
+    synthesizer = Synthesizer(kind(kind.Params(**limited), seed), one.schema)
     # A first fit on a few rows pays for imports and compiled code, which a server pays once.
-    kind(kind.Params(**{**limited, **({"epochs": 1} if "epochs" in kind.Params.model_fields else {})}), seed).fit(
-        one.train.head(200), one.schema
-    )
+    once = {"epochs": 1} if "epochs" in kind.Params.model_fields else {}
+    Synthesizer(kind(kind.Params(**{**limited, **once}), seed), one.schema).fit(one.train.head(200))
     begun = cpu_seconds()
-    generator.fit(one.train, one.schema)
+    synthesizer.fit(one.train)
     fitted = cpu_seconds()
-    table = generator.sample(rows)
+    table = synthesizer.sample(rows)
     answers.put((table, fitted - begun, cpu_seconds() - fitted, peak_mb()))
 
 

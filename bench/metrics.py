@@ -30,7 +30,7 @@ from bench.generators import Set, read, split
 from bench.mostlyai_qa import clock, peak_mb
 from metrics import METRICS, Score, Tables, evaluate
 from metrics.detail import WayScores
-from synth import GENERATORS
+from synth import GENERATORS, Synthesizer
 from synth.schema import Schema
 from synth.schema.casting import conform
 from workspace.ingest.ingest import SAMPLES
@@ -224,7 +224,7 @@ def given(options: argparse.Namespace, folder: Path) -> tuple[Set, pd.DataFrame]
     if options.synthetic:
         return one, read(options.synthetic, folder, None, schema)[0]
     kind = GENERATORS["trees"]
-    return one, kind(kind.Params(), options.seed).fit(one.train, schema).sample(len(one.train))
+    return one, Synthesizer(kind(kind.Params(), options.seed), schema).fit(one.train).sample(len(one.train))
 
 
 def keep(one: Set, synthetic: pd.DataFrame, folder: Path) -> None:

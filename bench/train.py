@@ -25,7 +25,7 @@ import pandas as pd
 
 from bench.generators import Set, read, split
 from metrics import Tables, evaluate
-from synth import GENERATORS, Report, conform
+from synth import GENERATORS, Report, Synthesizer, conform
 from synth.columns.numeric import as_floats, as_kind
 from synth.columns.precision import Precision
 from synth.generators.neural.mode_encoder import Modes
@@ -144,7 +144,7 @@ class Marking(Report):
 def train_ours(model: str, one: Set, epochs: int, seed: int) -> Run:
     run = Run(model, "ours", seed)
     kind = GENERATORS[model]
-    kind(kind.Params(epochs=1), seed).fit(one.train.head(200), one.schema)  # pays for the imports
+    Synthesizer(kind(kind.Params(epochs=1), seed), one.schema).fit(one.train.head(200))  # pays for the imports
     params = kind.Params(epochs=epochs)
     begun = cpu_seconds()
     table = conform(one.train, one.schema.modelled)
@@ -153,9 +153,9 @@ def train_ours(model: str, one: Set, epochs: int, seed: int) -> Run:
     )
     run.before_s = cpu_seconds() - begun
     begun = cpu_seconds()
-    generator = kind(params, seed).fit(one.train, one.schema, Marking(run))
-    run.trained(begun, len(generator.curve))
-    run.judge(one, generator.sample(len(one.train)))
+    synthesizer = Synthesizer(kind(params, seed), one.schema).fit(one.train, Marking(run))
+    run.trained(begun, len(synthesizer.model.curve))
+    run.judge(one, synthesizer.sample(len(one.train)))
     return run
 
 

@@ -9,7 +9,7 @@ from pages.components.frame import asked_job, dataset_picker, default_generator,
 from pages.components.progress import follow
 from pages.components.words import duration, plain, size
 from pages.components.words import label as field_label
-from synth import GENERATORS, Generator
+from synth import GENERATORS, Model
 from workspace.tasks.tune import knobs, objectives
 
 workspace = get_workspace()
@@ -34,7 +34,7 @@ def start(params: dict) -> None:
         st.query_params["job"] = job.id
 
 
-def tuning_form(generator: type[Generator]) -> dict | None:
+def tuning_form(generator: type[Model]) -> dict | None:
     """How to search for better settings; None: train with those above."""
     searched = knobs(generator)
     if not searched:

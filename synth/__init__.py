@@ -1,4 +1,4 @@
-"""Synthetic tables: a schema, a generator that learns a table, and the rows that it draws.
+"""Synthetic tables: a schema, a synthesizer that learns a table, and the rows that it draws.
 
 What is named here is imported when it is first used, so that whoever needs a schema does not wait for the generators.
 """
@@ -8,24 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synth.constraints.discovery import suggest_rules
-    from synth.generators import GENERATORS
-    from synth.generators.base import Generator, Params, Report, Stopped, quiet
+    from synth.generators.base import GENERATORS, Model, generator
+    from synth.params import Params, knob
+    from synth.report import Report, Stopped, quiet
     from synth.sampling.conditions import Conditions, Unmet
     from synth.schema import Column, Schema
     from synth.schema.casting import conform
+    from synth.synthesizer import Synthesizer
 
 HOMES = {
-    "GENERATORS": "synth.generators",
     "Column": "synth.schema",
     "Conditions": "synth.sampling.conditions",
-    "Generator": "synth.generators.base",
-    "Params": "synth.generators.base",
-    "Report": "synth.generators.base",
+    "GENERATORS": "synth.generators.base",
+    "Model": "synth.generators.base",
+    "Params": "synth.params",
+    "Report": "synth.report",
     "Schema": "synth.schema",
-    "Stopped": "synth.generators.base",
+    "Stopped": "synth.report",
+    "Synthesizer": "synth.synthesizer",
     "Unmet": "synth.sampling.conditions",
     "conform": "synth.schema.casting",
-    "quiet": "synth.generators.base",
+    "generator": "synth.generators.base",
+    "knob": "synth.params",
+    "quiet": "synth.report",
     "suggest_rules": "synth.constraints.discovery",
 }
 """Where each public name is declared."""
@@ -34,13 +39,16 @@ __all__ = [
     "GENERATORS",
     "Column",
     "Conditions",
-    "Generator",
+    "Model",
     "Params",
     "Report",
     "Schema",
     "Stopped",
+    "Synthesizer",
     "Unmet",
     "conform",
+    "generator",
+    "knob",
     "quiet",
     "suggest_rules",
 ]

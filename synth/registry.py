@@ -18,13 +18,22 @@ class Registry(Mapping[str, T], Generic[T]):
 
     Before the registry is read for the first time, the modules of `packages` are imported, and what installed
     distributions offer as entry points of `group`; plugins that the settings name are imported at start. `place`
-    gives the order of the list.
+    gives the order of the list. With a `decorator`, only those modules are imported that use it: what they are made
+    of may need libraries that take seconds to import.
     """
 
-    def __init__(self, word: str, *packages: str, group: str, place: Callable[[T], Any]):
+    def __init__(
+        self,
+        word: str,
+        *packages: str,
+        group: str,
+        place: Callable[[T], Any],
+        decorator: str | None = None,
+    ):
         self.word, self.packages, self.group, self._place = word, packages, group, place
+        self._mark = "" if decorator is None else f"\n@{decorator}("
         self._things: dict[str, T] = {}
-        self._read = False
+        self._read = self._reading = False
         self._lock = RLock()
 
     def add(self, name: str, thing: T) -> T:
@@ -55,19 +64,23 @@ class Registry(Mapping[str, T], Generic[T]):
     def _all(self) -> dict[str, T]:
         if not self._read:
             with self._lock:
-                if not self._read:
-                    for package in self.packages:
-                        _import_all(package)
-                    for point in entry_points(group=self.group):
-                        point.load()
-                    self._read = True
+                # A module that reads the registry while it is being imported sees what is there so far.
+                if not self._read and not self._reading:
+                    self._reading = True
+                    try:
+                        self._import()
+                        self._read = True
+                    finally:
+                        self._reading = False
         return self._things
 
-
-def _import_all(package: str) -> None:
-    spec = find_spec(package)
-    for module in walk_packages(spec.submodule_search_locations, prefix=f"{package}."):
-        import_module(module.name)
+    def _import(self) -> None:
+        for package in self.packages:
+            for module in walk_packages(find_spec(package).submodule_search_locations, prefix=f"{package}."):
+                if self._mark in find_spec(module.name).loader.get_source(module.name):
+                    import_module(module.name)
+        for point in entry_points(group=self.group):
+            point.load()
 
 
 def _declared(thing: Any) -> str:

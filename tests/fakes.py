@@ -8,15 +8,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from synth import GENERATORS, Params, Report, Schema, Stopped
-from synth.generators.base import knob
+from synth import Params, Report, Schema, Stopped
+from synth.generators.base import generator
 from synth.generators.bootstrap import Bootstrap
+from synth.params import knob
 
 
+@generator("slow", title="Slow", summary="Takes its time.", stops_early=True)
 class Slow(Bootstrap):
     """Takes its time: `epochs` naps, with a report after each; then it does as Bootstrap does."""
-
-    name, title = "slow", "Slow"
 
     class Params(Params):
         epochs: int = knob(10, "Naps.", ge=1, tune=(1, 20))
@@ -25,7 +25,7 @@ class Slow(Bootstrap):
         noise: float = knob(0.0, "Share of rows that repeat the first one, which ruins the shapes.", tune=(0.0, 1.0))
         most_noise: float = knob(1.0, "Above this much noise it gives up.")
 
-    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+    def fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
         if self.params.noise > self.params.most_noise:
             raise ValueError(f"Too much noise: {self.params.most_noise} or less was asked for.")
         for epoch in range(1, self.params.epochs + 1):
@@ -49,6 +49,3 @@ class Slow(Bootstrap):
                 time.sleep(0.05)
             except Stopped:
                 continue
-
-
-GENERATORS[Slow.name] = Slow

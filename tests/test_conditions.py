@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from synth.generators.bootstrap import Bootstrap
-from synth.sampling.conditions import Case, Conditions, Unmet, matches
+from synth.sampling.conditions import Case, Conditions, Unmet
+from synth.sampling.matching import matches
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
+from tests.trained import fitted
 
 ROWS = 1000
 SCHEMA = Schema(
@@ -41,7 +43,7 @@ def people() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def model() -> Bootstrap:
-    return Bootstrap(seed=1).fit(people(), SCHEMA)
+    return fitted(Bootstrap(seed=1), people(), SCHEMA)
 
 
 @pytest.mark.parametrize(

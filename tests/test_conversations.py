@@ -33,7 +33,7 @@ from synth.conversations.formats import save_dialogues, turns_table
 from synth.conversations.near_duplicates import overlap
 from synth.conversations.prompts import Unusable, read_answer
 from synth.conversations.redact import redact
-from synth.generators.base import Report, Stopped
+from synth.report import Report, Stopped
 from tests.chat_server import ChatServer
 
 TURNS = pd.DataFrame(

@@ -13,7 +13,7 @@ from synth.generators.neural.ctgan_network import Discriminator, Network
 from synth.generators.neural.mode_encoder import Modes
 from synth.generators.neural.softmax_blocks import Blocks, gumbel
 from synth.generators.neural.trainer import Trainer
-from tests.trained import CancelAfter, Watcher, small_world
+from tests.trained import CancelAfter, Watcher, fitted, small_world
 
 CPU = torch.device("cpu")
 
@@ -116,48 +116,48 @@ def test_the_discriminator_step_leaves_no_gradient_in_the_generator():
 
 def test_each_epoch_is_a_point_of_the_curve_with_both_losses():
     watcher = Watcher()
-    generator = quick().fit(*small_world(), watcher)
+    generator = fitted(quick(), *small_world(), watcher)
     assert [point["epoch"] for point in watcher.curve] == [1, 2, 3]
     assert {"generator_loss", "discriminator_loss"} <= set(watcher.curve[0])
     assert 0 < watcher.curve[-1]["quality"] <= 1
-    assert generator.curve == watcher.curve
+    assert generator.model.curve == watcher.curve
 
 
 def test_cancel_stops_a_running_fit_within_two_seconds():
     started = time.monotonic()
     with pytest.raises(Stopped):
-        quick(epochs=10_000, patience=0).fit(*small_world(), CancelAfter(1.0))
+        fitted(quick(epochs=10_000, patience=0), *small_world(), CancelAfter(1.0))
     assert time.monotonic() - started < 3.0 + 5.0  # the first import of torch and the modes come before
 
 
 def test_enough_keeps_what_is_trained():
     watcher = Watcher(epochs=2, then="enough")
-    generator = quick(epochs=500).fit(*small_world(), watcher)
-    assert len(generator.curve) == 2
+    generator = fitted(quick(epochs=500), *small_world(), watcher)
+    assert len(generator.model.curve) == 2
     assert len(generator.sample(10)) == 10
 
 
 def test_a_time_limit_ends_the_training():
-    generator = quick(epochs=10_000, patience=0, time_limit_s=1).fit(*small_world())
-    assert 1 <= len(generator.curve) < 10_000
+    generator = fitted(quick(epochs=10_000, patience=0, time_limit_s=1), *small_world())
+    assert 1 <= len(generator.model.curve) < 10_000
 
 
 def test_an_interrupted_training_goes_on_where_it_was(tmp_path):
     table, schema = small_world()
-    whole = quick(epochs=4).fit(table, schema)
+    whole = fitted(quick(epochs=4), table, schema)
     with pytest.raises(Stopped):
-        quick(epochs=4).fit(table, schema, Watcher(epochs=2, checkpoint=tmp_path))
+        fitted(quick(epochs=4), table, schema, Watcher(epochs=2, checkpoint=tmp_path))
     watcher = Watcher(checkpoint=tmp_path)
-    resumed = quick(epochs=4).fit(table, schema, watcher)
+    resumed = fitted(quick(epochs=4), table, schema, watcher)
     assert [point["epoch"] for point in watcher.curve] == [2, 3, 4]  # the first was kept
-    assert resumed.curve == whole.curve
+    assert resumed.model.curve == whole.model.curve
     pd.testing.assert_frame_equal(resumed.sample(50), whole.sample(50))
 
 
 def test_a_checkpoint_of_another_table_is_left_alone(tmp_path):
-    quick(epochs=2).fit(*small_world(seed=1), Watcher(checkpoint=tmp_path))
+    fitted(quick(epochs=2), *small_world(seed=1), Watcher(checkpoint=tmp_path))
     watcher = Watcher(checkpoint=tmp_path)
-    quick(epochs=2).fit(*small_world(seed=2), watcher)
+    fitted(quick(epochs=2), *small_world(seed=2), watcher)
     assert [point["epoch"] for point in watcher.curve] == [1, 2]
 
 
@@ -167,7 +167,7 @@ def test_others_randomness_is_left_alone():
     expected = torch.rand(3), np.random.rand(3)
     torch.manual_seed(5)
     np.random.seed(5)
-    quick().fit(*small_world()).sample(20)
+    fitted(quick(), *small_world()).sample(20)
     assert torch.equal(torch.rand(3), expected[0]) and (np.random.rand(3) == expected[1]).all()
 
 
@@ -179,7 +179,7 @@ def test_a_batch_that_packs_do_not_fill_is_refused_in_words():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a graphics card")
 def test_a_device_that_is_not_there_is_refused_in_words():
     with pytest.raises(ValueError, match="no cuda device"):
-        quick(device="cuda").fit(*small_world())
+        fitted(quick(device="cuda"), *small_world())
 
 
 class RunningAway:
@@ -206,7 +206,7 @@ def test_a_training_that_runs_away_is_refused_in_words():
 def test_20_000_distinct_levels_train():
     table = pd.DataFrame({"key": [f"v{i:05d}" for i in range(20_000)], "x": np.arange(20_000) % 7 / 2})
     schema = Schema(columns=[Column(name="key", kind="category"), Column(name="x", kind="number")])
-    synthetic = quick(epochs=1, time_limit_s=5).fit(table, schema).sample(1_000)
+    synthetic = fitted(quick(epochs=1, time_limit_s=5), table, schema).sample(1_000)
     assert synthetic["key"].nunique() > 500
 
 
@@ -214,14 +214,14 @@ def test_20_000_distinct_levels_train():
 def test_300_000_distinct_levels_train():
     table = pd.DataFrame({"key": [f"v{i:06d}" for i in range(300_000)], "x": np.arange(300_000) % 1000})
     schema = Schema(columns=[Column(name="key", kind="category"), Column(name="x", kind="number")])
-    synthetic = CTGAN(CTGAN.Params(epochs=1)).fit(table, schema).sample(10_000)
+    synthetic = fitted(CTGAN(CTGAN.Params(epochs=1)), table, schema).sample(10_000)
     assert synthetic["key"].nunique() > 9_000
 
 
 @pytest.mark.slow
 def test_what_depends_on_what_is_learned():
     table, schema = small_world(5_000)
-    synthetic = CTGAN(CTGAN.Params(epochs=300, patience=0), seed=0).fit(table, schema).sample(5_000)
+    synthetic = fitted(CTGAN(CTGAN.Params(epochs=300, patience=0), seed=0), table, schema).sample(5_000)
     women, men = synthetic[synthetic["sex"] == "f"], synthetic[synthetic["sex"] == "m"]
     assert len(women) / 5_000 == pytest.approx(0.6, abs=0.08)
     assert women["height"].median() == pytest.approx(160, abs=3) and men["height"].median() == pytest.approx(185, abs=3)

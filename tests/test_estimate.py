@@ -6,6 +6,7 @@ import pytest
 
 from synth import GENERATORS, Column, Schema
 from tests.fakes import Slow
+from tests.trained import fitted
 from workspace.jobs.estimate import (
     STAGES,
     CostModel,
@@ -87,7 +88,7 @@ def test_a_small_calibration_foretells_a_larger_fit_within_a_factor_of_two():
     prices = CostModel(calibrate(kind))
     table, schema = made_up(20_000, 8, 50)
     meter = ResourceMeter()
-    list(kind(seed=0).fit(table, schema).chunks(20_000))
+    list(fitted(kind(seed=0), table, schema).chunks(20_000))
     found = Shape.of(20_000, schema, {name: table[name].nunique() for name in schema.names})
     expected = estimate(prices, kind, kind.Params(), found, 20_000)
     seconds = expected.stages["fit"] + expected.stages["draw"]

@@ -14,7 +14,7 @@ def every_kind_of_field():
     from pydantic import model_validator
 
     from pages.components.forms import params_form
-    from synth.generators.base import Params, knob
+    from synth.params import Params, knob
 
     class Size(Enum):
         SMALL = "small"

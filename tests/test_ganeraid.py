@@ -8,6 +8,7 @@ import torch
 from synth.generators.neural.ganeraid import GANerAid
 from synth.generators.neural.mode_encoder import Modes
 from synth.schema import Column, Schema
+from tests.trained import fitted
 
 
 def table() -> tuple[pd.DataFrame, Schema]:
@@ -20,14 +21,14 @@ def table() -> tuple[pd.DataFrame, Schema]:
 
 @pytest.mark.parametrize("rows", [1, 24, 25, 26, 103])
 def test_any_number_of_rows_is_cut_from_whole_blocks(rows):
-    model = GANerAid(GANerAid.Params(epochs=1)).fit(*table())
+    model = fitted(GANerAid(GANerAid.Params(epochs=1)), *table())
     assert len(model.sample(rows)) == rows
 
 
 @pytest.mark.parametrize("rows", [2, 25, 60])
 def test_a_small_table_fills_its_blocks_more_than_once(rows):
     patients, schema = table()
-    assert len(GANerAid(GANerAid.Params(epochs=2)).fit(patients.head(rows), schema).sample(30)) == 30
+    assert len(fitted(GANerAid(GANerAid.Params(epochs=2)), patients.head(rows), schema).sample(30)) == 30
 
 
 def test_the_lstm_must_divide_among_the_rows():
@@ -36,7 +37,7 @@ def test_the_lstm_must_divide_among_the_rows():
 
 
 def test_rows_of_a_block_differ():
-    model = GANerAid(GANerAid.Params(epochs=20), seed=1).fit(*table())
+    model = fitted(GANerAid(GANerAid.Params(epochs=20), seed=1), *table())
     assert model.sample(25)["pressure"].nunique() > 5
 
 
@@ -52,6 +53,6 @@ def test_a_small_table_takes_several_steps_in_a_pass():
 
 @pytest.mark.slow
 def test_what_depends_on_what_is_learned():
-    drawn = GANerAid(seed=1).fit(*table()).sample(2_000)
+    drawn = fitted(GANerAid(seed=1), *table()).sample(2_000)
     # Half by chance; 0.84 to 0.97 over three seeds.
     assert ((drawn["pressure"] > 130) == drawn["ill"]).mean() > 0.8

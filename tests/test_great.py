@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synth import Report
+from synth import Report, Synthesizer
+from synth.awkward_tables import AWKWARD
 from synth.generators.language.great import GReaT
 from synth.generators.language.great_text import ColumnText, RowText, fitted_tokenizer, layout
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
-from tests.tables import AWKWARD
+from tests.trained import fitted
 
 ROWS = 240
 SCHEMA = Schema(
@@ -41,7 +42,7 @@ def people() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def model() -> GReaT:
-    return GReaT(GReaT.Params(steps=14, layers=1, width=64), seed=1).fit(people(), SCHEMA)
+    return fitted(GReaT(GReaT.Params(steps=14, layers=1, width=64), seed=1), people(), SCHEMA)
 
 
 def written(table: pd.DataFrame, schema: Schema, compact: bool = True) -> RowText:
@@ -160,19 +161,19 @@ def test_stop_and_keep_what_is_trained():
         def stop_early(self) -> bool:
             return True
 
-    model = GReaT(GReaT.Params(steps=5000, layers=1, width=32)).fit(people(), SCHEMA, Enough())
+    model = fitted(GReaT(GReaT.Params(steps=5000, layers=1, width=32)), people(), SCHEMA, Enough())
     assert len(model.sample(10)) == 10
 
 
 def test_the_curve_shows_both_losses(model):
-    assert [point["step"] for point in model.curve] == list(range(1, 15))
-    assert model.curve[-1]["loss"] < model.curve[0]["loss"]
-    assert model.curve[-1]["validation_loss"] < model.curve[0]["validation_loss"]
+    assert [point["step"] for point in model.model.curve] == list(range(1, 15))
+    assert model.model.curve[-1]["loss"] < model.model.curve[0]["loss"]
+    assert model.model.curve[-1]["validation_loss"] < model.model.curve[0]["validation_loss"]
 
 
 def test_weights_that_cannot_be_had_are_an_error():
     with pytest.raises(ValueError, match="no model hub could be reached"):
-        GReaT(GReaT.Params(weights="no-such/model")).fit(people(), SCHEMA)
+        fitted(GReaT(GReaT.Params(weights="no-such/model")), people(), SCHEMA)
 
 
 @pytest.mark.parametrize("lora", [True, False])
@@ -183,11 +184,11 @@ def test_weights_from_a_folder_are_trained_on(tmp_path, lora):
     tokenizer = fitted_tokenizer([], pd.DataFrame())
     write_compact(tmp_path / "weights", tokenizer, positions=256, layers=1, width=32)
     params = GReaT.Params(weights=str(tmp_path / "weights"), steps=2, lora=lora)
-    model = GReaT(params, seed=1).fit(people().head(60), SCHEMA)
+    model = fitted(GReaT(params, seed=1), people().head(60), SCHEMA)
     rows = model.sample(20)
     assert len(rows) == 20 and set(rows["job"]) <= {"pilot", "nurse"} and rows["price"].notna().all()
     model.save(tmp_path / "model")
-    pd.testing.assert_frame_equal(GReaT.load(tmp_path / "model").sample(20), rows)
+    pd.testing.assert_frame_equal(Synthesizer.load(tmp_path / "model").sample(20), rows)
 
 
 def test_rows_too_long_for_the_weights_are_an_error(tmp_path):
@@ -195,12 +196,12 @@ def test_rows_too_long_for_the_weights_are_an_error(tmp_path):
 
     write_compact(tmp_path, fitted_tokenizer([], pd.DataFrame()), positions=16, layers=1, width=32)
     with pytest.raises(ValueError, match="reads 16 at most"):
-        GReaT(GReaT.Params(weights=str(tmp_path))).fit(people(), SCHEMA)
+        fitted(GReaT(GReaT.Params(weights=str(tmp_path))), people(), SCHEMA)
 
 
 @pytest.mark.slow
 def test_dependences_are_learned():
-    model = GReaT(GReaT.Params(steps=900, layers=2, width=64), seed=1).fit(people(), SCHEMA)
+    model = fitted(GReaT(GReaT.Params(steps=900, layers=2, width=64), seed=1), people(), SCHEMA)
     rows = model.sample(300)
     assert ((rows["price"] > 50) == (rows["job"] == "pilot")).mean() > 0.95
     assert rows["job"].value_counts(normalize=True).between(0.35, 0.65).all()

@@ -16,10 +16,10 @@ from metrics.base import conformed, once
 from metrics.detail import ColumnScores, PairScores
 from metrics.fidelity.shapes import ColumnShapesDetail
 from metrics.verdict import verdict
+from synth.awkward_tables import AWKWARD, WIDE
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
 from tests.judging import MIXED, mixed, mixed_tables, tables
-from tests.tables import AWKWARD, WIDE
 
 EVERY = pytest.mark.parametrize("name", METRICS)
 

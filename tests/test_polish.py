@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synth import Column, Schema
+from synth import Column, Schema, Synthesizer
 from synth.generators.bootstrap import Bootstrap
-from synth.sampling.polish import FEW, MOST_PAIRS, POOL, Polish
+from synth.params import POOL
+from synth.sampling.polish import FEW, MOST_PAIRS, Polish
+from tests.trained import fitted
 
 ROWS = 2_000
 
@@ -22,7 +24,7 @@ def twins(rows: int = ROWS) -> tuple[pd.DataFrame, Schema]:
 
 
 def polished(table: pd.DataFrame, described: Schema, rows: int = ROWS) -> tuple[Bootstrap, pd.DataFrame]:
-    model = Bootstrap(Bootstrap.Params(polish=True), seed=0).fit(table, described)
+    model = fitted(Bootstrap(Bootstrap.Params(polish=True), seed=0), table, described)
     return model, model.sample(rows)
 
 
@@ -103,7 +105,7 @@ def test_the_saved_shares_are_of_many_rows_and_name_no_value(tmp_path):
 def test_a_loaded_model_polishes_the_same(tmp_path):
     model, rows = polished(*twins())
     model.save(tmp_path)
-    pd.testing.assert_frame_equal(Bootstrap.load(tmp_path).sample(ROWS), rows)
+    pd.testing.assert_frame_equal(Synthesizer.load(tmp_path).sample(ROWS), rows)
 
 
 def test_conditions_and_chunks_give_the_rows_asked_for():
@@ -124,4 +126,4 @@ def test_of_very_many_pairs_the_most_telling_are_kept():
 
 
 def test_without_polish_nothing_is_learned_for_it():
-    assert Bootstrap().fit(*twins()).polish is None
+    assert fitted(Bootstrap(), *twins()).preparation.polish is None

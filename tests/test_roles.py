@@ -12,6 +12,7 @@ from synth.columns.patterns import Pattern
 from synth.columns.precision import Precision
 from synth.generators.bootstrap import Bootstrap
 from synth.schema import Column, Schema
+from tests.trained import fitted
 
 ROWS = 400
 
@@ -20,7 +21,7 @@ def sampled(values, rows: int = 500, **column) -> pd.Series:
     """The column as a generator makes it for `rows` rows."""
     schema = Schema(columns=[Column(name="x", **column), Column(name="y", kind="number")])
     table = pd.DataFrame({"x": values, "y": np.arange(len(values)) / 3})
-    return Bootstrap(seed=1).fit(table, schema).sample(rows)["x"]
+    return fitted(Bootstrap(seed=1), table, schema).sample(rows)["x"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def contacts() -> tuple[pd.DataFrame, Schema]:
 
 
 def test_faked_people_agree_within_a_row():
-    rows = Bootstrap(seed=2).fit(*contacts()).sample(300)
+    rows = fitted(Bootstrap(seed=2), *contacts()).sample(300)
     assert (rows["full name"].str.upper() == rows["last"] + ", " + rows["first"].str.upper()).all()
     plain = rows["first"].str.lower().str.replace("[^a-z]", "", regex=True)
     assert all(mail.startswith(first) for first, mail in zip(plain, rows["e-mail"], strict=True))
@@ -110,15 +111,15 @@ def test_faked_people_agree_within_a_row():
 
 def test_no_faked_value_is_a_real_one():
     table, schema = contacts()
-    rows = Bootstrap(seed=2).fit(table, schema).sample(1000)
+    rows = fitted(Bootstrap(seed=2), table, schema).sample(1000)
     for name in table.columns.drop("born"):
         assert not set(rows[name]) & set(table[name])
 
 
 def test_the_locale_decides_whose_names_they_are():
     table, schema = contacts()
-    german = Bootstrap(seed=2).fit(table, schema.model_copy(update={"locale": "de_DE"})).sample(300)
-    english = Bootstrap(seed=2).fit(table, schema).sample(300)
+    german = fitted(Bootstrap(seed=2), table, schema.model_copy(update={"locale": "de_DE"})).sample(300)
+    english = fitted(Bootstrap(seed=2), table, schema).sample(300)
     assert german["city"].str.contains("[äöüß]").any() and not english["city"].str.contains("[äöüß]").any()
 
 

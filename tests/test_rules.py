@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synth import Synthesizer
 from synth.constraints.enforcer import RulesBroken
 from synth.generators.bootstrap import Bootstrap
 from synth.sampling.conditions import Unmet
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
 from synth.schema.rules import Allowed, Combination, ExactlyOne, Ordering, Range, Sum
+from tests.trained import fitted
 
 ROWS = 600
 COLUMNS = [
@@ -74,31 +76,31 @@ def schema(*rules) -> Schema:
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_each_rule_is_kept_in_every_row(rule):
-    model = Bootstrap(seed=1).fit(trips(), schema(rule))
+    model = fitted(Bootstrap(seed=1), trips(), schema(rule))
     rows = model.sample(500)
-    assert model.keeper.kept(rows).all()
+    assert model.preparation.enforcer.kept(rows).all()
     assert list(rows.columns) == schema().names
 
 
 def test_all_rules_are_kept_at_once_in_chunks_and_after_saving(tmp_path):
-    model = Bootstrap(seed=1).fit(trips(), schema(*RULES))
+    model = fitted(Bootstrap(seed=1), trips(), schema(*RULES))
     model.save(tmp_path)
-    model = Bootstrap.load(tmp_path)
+    model = Synthesizer.load(tmp_path)
     rows = pd.concat(model.chunks(700, size=300))
-    assert len(rows) == 700 and model.keeper.kept(rows.reset_index(drop=True)).all()
+    assert len(rows) == 700 and model.preparation.enforcer.kept(rows.reset_index(drop=True)).all()
     assert (rows["total"].round(2) == rows["total"]).all()
 
 
 def test_the_gap_of_two_dates_is_learned_and_not_only_their_order():
     """A bootstrap draws both dates alone; a rule makes it keep rides of at most an hour in a month of rides."""
-    rows = Bootstrap(seed=1).fit(trips(), schema(RULES[0])).sample(500)
+    rows = fitted(Bootstrap(seed=1), trips(), schema(RULES[0])).sample(500)
     rides = (rows["dropoff"] - rows["pickup"]).dropna()
     assert rides.between(pd.Timedelta(0), pd.Timedelta(hours=1)).mean() > 0.95
     assert rows["dropoff"].isna().any()
 
 
 def test_the_rate_at_which_the_model_alone_breaks_a_rule_is_reported():
-    model = Bootstrap(seed=1).fit(trips(), schema(RULES[0], RULES[3], Range(column="fare", low=0)))
+    model = fitted(Bootstrap(seed=1), trips(), schema(RULES[0], RULES[3], Range(column="fare", low=0)))
     assert [report.broken for report in model.rule_report] == [0, 0, 0]
     model.sample(2000)
     order, together, never = model.rule_report
@@ -109,24 +111,26 @@ def test_the_rate_at_which_the_model_alone_breaks_a_rule_is_reported():
 
 
 def test_rules_hold_for_completed_rows_and_given_values_stay():
-    model = Bootstrap(seed=1).fit(trips(), schema(*RULES))
+    model = fitted(Bootstrap(seed=1), trips(), schema(*RULES))
     given = pd.DataFrame({"dropoff": pd.to_datetime(["2019-03-10 12:00:00"]), "city": ["Albany"], "total": [30.0]})
     rows = model.complete(pd.concat([given] * 40, ignore_index=True))
-    assert model.keeper.kept(rows).all()
+    assert model.preparation.enforcer.kept(rows).all()
     assert (rows["state"] == "NY").all() and (rows["total"] == 30).all()
     assert (rows["dropoff"] == pd.Timestamp("2019-03-10 12:00:00")).all()
 
 
 def test_rules_hold_under_conditions():
-    model = Bootstrap(seed=1).fit(trips(), schema(*RULES))
+    model = fitted(Bootstrap(seed=1), trips(), schema(*RULES))
     rows = model.sample(60, {"state": "NY", "high": {"ge": 65}})
-    assert (rows["city"] == "Albany").all() and (rows["high"] >= 65).all() and model.keeper.kept(rows).all()
+    assert (
+        (rows["city"] == "Albany").all() and (rows["high"] >= 65).all() and model.preparation.enforcer.kept(rows).all()
+    )
     with pytest.raises(Unmet):
         model.sample(10, {"state": "NY", "city": "Dallas"})
 
 
 def test_dates_that_every_row_has_in_order_stay_in_order_without_a_rule():
-    model = Bootstrap(seed=1).fit(trips(), schema())
+    model = fitted(Bootstrap(seed=1), trips(), schema())
     rows = model.sample(400)
     assert (rows["pickup"] <= rows["dropoff"])[rows["dropoff"].notna()].all()
     assert [report.rule for report in model.rule_report] == ["pickup <= dropoff"]
@@ -136,7 +140,7 @@ def test_chained_orders_are_kept():
     table = pd.DataFrame({"a": [1, 2, 3, 50] * 10, "b": [2, 9, 30, 51] * 10, "c": [9, 10, 31, 60] * 10})
     columns = [Column(name=name, kind="integer") for name in "abc"]
     rules = [Ordering(low="b", high="c"), Ordering(low="a", high="b", strict=True), Ordering(low="a", high="c")]
-    rows = Bootstrap(seed=0).fit(table, Schema(columns=columns, rules=rules)).sample(200)
+    rows = fitted(Bootstrap(seed=0), table, Schema(columns=columns, rules=rules)).sample(200)
     assert ((rows["a"] < rows["b"]) & (rows["b"] <= rows["c"])).all()
 
 
@@ -145,12 +149,12 @@ def test_rules_that_contradict_each_other_are_an_error():
     columns = [Column(name=name, kind="integer") for name in "ab"]
     rules = [Ordering(low="a", high="b", strict=True), Ordering(low="b", high="a", strict=True)]
     with pytest.raises(RulesBroken, match="contradict"):
-        Bootstrap().fit(table, Schema(columns=columns, rules=rules)).sample(20)
+        fitted(Bootstrap(), table, Schema(columns=columns, rules=rules)).sample(20)
 
 
 def test_a_rule_on_a_column_that_is_made_new_is_an_error():
     with pytest.raises(ValueError, match="'remark', which is not modelled"):
-        Bootstrap().fit(trips(), schema(Combination(columns=["city", "remark"])))
+        fitted(Bootstrap(), trips(), schema(Combination(columns=["city", "remark"])))
 
 
 def test_a_rule_on_a_column_that_does_not_exist_is_an_error():
@@ -161,7 +165,7 @@ def test_a_rule_on_a_column_that_does_not_exist_is_an_error():
 def test_a_rule_with_a_constant_column_is_kept():
     table = pd.DataFrame({"a": [5] * 40, "b": list(range(40))})
     columns = [Column(name=name, kind="integer") for name in "ab"]
-    rows = Bootstrap().fit(table, Schema(columns=columns, rules=[Ordering(low="a", high="b")])).sample(100)
+    rows = fitted(Bootstrap(), table, Schema(columns=columns, rules=[Ordering(low="a", high="b")])).sample(100)
     assert (rows["b"] >= 5).all()
 
 
@@ -169,7 +173,7 @@ def test_combinations_of_one_person_are_not_repeated():
     table = pd.DataFrame({"city": ["A"] * 20 + ["B"] * 20 + ["C"], "zip": ["1"] * 20 + ["2"] * 20 + ["3"]})
     columns = [Column(name=name, kind="category") for name in table]
     rule = Combination(columns=["city", "zip"])
-    rows = Bootstrap().fit(table, Schema(columns=columns, rules=[rule])).sample(300)
+    rows = fitted(Bootstrap(), table, Schema(columns=columns, rules=[rule])).sample(300)
     assert set(zip(rows["city"], rows["zip"], strict=True)) == {("A", "1"), ("B", "2")}
 
 

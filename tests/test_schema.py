@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synth.awkward_tables import AWKWARD
 from synth.schema import Column, Schema
 from synth.schema.casting import conform, parsed, written
 from synth.schema.detection import detect
 from synth.schema.pii import has_luhn_digit, header_says, is_iban
-from tests.tables import AWKWARD
 
 
 def column_of(values: list[str], name: str = "x") -> Column:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from metrics import METRICS
-from synth import GENERATORS, Schema
+from synth import Schema, Synthesizer
 from tests.conftest import ROWS, running_workspace, write_people
 from workspace.catalog.rows import Job
 from workspace.workspace import Workspace
@@ -63,7 +63,7 @@ def test_sampling_again_gives_a_run_of_its_own_that_outlives_the_one_it_came_fro
     assert (second.state, run.rows, run.parent_id) == ("done", 7, first.run_id)
     workspace.delete_run(first.run_id)
     assert len(workspace.synthetic_table(run.id)) == 7
-    assert GENERATORS["bootstrap"].load(run.folder / "model").rows_seen == 80
+    assert Synthesizer.load(run.folder / "model").preparation.rows_seen == 80
 
 
 def test_rows_are_drawn_under_conditions_and_keep_rules_and_the_run_tells_of_both(workspace, dataset):

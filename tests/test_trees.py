@@ -5,21 +5,22 @@ import pandas as pd
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from synth import Column, Schema
+from synth import Column, Schema, Synthesizer
 from synth.columns.encoders import RARE, NumericEncoder
 from synth.generators.trees.boosted import Boosted
 from synth.generators.trees.cart import Cart, Leaves
 from synth.generators.trees.trees import MOST_CLASSES, Trees, _scale
 from synth.schema.rules import Ordering
+from tests.trained import fitted
 
 ROWS = 3_000
 
 
-def fitted(rules: list | None = None, seed: int = 0, params: dict | None = None, **columns) -> Trees:
+def trees_of(rules: list | None = None, seed: int = 0, params: dict | None = None, **columns) -> Synthesizer:
     """Trees of a table written as `name=(kind, values)`."""
     schema = Schema(columns=[Column(name=name, kind=kind) for name, (kind, _) in columns.items()], rules=rules or [])
     table = pd.DataFrame({name: pd.Series(values) for name, (_, values) in columns.items()})
-    return Trees(Trees.Params(**(params or {})), seed).fit(table, schema)
+    return fitted(Trees(Trees.Params(**(params or {})), seed), table, schema)
 
 
 def random(seed: int = 0) -> np.random.Generator:
@@ -33,7 +34,7 @@ def random(seed: int = 0) -> np.random.Generator:
 @pytest.mark.parametrize("refine", [False, True])
 def test_no_leaf_holds_fewer_rows_than_the_minimum(min_leaf, refine):
     x = random().normal(size=ROWS)
-    model = fitted(
+    synthesizer = trees_of(
         params={"min_leaf": min_leaf, "refine": refine},
         x=("number", x),
         y=("number", x**2 + 0.1 * random(1).normal(size=ROWS)),
@@ -41,7 +42,8 @@ def test_no_leaf_holds_fewer_rows_than_the_minimum(min_leaf, refine):
         likes=("boolean", x > 0),
     )
     leaves = [
-        stage.drawn_from.errors if isinstance(stage.drawn_from, Boosted) else stage.drawn_from for stage in model.stages
+        stage.drawn_from.errors if isinstance(stage.drawn_from, Boosted) else stage.drawn_from
+        for stage in synthesizer.model.stages
     ]
     assert min(np.diff(each.starts).min() for each in leaves) >= min_leaf
     assert max(len(each.starts) - 1 for each in leaves) > 5
@@ -50,40 +52,40 @@ def test_no_leaf_holds_fewer_rows_than_the_minimum(min_leaf, refine):
 @pytest.mark.parametrize(("rows", "least"), [(4_000, 25), (12_000, 30), (20_000, 40)])
 def test_larger_tables_have_larger_leaves_unless_told_otherwise(rows, least):
     x = random().normal(size=rows)
-    model = fitted(params={"refine": False}, x=("number", x), y=("number", x + random(1).normal(0, 0.1, rows)))
-    assert model.min_leaf == least
-    assert np.diff(model.stages[-1].drawn_from.starts).min() >= least
+    synthesizer = trees_of(params={"refine": False}, x=("number", x), y=("number", x + random(1).normal(0, 0.1, rows)))
+    assert synthesizer.model.min_leaf == least
+    assert np.diff(synthesizer.model.stages[-1].drawn_from.starts).min() >= least
 
 
 def test_levels_of_fewer_than_five_rows_become_one():
     # "four" and "one" have five rows together, and none of them comes out by its name.
     names = ["many"] * 990 + ["five"] * 5 + ["four"] * 4 + ["one"]
-    drawn = fitted(name=("category", names)).sample(20_000)["name"].value_counts(normalize=True)
+    drawn = trees_of(name=("category", names)).sample(20_000)["name"].value_counts(normalize=True)
     assert set(drawn.index) == {"many", "five", RARE}
     assert drawn[RARE] == pytest.approx(0.005, abs=0.002) and drawn["five"] == pytest.approx(0.005, abs=0.002)
 
 
 def test_a_level_that_is_called_like_the_group_keeps_its_name():
-    drawn = fitted(name=("category", [RARE] * 90 + ["x"] * 3 + ["y"] * 7)).sample(3_000)["name"]
+    drawn = trees_of(name=("category", [RARE] * 90 + ["x"] * 3 + ["y"] * 7)).sample(3_000)["name"]
     assert set(drawn) == {RARE, f"({RARE})", "y"}
 
 
 def test_a_truth_value_of_few_rows_is_not_drawn():
-    assert not fitted(ill=("boolean", [True] * 4 + [False] * 496)).sample(5_000)["ill"].any()
+    assert not trees_of(ill=("boolean", [True] * 4 + [False] * 496)).sample(5_000)["ill"].any()
 
 
 def test_the_ends_of_a_column_stay_away_from_its_records():
     # 1..995 and five records; as many rows as make a level common must have passed before the reach ends.
     pay = np.append(np.arange(1.0, 996), [2e6, 3e6, 4e6, 5e6, 6e6])
-    drawn = fitted(pay=("number", pay), params={"refine": False}).sample(20_000)["pay"]
+    drawn = trees_of(pay=("number", pay), params={"refine": False}).sample(20_000)["pay"]
     assert drawn.max() <= 2e6 and drawn.min() >= 5
 
 
 def test_neither_rows_nor_the_model_repeat_values_of_one_person():
     pay = random().lognormal(10, 1, ROWS)
-    model = fitted(pay=("number", pay), x=("number", pay * random(1).uniform(0.9, 1.1, ROWS)))
-    assert not np.isin(model.sample(ROWS)["pay"], pay).any()
-    assert not np.isin(model.codecs[0].values, pay).any()
+    synthesizer = trees_of(pay=("number", pay), x=("number", pay * random(1).uniform(0.9, 1.1, ROWS)))
+    assert not np.isin(synthesizer.sample(ROWS)["pay"], pay).any()
+    assert not np.isin(synthesizer.model.codecs[0].values, pay).any()
 
 
 def test_what_a_column_of_numbers_may_give_out_again():
@@ -98,7 +100,7 @@ def test_what_a_column_of_numbers_may_give_out_again():
 
 def test_values_on_a_grid_stay_on_it():
     steps = random().integers(0, 50, ROWS)
-    table = fitted(
+    table = trees_of(
         tens=("integer", 10 * steps), quarters=("number", steps / 4), free=("number", random(1).random(ROWS))
     )
     drawn = table.sample(ROWS)
@@ -109,7 +111,7 @@ def test_values_on_a_grid_stay_on_it():
 def test_a_spike_keeps_its_share_and_the_rest_stays_spread():
     worked = random().random(ROWS) < 0.1
     gain = np.where(worked, random(1).uniform(100, 200, ROWS), 0.0)
-    drawn = fitted(gain=("number", gain), worked=("boolean", worked)).sample(ROWS)
+    drawn = trees_of(gain=("number", gain), worked=("boolean", worked)).sample(ROWS)
     assert (drawn["gain"] == 0).mean() == pytest.approx(0.9, abs=0.02)
     assert ((drawn["gain"] > 0) == drawn["worked"]).mean() > 0.995
     assert drawn.loc[drawn["gain"] > 0, "gain"].between(100, 200).mean() > 0.98
@@ -123,7 +125,7 @@ def test_values_are_missing_where_they_were():
     sex = random().choice(["f", "m"], ROWS)
     lost = (sex == "m") & (random(1).random(ROWS) < 0.3)
     height, weight = (pd.Series(random(i).normal(170, 9, ROWS)).mask(lost) for i in (2, 3))
-    drawn = fitted(sex=("category", sex), height=("number", height), weight=("number", weight)).sample(ROWS)
+    drawn = trees_of(sex=("category", sex), height=("number", height), weight=("number", weight)).sample(ROWS)
     assert drawn.loc[drawn["sex"] == "f", "height"].notna().all()
     assert drawn.loc[drawn["sex"] == "m", "height"].isna().mean() == pytest.approx(0.3, abs=0.03)
     assert (drawn["height"].isna() == drawn["weight"].isna()).all()
@@ -132,18 +134,18 @@ def test_values_are_missing_where_they_were():
 def test_an_interaction_of_two_columns_is_found():
     # The sum of both is odd: neither column alone says anything about it.
     a, b = random().integers(0, 2, ROWS), random(1).integers(0, 2, ROWS)
-    drawn = fitted(a=("integer", a), b=("integer", b), odd=("category", np.where(a ^ b, "odd", "even"))).sample(ROWS)
+    drawn = trees_of(a=("integer", a), b=("integer", b), odd=("category", np.where(a ^ b, "odd", "even"))).sample(ROWS)
     assert ((drawn["odd"] == "odd") == (drawn["a"] != drawn["b"]).astype(bool)).mean() > 0.99
 
 
 @pytest.mark.parametrize("cities", [MOST_CLASSES // 2, 10 * MOST_CLASSES])
 def test_very_many_levels_stay_with_what_they_belong_to(cities):
     city = random().integers(0, cities, 10 * ROWS)
-    model = fitted(
+    synthesizer = trees_of(
         region=("category", np.char.add("region ", (city % 8).astype(str))),
         city=("category", np.char.add("city ", city.astype(str))),
     )
-    drawn = model.sample(5_000)
+    drawn = synthesizer.sample(5_000)
     at_home = drawn["city"].astype(str).str[5:].astype(int) % 8 == drawn["region"].astype(str).str[7:].astype(int)
     assert at_home.mean() > 0.95
     assert drawn["city"].nunique() > 0.95 * min(cities, 5_000 / 3)
@@ -154,7 +156,7 @@ def test_a_number_that_follows_others_follows_them_closely(refine):
     # y lies 0.02 off a wave, in the mean; plain leaves are broader than that.
     x = random().uniform(0, 6, ROWS)
     y = np.sin(x) + random(1).normal(0, 0.02, ROWS)
-    drawn = fitted(x=("number", x), y=("number", y), params={"refine": refine}).sample(ROWS)
+    drawn = trees_of(x=("number", x), y=("number", y), params={"refine": refine}).sample(ROWS)
     off = (drawn["y"] - np.sin(drawn["x"])).std()
     assert off < 0.045 if refine else off > 0.01
 
@@ -163,7 +165,7 @@ def test_clustered_numbers_stay_in_their_clusters():
     # Three towns, nothing between them, and a second number that tells them apart only in part.
     town = random().integers(0, 3, ROWS)
     place = np.array([1.0, 5.0, 6.0])[town] + random(1).normal(0, 0.01, ROWS)
-    drawn = fitted(near=("number", town + random(2).normal(0, 1, ROWS)), place=("number", place)).sample(ROWS)
+    drawn = trees_of(near=("number", town + random(2).normal(0, 1, ROWS)), place=("number", place)).sample(ROWS)
     assert (np.abs(drawn["place"].to_numpy()[:, None] - [1, 5, 6]).min(axis=1) < 0.1).mean() > 0.98
 
 
@@ -172,7 +174,7 @@ def test_the_order_of_two_datetimes_is_kept_with_its_rule():
     begin = pd.Timestamp("2024-01-01") + pd.to_timedelta(random().integers(0, 366 * 24 * 60, ROWS), unit="min")
     end = begin + pd.to_timedelta(random(1).gamma(3, 10, ROWS).round(), unit="min")
     rule = Ordering(low="begin", high="end")
-    drawn = fitted([rule], begin=("datetime", begin), end=("datetime", end)).sample(ROWS)
+    drawn = trees_of([rule], begin=("datetime", begin), end=("datetime", end)).sample(ROWS)
     minutes = (drawn["end"] - drawn["begin"]).dt.total_seconds() / 60
     assert (minutes >= 0).all()
     assert minutes.mean() == pytest.approx(30, abs=2) and minutes.std() == pytest.approx(300**0.5, abs=3)
@@ -182,11 +184,11 @@ def test_the_order_of_two_datetimes_is_kept_with_its_rule():
 def test_columns_that_are_drawn_late_can_be_given():
     # The city is drawn after the region, having more values; given cities draw their regions all the same.
     city = random().integers(0, 40, ROWS)
-    model = fitted(
+    synthesizer = trees_of(
         region=("category", np.char.add("r", (city // 10).astype(str))),
         city=("category", np.char.add("c", city.astype(str))),
     )
-    rows = model.complete(pd.DataFrame({"city": [f"c{i}" for i in range(40)] * 5}))
+    rows = synthesizer.complete(pd.DataFrame({"city": [f"c{i}" for i in range(40)] * 5}))
     assert (rows["region"].astype(str) == [f"r{i // 10}" for i in range(40)] * 5).mean() > 0.95
 
 
@@ -252,7 +254,7 @@ def test_a_fit_goes_over_the_rows_little_more_often_when_there_are_more():
 def test_the_order_of_visits_can_be_chosen():
     columns = {"many": ("integer", np.arange(ROWS) % 50), "few": ("category", np.where(np.arange(ROWS) % 2, "a", "b"))}
     orders = {
-        order: [stage.variable for stage in fitted(params={"order": order}, **columns).stages]
+        order: [stage.variable for stage in trees_of(params={"order": order}, **columns).model.stages]
         for order in ("few values first", "many values first", "as in the table")
     }
     assert orders == {"few values first": [1, 0], "many values first": [0, 1], "as in the table": [0, 1]}
@@ -260,7 +262,7 @@ def test_the_order_of_visits_can_be_chosen():
 
 def test_a_saved_model_holds_its_boosted_columns_too(tmp_path):
     x = random().uniform(0, 6, ROWS)
-    model = fitted(x=("number", x), y=("number", np.sin(x)))
-    assert any(isinstance(stage.drawn_from, Boosted) for stage in model.stages)
-    model.save(tmp_path)
-    pd.testing.assert_frame_equal(Trees.load(tmp_path).sample(100), model.sample(100))
+    synthesizer = trees_of(x=("number", x), y=("number", np.sin(x)))
+    assert any(isinstance(stage.drawn_from, Boosted) for stage in synthesizer.model.stages)
+    synthesizer.save(tmp_path)
+    pd.testing.assert_frame_equal(Synthesizer.load(tmp_path).sample(100), synthesizer.sample(100))

@@ -11,7 +11,7 @@ from synth.generators.neural.softmax_blocks import Blocks
 from synth.generators.neural.tvae import TVAE
 from synth.generators.neural.tvae_network import Network, _Reconstruction, _Reparametrised
 from synth.generators.neural.weight_averaging import RunningMean
-from tests.trained import Watcher, small_world
+from tests.trained import Watcher, fitted, small_world
 
 CPU = torch.device("cpu")
 
@@ -96,7 +96,7 @@ def test_without_averaging_the_last_weights_are_drawn_with():
 
 
 def test_what_depends_on_what_is_learned():
-    synthetic = quick(epochs=60).fit(*small_world()).sample(3_000)
+    synthetic = fitted(quick(epochs=60), *small_world()).sample(3_000)
     women, men = synthetic[synthetic["sex"] == "f"], synthetic[synthetic["sex"] == "m"]
     assert len(women) / 3_000 == pytest.approx(0.6, abs=0.1)
     assert women["height"].median() == pytest.approx(160, abs=3) and men["height"].median() == pytest.approx(185, abs=3)
@@ -105,16 +105,16 @@ def test_what_depends_on_what_is_learned():
 
 def test_patience_ends_a_training_that_no_longer_gets_better_and_keeps_the_best():
     watcher = Watcher()
-    generator = quick(epochs=2_000, patience=5).fit(*small_world(300), watcher)
-    assert len(generator.curve) < 2_000
-    marks = {point["epoch"]: point["quality"] for point in generator.curve if "quality" in point}
+    generator = fitted(quick(epochs=2_000, patience=5), *small_world(300), watcher)
+    assert len(generator.model.curve) < 2_000
+    marks = {point["epoch"]: point["quality"] for point in generator.model.curve if "quality" in point}
     best = max(marks, key=marks.get)
-    again = quick(epochs=best, patience=0).fit(*small_world(300))
+    again = fitted(quick(epochs=best, patience=0), *small_world(300))
     pd.testing.assert_frame_equal(generator.sample(30), again.sample(30))
 
 
 def test_a_model_is_saved_as_plain_arrays(tmp_path):
-    generator = quick().fit(*small_world(600))
+    generator = fitted(quick(), *small_world(600))
     generator.save(tmp_path)
     with np.load(tmp_path / "weights.npz", allow_pickle=False) as weights:
         assert all(weights[name].dtype == np.float32 for name in weights)
@@ -125,5 +125,5 @@ def test_a_model_is_saved_as_plain_arrays(tmp_path):
 def test_300_000_distinct_levels_train():
     table = pd.DataFrame({"key": [f"v{i:06d}" for i in range(300_000)], "x": np.arange(300_000) % 1000})
     schema = Schema(columns=[Column(name="key", kind="category"), Column(name="x", kind="number")])
-    synthetic = quick(epochs=1).fit(table, schema).sample(10_000)
+    synthetic = fitted(quick(epochs=1), table, schema).sample(10_000)
     assert synthetic["key"].nunique() > 9_000

@@ -5,7 +5,12 @@ import time
 import numpy as np
 import pandas as pd
 
-from synth import Column, Report, Schema, Stopped
+from synth import Column, Model, Report, Schema, Stopped, Synthesizer, quiet
+
+
+def fitted(model: Model, table: pd.DataFrame, schema: Schema, report: Report = quiet) -> Synthesizer:
+    """The model, with all that is usual around it, fitted on a table."""
+    return Synthesizer(model, schema).fit(table, report)
 
 
 def small_world(rows: int = 3_000, seed: int = 0) -> tuple[pd.DataFrame, Schema]:

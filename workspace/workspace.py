@@ -10,7 +10,7 @@ from typing import Any, Self
 from sqlalchemy import delete, func, select, tuple_
 
 from metrics import METRICS, OPTIONS
-from synth import GENERATORS, Generator, Params
+from synth import GENERATORS, Model, Params
 from synth.sampling.conditions import Conditions
 from workspace.access.idempotency import IdempotencyStore
 from workspace.access.keys import Keys
@@ -287,7 +287,7 @@ class Workspace(Talks, Releases, Sessions, Batches, IdempotencyStore, Bugs, Keys
             time.sleep(0.05)
         return job
 
-    def _chosen(self, model: str, params: dict[str, Any]) -> tuple[type[Generator], Params]:
+    def _chosen(self, model: str, params: dict[str, Any]) -> tuple[type[Model], Params]:
         """A generator and its parameters, the device that the settings name among them. Raises ValueError."""
         if model not in GENERATORS:
             raise ValueError(f"There is no generator {model!r}. There are {', '.join(GENERATORS)}.")

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
 
 from synth.columns.numeric import as_floats, as_kind
 from synth.schema import Column
@@ -144,12 +143,16 @@ class NumericEncoder:
 
     def scores(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Normal scores: where a row's value lies among all, equal ones at random, on the scale of a normal curve."""
+        from scipy.special import ndtri
+
         begin = np.append(0, self.ends[:-1])[codes]
         place = begin + (self.ends[codes] - begin) * rng.random(len(codes))
         return ndtri(np.clip(place, EDGE, 1 - EDGE))
 
     def of_scores(self, scores: np.ndarray) -> np.ndarray:
         """The amounts that normal scores stand for."""
+        from scipy.special import ndtr
+
         place = ndtr(scores)
         codes = np.minimum(np.searchsorted(self.ends, place), len(self.ends) - 1)
         begin = np.append(0, self.ends[:-1])[codes]

@@ -69,8 +69,10 @@ class Prose(_Made):
 class Spread(_Made):
     """Dates and flags that are personal data: any within the reach, equally likely."""
 
+    model_config = ConfigDict(validate_by_name=True)
+
     how: Literal["spread"] = "spread"
-    grain: Precision | None = None
+    precision: Precision | None = Field(None, alias="grain")
 
 
 Made = Annotated[Constant | Patterned | Faked | Prose | Spread, Field(discriminator="how")]
@@ -162,8 +164,8 @@ def _texts(values: pd.Series) -> pd.Series:
 
 def _personal(values: pd.Series, column: Column, missing: float) -> Made:
     if column.kind in ("boolean", "datetime"):
-        grain = Precision.learn(values, column) if column.kind == "datetime" else None
-        return Spread(grain=grain, missing=missing)
+        precision = Precision.learn(values, column) if column.kind == "datetime" else None
+        return Spread(precision=precision, missing=missing)
     kind = kind_of(column.pii) or (None if column.pii else kind_of(column.name))
     some = _texts(values.dropna().head(LOOKED_AT))
     if column.kind in ("integer", "number"):
@@ -217,10 +219,10 @@ def _make(
         return typed(fakes.text(how.words, rows, rng), absent, column)
     if isinstance(how, Faked):
         return typed(_written(how, people[how.person]), absent, column)
-    if how.grain is None:
+    if how.precision is None:
         return typed(rng.random(rows) < 0.5, absent, column)
-    ticks = rng.integers(how.grain.low, how.grain.high, rows, endpoint=True)
-    return how.grain.apply(typed(ticks.astype("datetime64[us]"), absent, column), column)
+    ticks = rng.integers(how.precision.low, how.precision.high, rows, endpoint=True)
+    return how.precision.apply(typed(ticks.astype("datetime64[us]"), absent, column), column)
 
 
 def _written(how: Faked, person: People) -> np.ndarray:

@@ -1,14 +1,15 @@
 """How rules between columns are kept, by any generator and in every row.
 
 Three means, in this order. *Learning the gap*: for `low <= high` the model also learns `high - low`, and `high` is
-put together from the two. *Drawing again*: rows that break a rule are drawn anew, a few times. *Mending*: what is
-still broken is changed as little as the rule asks. What the model itself would have done is counted on the way.
+computed from the two. *Drawing again*: rows that break a rule are drawn anew, a few times. *Repair*: what is still
+broken is changed as little as the rule asks. What the model itself would have done is counted on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,9 @@ from synth.schema.comparing import measure, measured
 from synth.schema.rules import Allowed, Combination, ExactlyOne, Ordering, Range, Rule, Sum
 
 REDRAWS = 6
-"""Times a broken row is drawn anew before it is mended."""
-MENDS = 20
-"""Times it is then drawn anew and mended before giving up."""
+"""Times a broken row is drawn anew before it is repaired."""
+REPAIRS = 20
+"""Times it is then drawn anew and repaired before giving up."""
 
 
 class RulesBroken(ValueError):
@@ -39,6 +40,17 @@ class Gap(BaseModel):
 
     column: Column
     unit: float
+
+
+@dataclass(frozen=True)
+class RepairContext:
+    """What a repair goes by."""
+
+    schema: Schema
+    precisions: dict[str, Precision]
+    fixed: Collection[str]
+    """Columns that are never changed."""
+    rng: np.random.Generator
 
 
 class ConstraintEnforcer(BaseModel):
@@ -55,7 +67,7 @@ class ConstraintEnforcer(BaseModel):
 
     @classmethod
     def learn(
-        cls, table: pd.DataFrame, schema: Schema, modelled: Schema, grains: dict[str, Precision]
+        cls, table: pd.DataFrame, schema: Schema, modelled: Schema, precisions: dict[str, Precision]
     ) -> ConstraintEnforcer:
         """The schema's rules, and the order of dates where every row keeps one.
 
@@ -63,8 +75,8 @@ class ConstraintEnforcer(BaseModel):
         """
         stated = [(rule.low, rule.high) for rule in schema.rules if isinstance(rule, Ordering)]
         found = [rule for rule in dates_in_order(table, modelled) if (rule.low, rule.high) not in stated]
-        keeper = cls(rules=[*schema.rules, *found])
-        for rule in keeper.rules:
+        enforcer = cls(rules=[*schema.rules, *found])
+        for rule in enforcer.rules:
             strange = [name for name in rule.named if schema[name].role not in ("feature", "target")]
             strange += [name for name in rule.named if schema[name].kind == "text" and name not in strange]
             if strange:
@@ -72,14 +84,14 @@ class ConstraintEnforcer(BaseModel):
                     f"The rule {rule} speaks of {', '.join(map(repr, strange))}, which is not modelled but made new. "
                     "Remove the rule, or give the column another role."
                 )
-        for index in _in_order(keeper.rules):
-            rule = keeper.rules[index]
+        for index in _in_order(enforcer.rules):
+            rule = enforcer.rules[index]
             if {rule.low, rule.high} <= set(modelled.names):
-                keeper.gaps[index] = _gap(rule, modelled, grains)
-        for index, rule in enumerate(keeper.rules):
+                enforcer.gaps[index] = _gap(rule, modelled, precisions)
+        for index, rule in enumerate(enforcer.rules):
             if isinstance(rule, Combination):
-                keeper.seen[index], keeper.counts[index] = _seen_together(table[rule.named].dropna())
-        return keeper
+                enforcer.seen[index], enforcer.counts[index] = _seen_together(table[rule.named].dropna())
+        return enforcer
 
     def encoded_schema(self, modelled: Schema) -> Schema:
         """The columns the model learns: the table's and the gaps."""
@@ -136,68 +148,64 @@ class ConstraintEnforcer(BaseModel):
         self,
         table: pd.DataFrame,
         redraw: Callable[[np.ndarray], pd.DataFrame],
-        schema: Schema,
-        grains: dict[str, Precision],
-        fixed: Collection[str],
-        rng: np.random.Generator,
+        context: RepairContext,
     ) -> pd.DataFrame:
         """`table` with every rule kept in every row.
 
-        `redraw` gives new rows for the given positions, `fixed` columns are never changed. Raises RulesBroken when
-        the rules (with what is fixed) contradict each other.
+        `redraw` gives new rows for the given positions. Raises RulesBroken when the rules (with what is fixed)
+        contradict each other.
         """
         done, positions = [], np.arange(len(table))
         order = []
-        for turn in range(REDRAWS + MENDS):
-            mended = self._mended(table, schema, grains, fixed, rng, sums_only=turn < REDRAWS)
-            good = self.kept(mended).all(axis=0)
-            done.append(mended[good])
+        for turn in range(REDRAWS + REPAIRS):
+            repaired = self._repaired(table, context, sums_only=turn < REDRAWS)
+            good = self.kept(repaired).all(axis=0)
+            done.append(repaired[good])
             order.append(positions[good])
             if good.all():
                 return stacked(done).iloc[np.argsort(np.concatenate(order))].reset_index(drop=True)
             positions = positions[~good]
             table = redraw(positions)
-        broken = [str(rule) for rule, kept in zip(self.rules, self.kept(mended), strict=True) if not kept.all()]
+        broken = [str(rule) for rule, kept in zip(self.rules, self.kept(repaired), strict=True) if not kept.all()]
         raise RulesBroken(
             f"{len(positions)} rows cannot be made to keep all rules at once: {'; '.join(broken)}. "
             "See whether these rules contradict each other or the values that are given."
         )
 
-    def _mended(
-        self,
-        table: pd.DataFrame,
-        schema: Schema,
-        grains: dict[str, Precision],
-        fixed: Collection[str],
-        rng: np.random.Generator,
-        sums_only: bool,
-    ) -> pd.DataFrame:
+    def _repaired(self, table: pd.DataFrame, context: RepairContext, *, sums_only: bool) -> pd.DataFrame:
         table = table.copy(deep=False)
         rules = [(index, rule) for index, rule in enumerate(self.rules) if isinstance(rule, Sum) or not sums_only]
         for _ in range(3):
             for index, rule in rules:
                 kept = self._together(index, table) if isinstance(rule, Combination) else rule.kept(table)
                 if not kept.all():
-                    self._mend(index, rule, table, np.flatnonzero(~kept), schema, grains, set(fixed), rng)
+                    self._repair(index, table, np.flatnonzero(~kept), context)
         return table
 
-    def _mend(self, index, rule, table, rows, schema, grains, fixed, rng) -> None:
+    def _repair(self, index: int, table: pd.DataFrame, rows: np.ndarray, context: RepairContext) -> None:
+        """Change the cells of `table` in `rows` as little as the rule at `index` asks."""
+        rule = self.rules[index]
         if isinstance(rule, Sum):
-            _mend_sum(rule, table, rows, grains, fixed)
+            _repair_sum(rule, table, rows, context)
         elif isinstance(rule, Ordering):
-            _mend_order(rule, table, rows, schema, grains, fixed)
-        elif isinstance(rule, Range) and rule.column not in fixed:
-            _mend_range(rule, table, rows)
-        elif isinstance(rule, Allowed) and rule.column not in fixed:
-            values = pd.Series(rng.choice(np.array(rule.values, object), len(rows)))
-            _put(
-                table, rule.column, rows, conform(values.to_frame(rule.column), _only(schema, rule.named))[rule.column]
-            )
-        elif isinstance(rule, ExactlyOne) and not fixed & set(rule.columns):
-            _mend_exactly_one(rule, table, rows, rng)
+            _repair_ordering(rule, table, rows, context)
+        elif isinstance(rule, Range) and rule.column not in context.fixed:
+            _repair_range(rule, table, rows)
+        elif isinstance(rule, Allowed) and rule.column not in context.fixed:
+            values = pd.DataFrame({rule.column: context.rng.choice(np.array(rule.values, object), len(rows))})
+            _put(table, rule.column, rows, conform(values, _only(context.schema, rule.named))[rule.column])
+        elif isinstance(rule, ExactlyOne) and not set(context.fixed) & set(rule.columns):
+            _repair_exactly_one(rule, table, rows, context)
         elif isinstance(rule, Combination):
-            seen = conform(pd.DataFrame(self.seen[index]), _only(schema, rule.named))
-            _mend_combination(rule, table, rows, seen, np.array(self.counts[index], float), fixed, rng)
+            seen = conform(pd.DataFrame(self.seen[index]), _only(context.schema, rule.named))
+            _repair_combination(rule, table, rows, _Seen(seen, np.array(self.counts[index], float)), context)
+
+
+class _Seen(NamedTuple):
+    """Combinations of values, one a row, and how often each was seen."""
+
+    values: pd.DataFrame
+    counts: np.ndarray
 
 
 def _only(schema: Schema, names: list[str]) -> Schema:
@@ -223,18 +231,18 @@ def _in_order(rules: list[Rule]) -> list[int]:
     return sorted(chosen.values(), key=depth)
 
 
-def _gap(rule: Ordering, modelled: Schema, grains: dict[str, Precision]) -> Gap:
+def _gap(rule: Ordering, modelled: Schema, precisions: dict[str, Precision]) -> Gap:
     low, high = modelled[rule.low], modelled[rule.high]
     name = f"{rule.high} after {rule.low}"
     while name in modelled.names:
         name += "'"
     if high.kind == "datetime":
-        steps = {grains[rule.low].step, grains[rule.high].step}
+        steps = {precisions[rule.low].step, precisions[rule.high].step}
         unit = min((STEPS_US[step] for step in steps), default=1_000_000) if None not in steps else 1
         return Gap(column=Column(name=name, kind="integer"), unit=unit)
     if low.kind == high.kind == "integer":
         return Gap(column=Column(name=name, kind="integer"), unit=1)
-    decimals = [grains[column].decimals for column in (rule.low, rule.high)]
+    decimals = [precisions[column].decimals for column in (rule.low, rule.high)]
     digits = None if None in decimals else max(decimals)
     return Gap(column=Column(name=name, kind="number", decimals=digits), unit=1)
 
@@ -283,23 +291,21 @@ def _put(table: pd.DataFrame, name: str, rows: np.ndarray, values: pd.Series) ->
     table[name] = column
 
 
-def _mend_order(
-    rule: Ordering, table: pd.DataFrame, rows: np.ndarray, schema: Schema, grains: dict[str, Precision], fixed: set
-) -> None:
+def _repair_ordering(rule: Ordering, table: pd.DataFrame, rows: np.ndarray, context: RepairContext) -> None:
     """Set the end that may move to the other (when strict, one step beyond)."""
-    move_low = rule.high in fixed
-    if move_low and rule.low in fixed:
+    schema, move_low = context.schema, rule.high in context.fixed
+    if move_low and rule.low in context.fixed:
         return
     name, base = (rule.low, rule.high) if move_low else (rule.high, rule.low)
-    grain = grains.get(name)
+    precision = context.precisions.get(name)
     step: Any = 0
     if rule.strict and schema[name].kind == "datetime":
-        step = pd.Timedelta(STEPS_US.get(grain.step if grain else "s", 1), unit="us")
+        step = pd.Timedelta(STEPS_US.get(precision.step if precision else "s", 1), unit="us")
     elif rule.strict:
         step = (
             1
             if schema[name].kind == "integer"
-            else 10.0 ** -(6 if grain is None or grain.decimals is None else grain.decimals)
+            else 10.0 ** -(6 if precision is None or precision.decimals is None else precision.decimals)
         )
     anchor = table[base].iloc[rows]
     if step:
@@ -307,7 +313,8 @@ def _mend_order(
     _put(table, name, rows, conform(anchor.to_frame(name).reset_index(drop=True), _only(schema, [name]))[name])
 
 
-def _mend_range(rule: Range, table: pd.DataFrame, rows: np.ndarray) -> None:
+def _repair_range(rule: Range, table: pd.DataFrame, rows: np.ndarray) -> None:
+    """Move the values to the bound that they lie beyond."""
     column = table[rule.column]
     values = measure(column)[rows]
     if rule.low is not None:
@@ -327,9 +334,9 @@ def _mend_range(rule: Range, table: pd.DataFrame, rows: np.ndarray) -> None:
     _put(table, rule.column, rows, new.astype(column.dtype))
 
 
-def _mend_exactly_one(rule: ExactlyOne, table: pd.DataFrame, rows: np.ndarray, rng: np.random.Generator) -> None:
+def _repair_exactly_one(rule: ExactlyOne, table: pd.DataFrame, rows: np.ndarray, context: RepairContext) -> None:
     """Keep one of the columns that are set; where none is, set one as some other row has it."""
-    is_set = rule.set_in(table)
+    rng, is_set = context.rng, rule.set_in(table)
     mine = is_set[rows]
     shares = np.where(mine.any(axis=1)[:, None], mine, np.maximum(is_set.mean(axis=0), 1e-9))
     keep = np.argmax(rng.random(shares.shape) ** (1 / np.maximum(shares, 1e-12)), axis=1)
@@ -347,39 +354,36 @@ def _mend_exactly_one(rule: ExactlyOne, table: pd.DataFrame, rows: np.ndarray, r
             _put(table, name, to_set, known.reset_index(drop=True).astype(column.dtype))
 
 
-def _mend_combination(
-    rule: Combination,
-    table: pd.DataFrame,
-    rows: np.ndarray,
-    seen: pd.DataFrame,
-    counts: np.ndarray,
-    fixed: set,
-    rng: np.random.Generator,
+def _repair_combination(
+    rule: Combination, table: pd.DataFrame, rows: np.ndarray, seen: _Seen, context: RepairContext
 ) -> None:
     """Replace the combination by one seen with the value of the leading column (or of those that are fixed)."""
+    fixed = set(context.fixed)
     leading = [name for name in rule.columns if name in fixed] or rule.columns[:1]
     partners: dict[tuple, list[int]] = {}
-    for place, key in enumerate(_keys(seen[leading])):
+    for place, key in enumerate(_keys(seen.values[leading])):
         partners.setdefault(key, []).append(place)
-    anyone = None if set(rule.columns) & fixed else list(range(len(seen)))
-    chosen, mendable = [], []
+    anyone = None if set(rule.columns) & fixed else list(range(len(seen.counts)))
+    chosen, repairable = [], []
     for row, key in zip(rows, _keys(table[leading].iloc[rows]), strict=True):
         places = partners.get(key, anyone)
         if places:
-            weights = counts[places]
-            chosen.append(places[np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right")])
-            mendable.append(row)
-    if mendable:
+            weights = seen.counts[places]
+            point = context.rng.random() * weights.sum()
+            chosen.append(places[np.searchsorted(np.cumsum(weights), point, side="right")])
+            repairable.append(row)
+    if repairable:
         for name in rule.columns:
             if name not in fixed:
-                _put(table, name, np.array(mendable), seen[name].iloc[chosen].reset_index(drop=True))
+                _put(table, name, np.array(repairable), seen.values[name].iloc[chosen].reset_index(drop=True))
 
 
-def _mend_sum(rule: Sum, table: pd.DataFrame, rows: np.ndarray, grains: dict[str, Precision], fixed: set) -> None:
+def _repair_sum(rule: Sum, table: pd.DataFrame, rows: np.ndarray, context: RepairContext) -> None:
     """Sum up the total; where the total is fixed, stretch the parts that are not, the last taking the rounding."""
+    precisions, fixed = context.precisions, context.fixed
     parts = {name: table[name].iloc[rows].to_numpy(float) for name in rule.parts}
     if rule.total not in fixed:
-        digits = [grains[name].decimals for name in rule.named if name in grains]
+        digits = [precisions[name].decimals for name in rule.named if name in precisions]
         total = sum(parts.values())
         total = np.round(total, 9 if None in digits or not digits else max(digits))
         _put(table, rule.total, rows, pd.Series(total).astype(table[rule.total].dtype))
@@ -394,9 +398,9 @@ def _mend_sum(rule: Sum, table: pd.DataFrame, rows: np.ndarray, grains: dict[str
         stretch = np.where(before != 0, left / before, 0.0)
     for name in free:
         new = parts[name] * stretch if name != free[-1] else left
-        grain = grains.get(name)
-        if name != free[-1] and grain is not None and grain.decimals is not None:
-            new = np.round(new, grain.decimals)
+        precision = precisions.get(name)
+        if name != free[-1] and precision is not None and precision.decimals is not None:
+            new = np.round(new, precision.decimals)
         left = left - new if name != free[-1] else left
-        decimals = 9 if grain is None or grain.decimals is None else grain.decimals
+        decimals = 9 if precision is None or precision.decimals is None else precision.decimals
         _put(table, name, rows, pd.Series(np.round(new, decimals)).astype(table[name].dtype))

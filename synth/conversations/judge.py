@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from synth.conversations.dialogue import Dialogue
 from synth.conversations.redact import redact
 from synth.conversations.server import Client, Server
-from synth.generators.base import Report, quiet
+from synth.report import Report, quiet
 
 RUBRIC = {
     "coherence": "5: every turn follows from those before it. 3: one turn does not. 1: it makes no sense.",

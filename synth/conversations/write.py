@@ -17,7 +17,7 @@ from synth.conversations.plan import Brief, Plan, plan
 from synth.conversations.prompts import Unusable, answer_schema, fingerprint, messages, read_answer
 from synth.conversations.redact import redact
 from synth.conversations.server import Answer, Client, Server, tokens_in
-from synth.generators.base import Report, quiet
+from synth.report import Report, quiet
 
 TRIES = 5
 """How often one dialogue is asked for before it is given up: unusable answers and near-duplicates count."""

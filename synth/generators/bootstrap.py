@@ -1,4 +1,4 @@
-"""Each column resampled alone: the floor that every real model must beat."""
+"""Each column resampled by itself: the baseline that every real model must beat."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from synth.generators.base import Generator, Report
+from synth.generators.base import Model, generator
+from synth.report import Report
 from synth.schema import Schema
 
 
-class Bootstrap(Generator):
+@generator(
+    "bootstrap",
+    title="Independent columns (baseline)",
+    summary="Resamples each column by itself. A yardstick: any real model must beat it.",
+    place=20,
+)
+class Bootstrap(Model):
     """Draws every column from its own values, with no regard to the others.
 
     Single columns look perfect and nothing holds between them. It repeats real values, so its output is a
     yardstick and a quick fake for tests, not a table to release. Source: Efron 1979, "Bootstrap Methods".
     """
 
-    name, title = "bootstrap", "Bootstrap (floor)"
-    summary = "Resamples each column alone. A yardstick: any real model must beat it."
-
-    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+    def fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
         self.table = table
 
-    def _sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+    def sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         return pd.DataFrame(
             {
                 name: values.take(rng.integers(0, len(values), rows)).reset_index(drop=True)
@@ -32,11 +36,11 @@ class Bootstrap(Generator):
             }
         )
 
-    def _complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
-        return self._sample(len(given), rng, report).assign(**dict(given.items()))
+    def complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+        return self.sample(len(given), rng, report).assign(**dict(given.items()))
 
-    def _save(self, folder: Path) -> None:
+    def save(self, folder: Path) -> None:
         self.table.to_parquet(folder / "columns.parquet")
 
-    def _load(self, folder: Path) -> None:
+    def load(self, folder: Path, schema: Schema) -> None:
         self.table = pd.read_parquet(folder / "columns.parquet")

@@ -9,16 +9,13 @@ Asked for n rows, a generator gives n rows that meet all of this, or raises `Unm
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import product
-from math import prod
+from math import floor, prod
 from typing import Any, Self
 
-import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from synth.schema import Column, Schema
-from synth.schema.comparing import measure, measured
 from synth.schema.kinds import Bound
 
 Value = Bound | None
@@ -32,11 +29,11 @@ class Unmet(ValueError):
         self.possible = possible
 
 
-class _Wish(BaseModel):
+class _Criterion(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Bounds(_Wish):
+class Bounds(_Criterion):
     """Within bounds; at least one of them."""
 
     ge: Bound | None = None
@@ -55,7 +52,7 @@ class Bounds(_Wish):
         return " and ".join(f"{signs[side]} {bound}" for side, bound in self.model_dump(exclude_none=True).items())
 
 
-class Except(_Wish):
+class Except(_Criterion):
     """Any value but these."""
 
     except_: list[Value] = Field(alias="except", min_length=1)
@@ -77,7 +74,7 @@ class Case(BaseModel):
     rows: int | None = Field(None, ge=1)
 
     def __str__(self) -> str:
-        return " and ".join(f"{name} {_in_words(wish)}" for name, wish in self.where.items()) or "any row"
+        return " and ".join(f"{name} {_in_words(criterion)}" for name, criterion in self.where.items()) or "any row"
 
 
 class Conditions(BaseModel):
@@ -91,15 +88,15 @@ class Conditions(BaseModel):
     )
 
     @classmethod
-    def of(cls, wishes: Conditions | dict[str, Any] | None) -> Self:
-        """Conditions as given, or a mapping of columns to wishes that holds for all rows."""
-        if isinstance(wishes, Conditions):
-            return wishes
-        if not wishes:
+    def of(cls, criteria: Conditions | dict[str, Any] | None) -> Self:
+        """Conditions as given, or a mapping of columns to criteria that every row meets."""
+        if isinstance(criteria, Conditions):
+            return criteria
+        if not criteria:
             return cls()
-        if set(wishes) <= {"cases", "shares"} and all(isinstance(part, (list, dict)) for part in wishes.values()):
-            return cls.model_validate(wishes)
-        return cls(cases=[Case(where={name: _json(wish) for name, wish in wishes.items()})])
+        if set(criteria) <= {"cases", "shares"} and all(isinstance(part, (list, dict)) for part in criteria.values()):
+            return cls.model_validate(criteria)
+        return cls(cases=[Case(where={name: _json(criterion) for name, criterion in criteria.items()})])
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Self:
@@ -125,83 +122,45 @@ class Conditions(BaseModel):
         """Every combination of the values with shares, as if the columns were independent."""
         columns = []
         for name, shares in self.shares.items():
-            wishes: list[tuple[str, Criterion, float]] = [(name, value, share) for value, share in shares.items()]
+            criteria: list[tuple[str, Criterion, float]] = [(name, value, share) for value, share in shares.items()]
             if (rest := 1 - sum(shares.values())) > 1e-9:
-                wishes.append((name, Except(**{"except": list(shares)}), rest))
-            columns.append(wishes)
+                criteria.append((name, Except(**{"except": list(shares)}), rest))
+            columns.append(criteria)
         return [
-            ({name: wish for name, wish, _ in cell}, prod(share for *_, share in cell)) for cell in product(*columns)
+            ({name: criterion for name, criterion, _ in cell}, prod(share for *_, share in cell))
+            for cell in product(*columns)
         ]
 
 
-def matches(where: dict[str, Criterion], table: pd.DataFrame, schema: Schema) -> np.ndarray:
-    """Row by row, whether all wishes are met. Raises ValueError when a wish does not fit its column's kind."""
-    met = np.ones(len(table), bool)
-    for name, wish in where.items():
-        met &= _met(wish, table[name], schema[name])
-    return met
+def _in_words(criterion: Criterion) -> str:
+    if isinstance(criterion, (Bounds, Except)):
+        return str(criterion)
+    if isinstance(criterion, list):
+        return f"is one of {', '.join(map(str, criterion))}"
+    return "is missing" if criterion is None else f"is {criterion}"
 
 
-def _met(wish: Criterion, values: pd.Series, column: Column) -> np.ndarray:
-    if isinstance(wish, list):
-        return np.logical_or.reduce([_met(value, values, column) for value in wish])
-    if isinstance(wish, Except):
-        return ~_met(wish.except_, values, column)
-    known = values.notna().to_numpy()
-    if wish is None:
-        return ~known
-    if isinstance(wish, Bounds):
-        if column.kind not in ("number", "integer", "datetime"):
-            raise ValueError(f"Column {column.name!r} holds {column.kind} values; only numbers and dates have ranges.")
-        numbers, met = measure(values), known
-        for side, compare in {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal, "lt": np.less}.items():
-            if (bound := getattr(wish, side)) is not None:
-                met = met & compare(numbers, measured(bound, values))
-        return met
-    if column.kind == "category":
-        return (values == str(wish)).to_numpy()
-    return known & (measure(values) == measured(truth(wish, column) if column.kind == "boolean" else wish, values))
+def _json(criterion: Any) -> Any:
+    """A criterion written in Python (timestamps, numpy's numbers, tuples) as it is in JSON."""
+    if isinstance(criterion, dict):
+        return {side: _json(bound) for side, bound in criterion.items()}
+    if isinstance(criterion, (list, tuple, set, frozenset)):
+        return [_json(value) for value in criterion]
+    if isinstance(criterion, datetime):
+        return criterion.isoformat()
+    if type(criterion).__module__ != "numpy":
+        return criterion
+    import numpy as np
 
-
-def truth(value: Bound, column: Column) -> bool:
-    """A wish of a boolean column: true or false, or one of its labels."""
-    labels = {str(label): bool(place) for place, label in enumerate(column.labels or ("false", "true"))}
-    labels |= {"false": False, "true": True, "False": False, "True": True}
-    if str(value) in labels:
-        return labels[str(value)]
-    if value in (0, 1):
-        return bool(value)
-    raise ValueError(f"Column {column.name!r} is true or false, not {value!r}.")
-
-
-def is_fixed(wish: Criterion) -> bool:
-    """Whether only one value meets the wish, and that is not a missing one."""
-    return wish is not None and not isinstance(wish, (list, Bounds, Except))
-
-
-def _in_words(wish: Criterion) -> str:
-    if isinstance(wish, (Bounds, Except)):
-        return str(wish)
-    if isinstance(wish, list):
-        return f"is one of {', '.join(map(str, wish))}"
-    return "is missing" if wish is None else f"is {wish}"
-
-
-def _json(wish: Any) -> Any:
-    """A wish written in Python (timestamps, numpy's numbers, tuples) as it is in JSON."""
-    if isinstance(wish, dict):
-        return {side: _json(bound) for side, bound in wish.items()}
-    if isinstance(wish, (list, tuple, set, frozenset)):
-        return [_json(value) for value in wish]
-    if isinstance(wish, (pd.Timestamp, np.datetime64)):
-        return pd.Timestamp(wish).isoformat()
-    return wish.item() if isinstance(wish, np.generic) else wish
+    if isinstance(criterion, np.datetime64):
+        return criterion.astype("datetime64[us]").item().isoformat()
+    return criterion.item()
 
 
 def _split(shares: list[float], rows: int) -> list[int]:
     """Whole numbers near `shares` of `rows` that add up to it: largest remainders first."""
-    exact = np.array(shares) / sum(shares) * rows
-    counts = np.floor(exact + 1e-9).astype(int)
-    for place in np.argsort(counts - exact, kind="stable")[: rows - counts.sum()]:
+    exact = [share / sum(shares) * rows for share in shares]
+    counts = [floor(part + 1e-9) for part in exact]
+    for place in sorted(range(len(shares)), key=lambda place: counts[place] - exact[place])[: rows - sum(counts)]:
         counts[place] += 1
-    return counts.tolist()
+    return counts

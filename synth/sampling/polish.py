@@ -24,8 +24,6 @@ from synth.columns.encoders import CategoryEncoder
 from synth.columns.numeric import as_floats
 from synth.schema import Column, Schema
 
-POOL = 4
-"""Rows drawn for each one kept."""
 PART = 50_000
 """Rows kept at once, at most."""
 FEW = 10

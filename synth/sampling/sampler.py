@@ -7,22 +7,25 @@ model draws the others to fit them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from synth.columns.frames import stacked
 from synth.columns.roles import Constant, typed
-from synth.constraints.enforcer import RulesBroken
-from synth.sampling.conditions import Bounds, Case, Criterion, Unmet, is_fixed, matches, truth
-from synth.sampling.polish import PART, POOL
+from synth.constraints.enforcer import RepairContext, RulesBroken
+from synth.params import POOL
+from synth.report import Report
+from synth.sampling.completion import Completion
+from synth.sampling.conditions import Bounds, Case, Criterion, Unmet
+from synth.sampling.matching import is_fixed, matches, truth
+from synth.sampling.polish import PART
+from synth.sampling.preparation import Preparation
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
 from synth.schema.comparing import measured
-
-if TYPE_CHECKING:
-    from synth.generators.base import Generator, Report
+from synth.schema.kinds import Bound
 
 PILOT = 1000
 """Rows drawn, at least, to see how many meet a condition."""
@@ -36,41 +39,47 @@ TUPLES = 20
 
 
 class Sampler:
-    """Draws finished rows of a generator: all rules kept, digits and reach as in the table it learned."""
+    """Draws finished rows of a model: all rules kept, digits and reach as in the table it learned.
 
-    def __init__(self, generator: Generator, rng: np.random.Generator):
-        self.generator, self.rng = generator, rng
-        self.modelled = generator.modelled
-        self.encoded = generator.encoded
+    `rule_counts` (two rows: how many rows of the model each rule applies to, and how many of them break it) grows with
+    every draw.
+    """
+
+    def __init__(
+        self, completion: Completion, preparation: Preparation, rule_counts: np.ndarray, rng: np.random.Generator
+    ):
+        self.completion, self.model, self.rng = completion, completion.model, rng
+        self.schema, self.modelled, self.encoded = preparation.schema, preparation.modelled, preparation.encoded
+        self.enforcer, self.precisions, self.polish = preparation.enforcer, preparation.precisions, preparation.polish
+        self.rule_counts = rule_counts
         self.constants = {
             name: made
-            for name, made in generator.roles.made.items()
-            if isinstance(made, Constant) and any(name in rule.named for rule in generator.keeper.rules)
+            for name, made in preparation.roles.made.items()
+            if isinstance(made, Constant) and any(name in rule.named for rule in self.enforcer.rules)
         }
 
     def rows(self, count: int, report: Report) -> pd.DataFrame:
-        """`count` rows, polished if the generator polishes."""
-        polish = self.generator.polish
-        if polish is None:
+        """`count` rows, polished where polish was learned."""
+        if self.polish is None:
             return self._as_they_come(count, report)
         tables, done = [], 0
         for part in np.array_split(np.arange(count), -(-count // PART)):
             share = report.part(done / count, (done + len(part)) / count)
             pool = self._as_they_come(POOL * len(part), share)
-            tables.append(pool.iloc[polish.keep(pool, len(part), self.rng)])
+            tables.append(pool.iloc[self.polish.keep(pool, len(part), self.rng)])
             done += len(part)
         return stacked(tables).reset_index(drop=True)
 
     def _as_they_come(self, count: int, report: Report) -> pd.DataFrame:
 
         def draw(positions: np.ndarray) -> pd.DataFrame:
-            table = self._checked(self.generator._sample(len(positions), self.rng, report), len(positions))
+            table = self._checked(self.model.sample(len(positions), self.rng, report), len(positions))
             self._count_broken(table)
             return self._finished(table, pd.DataFrame(index=table.index))
 
         return self._kept(draw, count, set())
 
-    def completed(self, given: pd.DataFrame, report: Report, filled: list[str] = ()) -> pd.DataFrame:
+    def completed(self, given: pd.DataFrame, report: Report, filled: Sequence[str] = ()) -> pd.DataFrame:
         """Rows with the values of `given` (none missing) and drawn ones beside them, none missing in `filled`."""
         if set(given.columns) >= set(self.modelled.names):
             return given[self.modelled.names].reset_index(drop=True)
@@ -78,11 +87,11 @@ class Sampler:
 
         def draw(positions: np.ndarray) -> pd.DataFrame:
             known = given.iloc[positions].reset_index(drop=True)
-            encoded = self.generator.keeper.encode(known)
+            encoded = self.enforcer.encode(known)
             if len(encoded.columns):
-                table = self.generator._complete(encoded, self.rng, report)
+                table = self.completion.complete(encoded, self.rng, report)
             else:
-                table = self.generator._sample(len(known), self.rng, report)
+                table = self.model.sample(len(known), self.rng, report)
             table = self._checked(table, len(known)).assign(**dict(encoded.items()))
             return self._finished(table, known)
 
@@ -162,9 +171,9 @@ class Sampler:
         if len(found) >= TUPLES and found[names].notna().all(axis=None):
             return found[names].iloc[self.rng.integers(0, len(found), count)].reset_index(drop=True)
         columns = {}
-        for name, wish in case.where.items():
+        for name, criterion in case.where.items():
             column = self.modelled[name]
-            values = self._invented(wish, column, count)
+            values = self._invented(criterion, column, count)
             if values is None:
                 raise Unmet(
                     f"{len(found)} of {drawn} rows drawn were such that {case}, and {count} are wanted. "
@@ -174,36 +183,35 @@ class Sampler:
             columns[name] = values
         return conform(pd.DataFrame(columns), Schema(columns=[self.modelled[name] for name in names]))
 
-    def _invented(self, wish: Criterion, column: Column, count: int) -> pd.Series | None:
-        """Values that meet a wish which hardly any row of the model meets; None where that is hopeless."""
-        if isinstance(wish, list):
-            picks = [self._invented(value, column, count) for value in wish if value is not None]
+    def _invented(self, criterion: Criterion, column: Column, count: int) -> pd.Series | None:
+        """Values that meet a criterion which hardly any row of the model meets; None where that is hopeless."""
+        if isinstance(criterion, list):
+            picks = [self._invented(value, column, count) for value in criterion if value is not None]
             if not picks or any(pick is None for pick in picks):
                 return None
             which = self.rng.integers(0, len(picks), count)
             return pd.Series([picks[pick].iloc[row] for row, pick in enumerate(which)], dtype=object)
-        if is_fixed(wish):
-            value = truth(wish, column) if column.kind == "boolean" else wish
+        if is_fixed(criterion):
+            value = truth(criterion, column) if column.kind == "boolean" else criterion
             if column.kind in ("number", "integer", "datetime") and not self._reaches(value, value, column):
                 return None
-            if column.kind == "category" and not self.generator._knows(column.name, str(value)):
+            if column.kind == "category" and not self.completion.knows(column.name, str(value)):
                 return None
             return pd.Series([str(value) if column.kind == "category" else value] * count, dtype=object)
-        return self._within(wish, column, count) if isinstance(wish, Bounds) else None
+        return self._within(criterion, column, count) if isinstance(criterion, Bounds) else None
 
-    def _within(self, wish: Bounds, column: Column, count: int) -> pd.Series | None:
+    def _within(self, criterion: Bounds, column: Column, count: int) -> pd.Series | None:
         """Values spread evenly over the part of the range that the model reaches."""
-        grain, like = self.generator.grains[column.name], typed(np.empty(0, object), np.empty(0, bool), column)
-        like.name = column.name
-        low = max((measured(b, like) for b in (wish.ge, wish.gt) if b is not None), default=grain.low)
-        high = min((measured(b, like) for b in (wish.le, wish.lt) if b is not None), default=grain.high)
-        if grain.low is None or max(low, grain.low) > min(high, grain.high):
+        precision, like = self.precisions[column.name], _none_of(column)
+        low = max((measured(b, like) for b in (criterion.ge, criterion.gt) if b is not None), default=precision.low)
+        high = min((measured(b, like) for b in (criterion.le, criterion.lt) if b is not None), default=precision.high)
+        if precision.low is None or max(low, precision.low) > min(high, precision.high):
             return None
-        low, high = max(low, grain.low), min(high, grain.high)
+        low, high = max(low, precision.low), min(high, precision.high)
         # A margin of tries: values on an open end do not count.
         values = low + (high - low) * self.rng.random(4 * count + 50)
         table = self._column_of(values, column)
-        good = table[matches({column.name: wish}, table, Schema(columns=[column]))]
+        good = table[matches({column.name: criterion}, table, Schema(columns=[column]))]
         if not len(good):
             return None
         return good[column.name].iloc[self.rng.integers(0, len(good), count)].reset_index(drop=True)
@@ -215,59 +223,58 @@ class Sampler:
             values = typed(np.round(numbers).astype(np.int64).astype("datetime64[us]"), absent, column)
         else:
             values = typed(np.round(numbers) if column.kind == "integer" else numbers, absent, column)
-        return self.generator.grains[column.name].apply(values, column).to_frame(column.name)
+        return self.precisions[column.name].apply(values, column).to_frame(column.name)
 
-    def _reaches(self, low, high, column: Column) -> bool:
-        grain, like = self.generator.grains[column.name], typed(np.empty(0, object), np.empty(0, bool), column)
-        like.name = column.name
-        return grain.low is not None and grain.low <= measured(high, like) and measured(low, like) <= grain.high
+    def _reaches(self, low: Bound, high: Bound, column: Column) -> bool:
+        precision, like = self.precisions[column.name], _none_of(column)
+        return (
+            precision.low is not None
+            and precision.low <= measured(high, like)
+            and measured(low, like) <= precision.high
+        )
 
     def _checked(self, table: pd.DataFrame, rows: int) -> pd.DataFrame:
         if len(table) != rows:
-            raise RuntimeError(f"{self.generator.title} drew {len(table)} rows where {rows} were asked for.")
+            raise RuntimeError(f"{self.model.title} drew {len(table)} rows where {rows} were asked for.")
         return conform(table, self.encoded).reset_index(drop=True)
 
-    def _grained(self, table: pd.DataFrame, schema: Schema, fixed) -> pd.DataFrame:
+    def _rounded(self, table: pd.DataFrame, schema: Schema, fixed: Iterable[str]) -> pd.DataFrame:
+        """`table` with the digits and reach that its columns have, but for those that are fixed."""
         table = table.copy(deep=False)
-        for name, grain in self.generator.grains.items():
+        for name, precision in self.precisions.items():
             if name in table and name not in fixed:
-                table[name] = grain.apply(table[name], schema[name])
+                table[name] = precision.apply(table[name], schema[name])
         return table
 
     def _finished(self, table: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-        """Rows of the model with gaps undone and numbers on their grain; the values of `known` stay untouched."""
-        table = self._grained(table, self.encoded, known)
-        if self.generator.keeper.gaps:
-            table = self.generator.keeper.decode(table, fixed=set(known))
-            table = self._grained(table, self.modelled, known)
+        """Rows of the model with gaps undone and numbers rounded; the values of `known` stay untouched."""
+        table = self._rounded(table, self.encoded, known)
+        if self.enforcer.gaps:
+            table = self.enforcer.decode(table, fixed=set(known))
+            table = self._rounded(table, self.modelled, known)
         return table.assign(**dict(known.items()))
 
     def _count_broken(self, table: pd.DataFrame) -> None:
         """Note how often the model by itself breaks each rule."""
-        keeper, counts = self.generator.keeper, self.generator.rule_counts
-        if keeper.rules:
-            table = self._with_constants(self._grained(table[self.modelled.names], self.modelled, ()))
-            applies = [rule.applies(table) for rule in keeper.rules]
-            counts[0] += np.sum(applies, axis=1)
-            counts[1] += (~keeper.kept(table)).sum(axis=1)
+        if self.enforcer.rules:
+            table = self._with_constants(self._rounded(table[self.modelled.names], self.modelled, ()))
+            applies = [rule.applies(table) for rule in self.enforcer.rules]
+            self.rule_counts[0] += np.sum(applies, axis=1)
+            self.rule_counts[1] += (~self.enforcer.kept(table)).sum(axis=1)
 
     def _with_constants(self, table: pd.DataFrame) -> pd.DataFrame:
-        schema, rows = self.generator.schema, len(table)
-        return table.assign(**{name: constant.rows(rows, schema[name]) for name, constant in self.constants.items()})
+        constants = {name: made.rows(len(table), self.schema[name]) for name, made in self.constants.items()}
+        return table.assign(**constants)
 
-    def _kept(self, draw, count: int, fixed: set[str]) -> pd.DataFrame:
-        keeper = self.generator.keeper
+    def _kept(self, draw: Callable[[np.ndarray], pd.DataFrame], count: int, fixed: set[str]) -> pd.DataFrame:
         table = draw(np.arange(count))
-        if not keeper.rules:
+        if not self.enforcer.rules:
             return table
-        return keeper.keep(
-            self._with_constants(table),
-            lambda positions: self._with_constants(draw(positions)),
-            self.generator.schema,
-            self.generator.grains,
-            fixed | set(self.constants),
-            self.rng,
-        )[self.modelled.names]
+        context = RepairContext(self.schema, self.precisions, fixed | set(self.constants), self.rng)
+        table = self.enforcer.keep(
+            self._with_constants(table), lambda positions: self._with_constants(draw(positions)), context
+        )
+        return table[self.modelled.names]
 
     def _filled_by_others(self, table: pd.DataFrame, filled: list[str], report: Report) -> pd.DataFrame:
         """`table` with what the model still leaves empty taken from other rows it draws."""
@@ -281,6 +288,11 @@ class Sampler:
                 donor = donors.iloc[self.rng.integers(0, len(donors), len(lacking))]
                 table = _replaced(table, lacking, table.iloc[lacking].assign(**{name: donor[name].array}))
         return table
+
+
+def _none_of(column: Column) -> pd.Series:
+    """The column without a value, which bounds are measured beside."""
+    return typed(np.empty(0, object), np.empty(0, bool), column).rename(column.name)
 
 
 def _replaced(table: pd.DataFrame, positions: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:

@@ -80,7 +80,7 @@ def test_more_rows_are_written_and_everything_can_be_deleted(page: Page, address
     page.locator(UPLOAD).set_input_files(DATA / "penguins.csv")
     page.get_by_role("button", name="Add this table").click()
     page.get_by_role("button", name="Train a stand-in").click()
-    page.get_by_text("Bootstrap (floor)", exact=True).click()
+    page.get_by_text("Independent columns (baseline)", exact=True).click()
     page.get_by_role("button", name="Train", exact=True).click()
     page.get_by_role("button", name="See the result").click(timeout=300_000)
 

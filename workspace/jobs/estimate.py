@@ -21,8 +21,8 @@ import numpy as np
 import psutil
 from pydantic import BaseModel, Field
 
-from synth import Generator, Params, Schema
-from synth.sampling.polish import POOL
+from synth import Model, Params, Schema
+from synth.params import POOL
 from workspace.settings import cores
 
 REFERENCE = Path(__file__).parent / "reference.json"
@@ -82,7 +82,7 @@ class Measurement:
         return self.seconds, self.taken_mb, self.kept_mb
 
 
-def stage_name(stage: str, kind: type[Generator], params: Params) -> str:
+def stage_name(stage: str, kind: type[Model], params: Params) -> str:
     """Fits and draws are priced by generator, and by its variant if it has several; the rest together."""
     if stage not in ("fit", "draw"):
         return stage
@@ -163,7 +163,7 @@ def _priced(table: np.ndarray, costs: np.ndarray, weights: np.ndarray, wanted: n
     return float(prices @ (wanted / scale))
 
 
-def estimate(prices: CostModel, kind: type[Generator], params: Params, shape: Shape, drawn: int) -> Estimate:
+def estimate(prices: CostModel, kind: type[Model], params: Params, shape: Shape, drawn: int) -> Estimate:
     """What training `kind` on a table of this shape, drawing `drawn` rows and judging them will cost."""
     stages, memory, held = {}, 0.0, 0.0
     passes = kind.passes(params, shape.rows)
@@ -185,7 +185,7 @@ def estimate(prices: CostModel, kind: type[Generator], params: Params, shape: Sh
     )
 
 
-def _basis(prices: CostModel, kind: type[Generator], fit: str) -> str:
+def _basis(prices: CostModel, kind: type[Model], fit: str) -> str:
     here = sum(measured.here for measured in prices.measurements if measured.stage == fit)
     if here:
         return f"From {here} fit{'s' if here > 1 else ''} of {kind.title} measured on this machine."

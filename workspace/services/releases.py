@@ -14,7 +14,7 @@ import metrics
 from metrics.privacy.distances import rows_looked_at
 from metrics.selftest import Check
 from metrics.selftest import self_test as tested
-from synth import Generator, Schema
+from synth import Schema, Synthesizer
 from workspace.catalog.rows import Job
 from workspace.ingest import ingest as tables
 from workspace.services.runs import EXTERNAL, Runs
@@ -129,8 +129,8 @@ def replace_rows(work: Work) -> None:
         table = workspace.synthetic_table(parent.id)
         parts = [table.drop(index=asked.rows)]
         if asked.how == "draw":
-            generator = stages.kind.load(work.folder / "model")
-            parts.append(others(generator, table.iloc[asked.rows], run.schema, run.conditions, asked.seed))
+            synthesizer = Synthesizer.load(work.folder / "model")
+            parts.append(others(synthesizer, table.iloc[asked.rows], run.schema, run.conditions, asked.seed))
         tables.write(work.folder / "synthetic.duckdb", parts, run.schema)
     (work.folder / "replaced.json").write_text(asked.model_dump_json(), encoding="utf-8")
     work.publish(run)
@@ -138,10 +138,10 @@ def replace_rows(work: Work) -> None:
 
 
 def others(
-    generator: Generator, rows: pd.DataFrame, schema: Schema, conditions: dict | None, seed: int
+    synthesizer: Synthesizer, rows: pd.DataFrame, schema: Schema, conditions: dict | None, seed: int
 ) -> pd.DataFrame:
     """As many other rows of the same model. They take over the ids, which are unique in the table."""
-    drawn = pd.concat(generator.chunks(len(rows), conditions=conditions, seed=seed), ignore_index=True)
+    drawn = pd.concat(synthesizer.chunks(len(rows), conditions=conditions, seed=seed), ignore_index=True)
     for name in schema.having(roles=("id",)):
         drawn[name] = rows[name].to_numpy()
     return drawn

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from synth import GENERATORS, Generator, Params, Schema
+from synth import GENERATORS, Model, Params, Schema, Synthesizer
 from synth.schema import Column
 from workspace.jobs.estimate import REFERENCE, Measurement, Shape, quantities, speed, stage_name
 from workspace.jobs.meter import ResourceMeter
@@ -31,7 +31,7 @@ LONG_S = 1.5
 """Tables grow until a fit takes this long."""
 
 
-def calibrate(kind: type[Generator]) -> list[Measurement]:
+def calibrate(kind: type[Model]) -> list[Measurement]:
     """Fit and draw on a few tables, varying one quantity at a time: seconds of work for a quick generator."""
     # A job pays for its imports, so they belong to every measurement: they are what the first fit takes more.
     (cold, held), (warm, _) = _small_fit(kind), _small_fit(kind)
@@ -49,31 +49,32 @@ def calibrate(kind: type[Generator]) -> list[Measurement]:
     return measured
 
 
-def _small_fit(kind: type[Generator]) -> tuple[float, float]:
+def _small_fit(kind: type[Model]) -> tuple[float, float]:
     """Seconds, and megabytes kept."""
     meter = ResourceMeter()
-    kind(kind.lasting(1, FIRST_ROWS), seed=0).fit(*made_up(FIRST_ROWS, 6, 8))
+    table, schema = made_up(FIRST_ROWS, 6, 8)
+    Synthesizer(kind(kind.lasting(1, FIRST_ROWS), seed=0), schema).fit(table)
     return meter.busy_seconds, meter.kept_mb
 
 
 def _measure(
-    kind: type[Generator], rows: int, columns: int, levels: int, passes: int, imports: tuple[float, float]
+    kind: type[Model], rows: int, columns: int, levels: int, passes: int, imports: tuple[float, float]
 ) -> Iterator[Measurement]:
     table, schema = made_up(rows, columns, levels)
     params = kind.lasting(passes, rows)
     shape = Shape.of(rows, schema, levels={name: table[name].nunique() for name in schema.names})
     meter = ResourceMeter()
-    generator = kind(params, seed=0).fit(table, schema)
+    synthesizer = Synthesizer(kind(params, seed=0), schema).fit(table)
     yield _measured("fit", kind, shape, params, meter, imports)
     meter = ResourceMeter()
-    for _ in generator.chunks(rows):
+    for _ in synthesizer.chunks(rows):
         pass
     yield _measured("draw", kind, shape, params, meter)
 
 
 def _measured(
     stage: str,
-    kind: type[Generator],
+    kind: type[Model],
     shape: Shape,
     params: Params,
     meter: ResourceMeter,

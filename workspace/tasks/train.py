@@ -12,7 +12,7 @@ import pandas as pd
 
 import metrics
 from metrics import Card
-from synth import Generator, Stopped
+from synth import Stopped, Synthesizer
 from workspace.catalog.rows import Run, new_id
 from workspace.ingest import ingest as tables
 from workspace.tasks.stages import Arguments, Stages, Work
@@ -96,7 +96,7 @@ def sample(work: Work) -> None:
     stages = Stages(work, run, ("draw", "judge"))
     # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
     shutil.copytree(parent.folder / "model", work.folder / "model", copy_function=link_or_copy)
-    _draw(work, stages.kind.load(work.folder / "model"), run, stages)
+    _draw(work, Synthesizer.load(work.folder / "model"), run, stages)
     work.publish(run)
     judge(work, asked, stages)
 
@@ -127,10 +127,10 @@ def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
     """Fit the run's generator on `table`, draw the run's rows, and publish both."""
     with stages.stage("fit") as report:
         begun = time.monotonic()
-        generator = stages.kind(stages.params, run.seed).fit(table, run.schema, report)
+        synthesizer = Synthesizer(stages.kind(stages.params, run.seed), run.schema).fit(table, report)
         run.fit_seconds = time.monotonic() - begun
-    generator.save(work.folder / "model")
-    _draw(work, generator, run, stages)
+    synthesizer.save(work.folder / "model")
+    _draw(work, synthesizer, run, stages)
     work.publish(run)
 
 
@@ -139,12 +139,12 @@ def judge_again(work: Work, asked: JudgingArguments) -> None:
     judge(work, asked, Stages(work, work.workspace.run(work.job.run_id), ("judge",)))
 
 
-def _draw(work: Work, generator: Generator, run: Run, stages: Stages) -> None:
+def _draw(work: Work, synthesizer: Synthesizer, run: Run, stages: Stages) -> None:
     with stages.stage("draw", typical=not run.conditions) as report:
         begun = time.monotonic()
-        chunks = generator.chunks(run.rows, conditions=run.conditions, report=report, seed=run.seed)
+        chunks = synthesizer.chunks(run.rows, conditions=run.conditions, report=report, seed=run.seed)
         tables.write(work.folder / "synthetic.duckdb", chunks, run.schema)
-        run.rules = generator.rule_report
+        run.rules = synthesizer.rule_report
         run.sample_seconds = time.monotonic() - begun
 
 

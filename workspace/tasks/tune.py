@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 import metrics
 from metrics import METRICS, Score, Tables
 from metrics.verdict import FIGURES, figure
-from synth import GENERATORS, Generator, Report
+from synth import GENERATORS, Model, Report, Synthesizer
 from workspace.catalog.rows import Job
 from workspace.tasks.stages import Stages, Work
 from workspace.tasks.train import JudgingArguments, judge, judge_again, make, new_run
@@ -84,7 +84,7 @@ class Trial(BaseModel):
     note: str = ""
 
 
-def knobs(kind: type[Generator]) -> dict[str, Knob]:
+def knobs(kind: type[Model]) -> dict[str, Knob]:
     """The parameters of a generator that declare where to search."""
     properties = kind.Params.model_json_schema().get("properties", {})
     return {
@@ -265,11 +265,11 @@ class _Search:
         part = self.report.part(number / trials, (number + 1) / trials)
         heard = _TrialReport(part, trial, f"Trial {number + 1} of {trials}", self._best is not None)
         params = self.kind.Params.model_validate({**self.asked.params, **found})
-        generator = self.kind(params, self.asked.seed).fit(self.train, self.schema, heard)
+        synthesizer = Synthesizer(self.kind(params, self.asked.seed), self.schema).fit(self.train, heard)
         judged = Tables(
             train=self.train,
             holdout=self.validation,
-            synthetic=generator.sample(min(len(self.train), MOST_DRAWN), seed=self.asked.seed),
+            synthetic=synthesizer.sample(min(len(self.train), MOST_DRAWN), seed=self.asked.seed),
             schema=self.schema,
             target=self.schema.target,
             seed=self.asked.seed,

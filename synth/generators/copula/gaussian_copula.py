@@ -14,8 +14,9 @@ import pandas as pd
 
 from synth.columns.numeric import as_floats, as_kind
 from synth.columns.precision import KEPT_BACK
-from synth.generators.base import Generator, Params, Report, knob
-from synth.generators.neural.trainer import LICENCE
+from synth.generators.base import BUSINESS_SOURCE, Model, generator
+from synth.params import Params, knob
+from synth.report import Report
 from synth.schema import Column, Schema
 
 MOST_ROWS = 50_000
@@ -37,7 +38,15 @@ class Axis(NamedTuple):
     scale: float = 1.0
 
 
-class GaussianCopula(Generator):
+@generator(
+    "gaussian_copula",
+    title="Gaussian copula",
+    summary="Column shapes and pairwise correlations. Fast, and blind to anything more than pairs.",
+    place=30,
+    needs=("sdv", "copulas"),
+    licence=BUSINESS_SOURCE,
+)
+class GaussianCopula(Model):
     """Turns each column into a normal variable by its own distribution, and learns the correlations of these.
 
     The model is SDV's, fitted by its GaussianCopulaSynthesizer on columns that we have made numbers of, which is
@@ -50,11 +59,6 @@ class GaussianCopula(Generator):
     axes, the distributions' parameters and the correlations, as JSON and never as SDV's pickle.
     """
 
-    name, title = "gaussian_copula", "Gaussian copula"
-    summary = "Column shapes and pairwise correlations. Fast, and blind to anything more than pairs."
-    needs = ("sdv", "copulas")
-    licence = LICENCE
-
     class Params(Params):
         marginals: Literal["empirical", "beta", "norm", "truncnorm", "gamma", "uniform"] = knob(
             "empirical",
@@ -63,9 +67,10 @@ class GaussianCopula(Generator):
             tune=["empirical", "beta"],
         )
 
-    # The four hooks --------------------------------------------------------------------------------------------
+    # The hooks -------------------------------------------------------------------------------------------------
 
-    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+    def fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+        self.schema = schema
         rng = np.random.default_rng([self.seed, 0])
         report(0.0, "Learning the columns")
         if len(table) > MOST_ROWS:
@@ -83,14 +88,14 @@ class GaussianCopula(Generator):
                 ties.append(tie)
         self._fit_copula(pd.DataFrame(places), ties, report.part(0.2, 1.0))
 
-    def _sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+    def sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         parts = []
         for start in range(0, rows, DRAWN_AT_ONCE):
             report(start / rows, "Drawing rows")
             parts.append(self._draw(min(DRAWN_AT_ONCE, rows - start), rng))
         return pd.concat(parts, ignore_index=True)
 
-    def _save(self, folder: Path) -> None:
+    def save(self, folder: Path) -> None:
         about = {
             "axes": [axis._asdict() for axis in self.axes],
             "distributions": self.distributions,
@@ -98,19 +103,20 @@ class GaussianCopula(Generator):
         }
         (folder / "copula.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
-    def _load(self, folder: Path) -> None:
+    def load(self, folder: Path, schema: Schema) -> None:
+        self.schema = schema
         about = json.loads((folder / "copula.json").read_text(encoding="utf-8"))
-        self.axes = [Axis(**axis) for axis in about["axes"]]
+        self.axes = [Axis(*(axis[part] for part in Axis._fields)) for axis in about["axes"]]
         self.distributions = about["distributions"]
         self.root = np.array(about["root"])
 
     # The copula ------------------------------------------------------------------------------------------------
 
     def _fit_copula(self, places: pd.DataFrame, ties: list[np.ndarray], report: Report) -> None:
-        from synth.generators.copula.sdv_copula import Synthesizer
+        from synth.generators.copula.sdv_copula import SdvCopula
 
         named = {name: axis.distribution for name, axis in zip(places, self.axes, strict=True)}
-        synthesizer = Synthesizer(named, ties, report)
+        synthesizer = SdvCopula(named, ties, report)
         with _quietly_seeded(self.seed):
             synthesizer.fit({"table": places})
         learned = synthesizer.get_learned_distributions()

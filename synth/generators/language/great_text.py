@@ -41,6 +41,10 @@ class Node:
     missing: bool = False
 
 
+STORED = ("texts", "layouts", "decimals", "step", "lacks")
+"""What is saved of a column beside its name."""
+
+
 class ColumnText:
     """How one column is written and read: as one of the listed `texts`, or digit by digit in one of the `layouts`."""
 
@@ -118,8 +122,12 @@ class ColumnText:
         return pd.Series(texts, dtype=object).astype("category")
 
     def to_json(self) -> dict:
-        about = ("texts", "layouts", "decimals", "step", "lacks")
-        return {name: getattr(self, name) for name in about}
+        return {name: getattr(self, name) for name in STORED}
+
+    @classmethod
+    def of_json(cls, column: Column, about: dict) -> ColumnText:
+        """From what `to_json` gave; keys of a later version are ignored."""
+        return cls(column, **{name: about[name] for name in STORED})
 
 
 def layout(text: str) -> str:

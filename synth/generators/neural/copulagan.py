@@ -12,12 +12,24 @@ import pandas as pd
 
 from synth.columns.numeric import as_floats, as_kind
 from synth.columns.precision import KEPT_BACK
-from synth.generators.base import Report, knob
+from synth.generators.base import BUSINESS_SOURCE, generator
 from synth.generators.copula.gaussian_copula import MOST_ROWS
 from synth.generators.neural.ctgan import CTGAN
+from synth.params import knob
+from synth.report import Report
 from synth.schema import Schema
 
 
+@generator(
+    "copulagan",
+    title="CopulaGAN",
+    summary="CTGAN on columns made normal first. Worth a try where numbers are skewed or heavy-tailed.",
+    place=60,
+    needs=("rdt", "copulas", *CTGAN.needs),
+    stops_early=True,
+    licence=BUSINESS_SOURCE,
+    quick={"epochs": 1},
+)
 class CopulaGAN(CTGAN):
     """Makes every column of numbers normal by a distribution fitted to it, then trains CTGAN.
 
@@ -25,17 +37,13 @@ class CopulaGAN(CTGAN):
     we run it, missing values that depend on the row, and models saved without pickle. Source: SDV, "CopulaGAN".
     """
 
-    name, title = "copulagan", "CopulaGAN"
-    summary = "CTGAN on columns made normal first. Worth a try where numbers are skewed or heavy-tailed."
-    needs = ("rdt", "copulas", *CTGAN.needs)
-
     class Params(CTGAN.Params):
         distribution: Literal["beta", "norm", "truncnorm", "gamma", "uniform"] = knob(
             "beta", "The distribution fitted to every column of numbers.", tune=["beta", "norm", "gamma"]
         )
 
-    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
-        self.shapes: dict[str, dict] = {}
+    def fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+        self.schema, self.shapes = schema, {}
         normal = table.copy()
         numeric = schema.having(kinds=("number", "integer", "datetime"))
         for place, name in enumerate(numeric):
@@ -46,20 +54,21 @@ class CopulaGAN(CTGAN):
         columns = [
             column.model_copy(update={"kind": "number"}) if column.name in numeric else column for column in schema
         ]
-        super()._fit(normal, Schema(columns=columns), report.part(0.05, 1.0))
+        super().fit(normal, Schema(columns=columns), report.part(0.05, 1.0))
 
-    def _sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
-        table = super()._sample(rows, rng, report)
+    def sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+        table = super().sample(rows, rng, report)
         for name, shape in self.shapes.items():
             table[name] = as_kind(_from_normal(table[name].to_numpy(), shape), self.schema[name])
         return table
 
-    def _save(self, folder: Path) -> None:
-        super()._save(folder)
+    def save(self, folder: Path) -> None:
+        super().save(folder)
         (folder / "shapes.json").write_text(json.dumps(self.shapes, ensure_ascii=False), encoding="utf-8")
 
-    def _load(self, folder: Path) -> None:
-        super()._load(folder)
+    def load(self, folder: Path, schema: Schema) -> None:
+        super().load(folder, schema)
+        self.schema = schema
         self.shapes = json.loads((folder / "shapes.json").read_text(encoding="utf-8"))
 
 

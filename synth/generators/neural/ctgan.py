@@ -6,19 +6,27 @@ from typing import Self
 
 from pydantic import model_validator
 
-from synth.generators.base import knob
-from synth.generators.neural.trainer import TrainedGenerator, TrainingParams
+from synth.generators.base import BUSINESS_SOURCE, generator
+from synth.generators.neural.trainer import TrainedModel, TrainingParams
+from synth.params import knob
 
 
-class CTGAN(TrainedGenerator):
+@generator(
+    "ctgan",
+    title="CTGAN",
+    summary="A generative adversarial network. Slow to train; at its best on large tables with many categories.",
+    place=40,
+    needs=("ctgan", "torch"),
+    stops_early=True,
+    licence=BUSINESS_SOURCE,
+    quick={"epochs": 1},
+)
+class CTGAN(TrainedModel):
     """Trains a generator of rows against a judge that tells them from real ones.
 
     The ctgan package's algorithm and defaults, run faster (`synth.generators.neural.ctgan_network`). Source: Xu et al. 2019,
     "Modeling Tabular data using Conditional GAN".
     """
-
-    name, title = "ctgan", "CTGAN"
-    summary = "A generative adversarial network. Slow to train; at its best on large tables with many categories."
 
     class Params(TrainingParams):
         generator_lr: float = knob(

@@ -6,11 +6,22 @@ from typing import Self
 
 from pydantic import model_validator
 
-from synth.generators.base import knob
-from synth.generators.neural.trainer import TrainedGenerator, TrainingParams
+from synth.generators.base import generator
+from synth.generators.neural.trainer import TrainedModel, TrainingParams
+from synth.params import knob
 
 
-class GANerAid(TrainedGenerator):
+@generator(
+    "ganeraid",
+    title="GANerAid",
+    summary="An adversarial network that draws rows in blocks. Made for small clinical tables; needs many epochs.",
+    place=70,
+    needs=("torch",),
+    stops_early=True,
+    quick={"epochs": 1},
+    slow=True,
+)
+class GANerAid(TrainedModel):
     """An LSTM draws a block of rows from noise, and a judge tells blocks of drawn rows from blocks of real ones.
 
     Seeing many rows together, the judge sees their distribution and not only whether a row is possible. The method
@@ -19,11 +30,6 @@ class GANerAid(TrainedGenerator):
     model. Rows are coded as for CTGAN (`synth.generators.neural.mode_encoder`), categories one-hot as the package's users do.
     Source: Krenmayr et al. 2022, "GANerAid: Realistic synthetic patient data for clinical trials".
     """
-
-    name, title = "ganeraid", "GANerAid"
-    summary = "An adversarial network that draws rows in blocks. Made for small clinical tables; needs many epochs."
-    needs = ("torch",)
-    licence = ""
 
     class Params(TrainingParams):
         epochs: int = knob(1000, "Passes over the table, at most.", ge=1, le=20_000, tune=(200, 2_000))
@@ -41,6 +47,7 @@ class GANerAid(TrainedGenerator):
         patience: int = knob(
             200,
             "Stop when the quality has not risen for this many epochs, and keep the best; 0: train all epochs.",
+            title="Early-stopping patience",
             ge=0,
             le=20_000,
         )

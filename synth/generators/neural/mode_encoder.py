@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -162,13 +162,11 @@ class Modes:
     def load(cls, file: Path) -> Modes:
         about = json.loads(file.read_text(encoding="utf-8"))
         modes = cls(about["max_modes"], about["max_levels"])
-        modes.schema = Schema.model_validate(about["schema"])
+        modes.schema = Schema.model_validate(about["schema"], extra="ignore")
         modes.columns = []
         for column in about["columns"]:
-            kind = Numbers if column.pop("numbers") else OneHotEncoder
-            if kind is OneHotEncoder:
-                column.pop("width")
-            modes.columns.append(kind(**column))
+            kind = Numbers if column["numbers"] else OneHotEncoder
+            modes.columns.append(kind(**{each.name: column[each.name] for each in fields(kind) if each.init}))
         return modes
 
     def _fit_column(self, values: pd.Series, column: Column, seed: int) -> Numbers | OneHotEncoder:

@@ -17,15 +17,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from synth.generators.base import Generator, Params, Report, knob
+from synth.generators.base import Model
 from synth.generators.neural.mode_encoder import Code, Modes
 from synth.generators.neural.quality_probe import Probe
+from synth.params import Params, knob
+from synth.report import Report
 from synth.schema import Schema
 
-LICENCE = (
-    "Business Source License 1.1: free to use inside your organisation; offering it to others as a synthetic-data "
-    "service is not allowed until four years after each release."
-)
 SMALL = 2_500
 """Rows below which no validation slice is cut."""
 MOST_VALIDATION_ROWS = 3_000
@@ -53,6 +51,7 @@ class TrainingParams(Params):
     patience: int = knob(
         25,
         "Stop when the quality has not risen for this many epochs, and keep the best; 0: train all epochs.",
+        title="Early-stopping patience",
         ge=0,
         le=10_000,
     )
@@ -79,20 +78,18 @@ class TrainingParams(Params):
     )
 
 
-class TrainedGenerator(Generator):
-    """A generator whose network is trained on coded rows. Subclasses name the network and its parameters."""
+class TrainedModel(Model):
+    """A network that is trained on coded rows. Subclasses name the network and its parameters."""
 
-    needs = ("ctgan", "torch")
-    licence = LICENCE
     Params = TrainingParams
 
     @abstractmethod
     def _network(self, numbers: int, widths: list[int], device):
         """A fresh network for rows of `numbers` values and one block for each of `widths`."""
 
-    # The four hooks --------------------------------------------------------------------------------------------
+    # The hooks -------------------------------------------------------------------------------------------------
 
-    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+    def fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
         rng = np.random.default_rng([self.seed, 0])
         report(0.0, "Learning the columns")
         pulse = _Pulse(report)
@@ -105,12 +102,12 @@ class TrainedGenerator(Generator):
         with seeded(self.seed):
             device = chosen_device(self.params.device)
             network = self._network(self.modes.numbers, self.modes.widths, device)
-            training = Trainer(self.params, self.seed, network, self.modes, code, report)
-            training.run()
-            self.curve = training.curve
-            self.weights = {name: value.cpu().numpy() for name, value in training.best_weights.items()}
+            trainer = Trainer(self.params, self.seed, network, self.modes, code, report)
+            trainer.run()
+            self.curve = trainer.curve
+            self.weights = {name: value.cpu().numpy() for name, value in trainer.best_weights.items()}
 
-    def _sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+    def sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         pulse = _Pulse(report, "Drawing rows")
         if not self.weights:
             nothing = Code(np.empty((rows, 0), np.float32), np.empty((rows, 0), np.int32))
@@ -124,12 +121,12 @@ class TrainedGenerator(Generator):
             code = network.draw(rows, pulse)
         return self.modes.decode(code, rng)
 
-    def _save(self, folder: Path) -> None:
+    def save(self, folder: Path) -> None:
         self.modes.save(folder / "modes.json")
         (folder / "curve.json").write_text(json.dumps(self.curve), encoding="utf-8")
         np.savez(folder / "weights.npz", **self.weights)
 
-    def _load(self, folder: Path) -> None:
+    def load(self, folder: Path, schema: Schema) -> None:
         self.modes = Modes.load(folder / "modes.json")
         self.curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
         with np.load(folder / "weights.npz", allow_pickle=False) as weights:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from synth.generators.trees.cart import Cart, Leaves
 
@@ -99,12 +98,15 @@ def fits_better(
     column; `ends` are the shares of rows up to each of its values. Expectations win where a number follows others
     closely; plain leaves win where values cluster, such as the longitudes of towns, which an error would wash out.
     """
+    from scipy.special import ndtr, ndtri
+
     first, second = halves.is_first, ~halves.is_first
     edges = np.unique([0.0, *ends[np.minimum(np.searchsorted(ends, np.arange(1, BINS) / BINS), len(ends) - 1)], 1.0])
     step = np.clip(np.searchsorted(edges, ndtr(scores), "right") - 1, 0, len(edges) - 2)
     low, high, share = ndtri(edges)[step], ndtri(edges)[step + 1], np.diff(edges)[step]
 
     def mean_log(leaves: Leaves, matrix: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+
         leaf = leaves.cart.find(matrix[second])
         size = leaves.starts[leaf + 1] - leaves.starts[leaf]
         inside = _count(leaves, leaf, low[second], high[second])

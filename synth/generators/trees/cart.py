@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from scipy.special import chdtri
 
 CHANCE = 0.4
 """A split stays when, were its two sides alike, chance would give as good a one in this share of nodes at most.
@@ -109,6 +108,8 @@ class Leaves(NamedTuple):
 
 def _number_evidence(grown: Any, inner: np.ndarray, chance: float) -> np.ndarray:
     """Which splits of a regression tree chance does not explain: variance between the sides against that within."""
+    from scipy.special import chdtri
+
     rows, variance = grown.weighted_n_node_samples, grown.impurity
     left, right = grown.children_left[inner], grown.children_right[inner]
     within = rows[left] * variance[left] + rows[right] * variance[right]
@@ -120,6 +121,8 @@ def _number_evidence(grown: Any, inner: np.ndarray, chance: float) -> np.ndarray
 
 def _class_evidence(grown: Any, inner: np.ndarray, chance: float) -> np.ndarray:
     """Which splits of a classification tree chance does not explain: the likelihood ratio of two sides against one."""
+    from scipy.special import chdtri
+
     rows, shares = grown.weighted_n_node_samples, grown.value[:, 0, :]
     shares = shares / shares.sum(axis=1, keepdims=True)
     surprise = -rows * (shares * np.log(np.maximum(shares, 1e-300))).sum(axis=1)

@@ -11,9 +11,11 @@ import pandas as pd
 
 from synth.columns.association import associations
 from synth.columns.encoders import CategoryEncoder, NumericEncoder
-from synth.generators.base import Generator, Params, Report, knob
+from synth.generators.base import Model, generator
 from synth.generators.trees.boosted import ROUNDS, Boosted, Halves, fits_better
 from synth.generators.trees.cart import Cart, Leaves
+from synth.params import Params, knob
+from synth.report import Report
 from synth.schema import Schema
 
 MOST_CLASSES = 64
@@ -47,7 +49,13 @@ class ColumnModel(NamedTuple):
     """Leaves hold codes of training rows."""
 
 
-class Trees(Generator):
+@generator(
+    "trees",
+    title="Trees",
+    summary="Decision trees, one column after another. Best quality on a CPU, in seconds: start here.",
+    place=10,
+)
+class Trees(Model):
     """Draws columns one after another, each value from the leaf of a tree that the row so far falls into.
 
     A column's tree is grown on the columns before it: a classification tree for categories, a regression tree on
@@ -58,34 +66,37 @@ class Trees(Generator):
     2016, "synthpop".
     """
 
-    name, title = "trees", "Trees"
-    summary = "Decision trees, one column after another. Best quality on a CPU, in seconds: start here."
-
     class Params(Params):
         min_leaf: int | None = knob(
             None,
             "Training rows that share a leaf, at least. More of them protect people better and blur the table. "
             f"Automatic: {SMALL_LEAF} in small tables, {LARGE_LEAF} from {LARGE_LEAF * ROWS_EACH:,} rows on.",
+            title="Minimum rows per leaf",
             ge=5,
             le=1000,
             tune=(10, 100),
             log=True,
         )
         rare_below: int = knob(
-            5, "Levels of a category that fewer rows have are never drawn; they become one level, (rare).", ge=1, le=100
+            5,
+            "Levels of a category that fewer rows have are never drawn; they become one level, (rare).",
+            title="Protect levels rarer than",
+            ge=1,
+            le=100,
         )
         refine: bool = knob(
             True,
             "Draw numbers that follow others closely as a boosted prediction plus an error: sharper, a few times slower.",
+            title="Sharper numbers",
             tune=[False, True],
         )
         order: Literal["few values first", "many values first", "as in the table"] = knob(
             "few values first", "In which order the columns are drawn.", advanced=True
         )
 
-    # The four hooks --------------------------------------------------------------------------------------------
+    # The hooks -------------------------------------------------------------------------------------------------
 
-    def _fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
+    def fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
         report(0.0, "Reading the columns")
         self.columns = schema
         self.min_leaf = self.params.min_leaf or min(max(len(table) // ROWS_EACH, SMALL_LEAF), LARGE_LEAF)
@@ -108,14 +119,14 @@ class Trees(Generator):
             report(0.1 + 0.9 * place / len(order), f"Growing tree {place + 1} of {len(order)}")
             self.stages.append(self._stage(variable, near[variable], codes, grown_on))
 
-    def _sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+    def sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         drawn: dict[int, np.ndarray] = {}
         for place, stage in enumerate(self.stages):
             report(place / len(self.stages), "Drawing rows")
             self._draw(stage, drawn, rows, rng)
         return self._decoded(drawn)
 
-    def _save(self, folder: Path) -> None:
+    def save(self, folder: Path) -> None:
         arrays: dict[str, np.ndarray] = {}
         about: dict[str, Any] = {"codecs": [], "gap_of": self.gap_of, "stages": []}
         for place, codec in enumerate(self.codecs):
@@ -138,9 +149,9 @@ class Trees(Generator):
         (folder / "trees.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
         np.savez_compressed(folder / "trees.npz", **arrays)
 
-    def _load(self, folder: Path) -> None:
+    def load(self, folder: Path, schema: Schema) -> None:
         about = json.loads((folder / "trees.json").read_text(encoding="utf-8"))
-        self.columns, self.gap_of = Schema.model_validate(about["columns"]), about["gap_of"]
+        self.columns, self.gap_of = Schema.model_validate(about["columns"], extra="ignore"), about["gap_of"]
         with np.load(folder / "trees.npz", allow_pickle=False) as arrays:
             self.codecs = [
                 NumericEncoder(*(arrays[f"{part} {place}"] for part in ("values", "common", "ends")))
@@ -150,7 +161,7 @@ class Trees(Generator):
             ]
             self.stages = [_loaded(place, stage, arrays) for place, stage in enumerate(about["stages"])]
 
-    def _complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
+    def complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         """Rows with the values of `given`: columns are visited as ever, and what is given is taken as it is.
 
         A row begins in several ways at once, and each time a given column is reached, the ways to which its value is
@@ -185,7 +196,7 @@ class Trees(Generator):
             drawn[stage.variable] = np.repeat(known[stage.variable], ways)
         return self._decoded(drawn)
 
-    def _knows(self, column: str, value: str) -> bool:
+    def knows(self, column: str, value: str) -> bool:
         codec = self.codecs[self.columns.names.index(column)]
         return value in codec.names
 

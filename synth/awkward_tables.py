@@ -1,4 +1,4 @@
-"""Awkward tables, each with its schema, that every generator must get through."""
+"""Awkward tables, each with its schema, that every generator and every metric must get through."""
 
 import numpy as np
 import pandas as pd
