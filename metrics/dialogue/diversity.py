@@ -14,7 +14,7 @@ from metrics.detail import Detail
 from metrics.dialogue.base import Conversations, Texts, beside_holdout, words_of
 from metrics.registry import metric
 from metrics.tools.intervals import share_interval
-from synth.conversations.near_duplicates import LIMIT, Near
+from synth.conversations.near_duplicates import LIMIT, ShingleIndex
 
 
 @metric(
@@ -119,7 +119,7 @@ class DuplicatesDetail(Detail):
 
 
 @metric(
-    "Near-duplicates",
+    "ShingleIndex-duplicates",
     "dialogue",
     "How many dialogues nearly repeat another of the set?",
     0,
@@ -133,7 +133,7 @@ def near_duplicates(conversations: Conversations) -> Score:
     found = {}
 
     def measure(texts: Texts) -> float:
-        seen, pairs = Near(), []
+        seen, pairs = ShingleIndex(), []
         for dialogue in texts.dialogues:
             other, share = seen.nearest(dialogue.text)
             if share >= LIMIT:

@@ -18,7 +18,7 @@ from pages.components.progress import ACTIVE, job_card
 from pages.components.results import score_table
 from pages.components.words import moment, plain
 from synth.conversations import Dialogue, Turn
-from synth.conversations.write import Written
+from synth.conversations.writer import Written
 from workspace.workspace import ConversationSet, Workspace
 
 FORMS = {"csv": "CSV", "openai": "OpenAI fine-tuning", "sharegpt": "ShareGPT", "parquet": "Parquet"}

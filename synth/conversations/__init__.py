@@ -1,10 +1,28 @@
-"""Conversations: from an analyst's files, or a description, to a labelled set of new dialogues."""
+"""Conversations: from an analyst's files, or a description, to a labelled set of new dialogues.
 
-from synth.conversations.dialogue import Dialogue, Turn
-from synth.conversations.layouts import Shape, detect_shape, read_dialogues
-from synth.conversations.plan import Brief, Plan, brief_from, plan
-from synth.conversations.server import Price, Server, ServerError
-from synth.conversations.write import Outcome, estimate, read_written, write
+What is named here is imported when it is first used: whoever reads a stored request waits for no library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synth.conversations.dialogue import Dialogue, Turn
+    from synth.conversations.layouts import Shape, detect_shape, read_dialogues
+    from synth.conversations.planning import Brief, Plan, brief_from, plan
+    from synth.conversations.server import Price, Server, ServerError
+    from synth.conversations.writer import Outcome, read_written
+    from synth.conversations.writing import estimate, write
+
+HOMES = {
+    "synth.conversations.dialogue": ("Dialogue", "Turn"),
+    "synth.conversations.layouts": ("Shape", "detect_shape", "read_dialogues"),
+    "synth.conversations.planning": ("Brief", "Plan", "brief_from", "plan"),
+    "synth.conversations.server": ("Price", "Server", "ServerError"),
+    "synth.conversations.writer": ("Outcome", "read_written"),
+    "synth.conversations.writing": ("estimate", "write"),
+}
+"""Where each public name is declared."""
 
 __all__ = [
     "Brief",
@@ -24,3 +42,10 @@ __all__ = [
     "read_written",
     "write",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = next((home for home, names in HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)

@@ -1,21 +1,21 @@
-"""Writing through OpenAI's batch interface: half the price, answers within a day, nothing sent twice after a crash."""
+"""Writing through OpenAI's Batch API: half the price, answers within a day, nothing sent twice after a crash."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from synth.conversations.plan import Plan
+from synth.conversations.planning import Plan
 from synth.conversations.prompts import answer_schema
 from synth.conversations.server import Client, answer_in, response_format
-from synth.conversations.write import TRIES, Writing, longest
+from synth.conversations.writer import TRIES, Writer, longest
 
 DISCOUNT = 0.5
-"""Of the price of single requests."""
+"""The share of the normal price that batch requests cost."""
 
 
-class Batched(Writing):
-    """One set under way as batches: all that is left in the first, in each later one what could not be used."""
+class BatchWriter(Writer):
+    """Writes one set in batches: the first asks for everything, each later one for what could not be used."""
 
     def _price(self, given: int, made: int) -> float:
         return DISCOUNT * super()._price(given, made)
@@ -27,7 +27,7 @@ class Batched(Writing):
         for _ in range(TRIES):
             if not plans or self.outcome.stopped:
                 return
-            # The id is kept before anything is waited for: after a crash the answers already paid are fetched.
+            # The id is saved before waiting: after a crash the answers already paid for are fetched.
             if not note.exists():
                 affordable = self._affordable(list(plans.values()), again)
                 if not affordable:
@@ -47,6 +47,7 @@ class Batched(Writing):
             note.unlink()
 
     async def _answers(self, client: Client, batch_id: str, asked: int) -> dict[str, Any]:
+        """The answers of a batch, by request, once it has ended."""
         while True:
             done, answers = await client.batch(batch_id)
             if answers is not None:

@@ -1,4 +1,4 @@
-"""What a conversation is, whatever file it came from."""
+"""A conversation, whatever file it came from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Turn(BaseModel):
-    """One thing one side says."""
+    """One turn: who speaks, and what is said."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -15,7 +15,7 @@ class Turn(BaseModel):
 
 
 class Dialogue(BaseModel):
-    """One conversation: its turns in order, and what is known of it as a whole."""
+    """One conversation: its turns in order, and its labels."""
 
     model_config = ConfigDict(extra="forbid")
 

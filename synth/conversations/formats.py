@@ -1,15 +1,16 @@
-"""Dialogues as files: CSV and Parquet with a turn per row, OpenAI's fine-tuning form, ShareGPT's form."""
+"""Dialogues as files: CSV and Parquet with one turn per row, OpenAI's fine-tuning format, ShareGPT's format."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from synth.conversations.dialogue import Dialogue
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FileForm = Literal["csv", "parquet", "openai", "sharegpt"]
 
@@ -27,8 +28,10 @@ def turns_table(
 ) -> pd.DataFrame:
     """A turn per row under the input's own column names, with the labels of its dialogue repeated.
 
-    `header` is the input's, kept in order; what of it nobody wrote (a time stamp, say) is empty.
+    `header` is the input's, kept in order; columns that no dialogue fills (a time stamp, say) are empty.
     """
+    import pandas as pd
+
     rows = [
         {id: dialogue.id, turn: at, role: said.role, text: said.text, **dialogue.labels}
         for dialogue in dialogues
@@ -43,7 +46,7 @@ def save_dialogues(
 ) -> None:
     """Write `dialogues` to `path`.
 
-    `assistant` is the role a model shall learn to play in the training forms (default: the second to speak);
+    `assistant` is the role that a model is to learn from the training formats (default: the second to speak);
     `columns` are the names of `turns_table`.
     """
     path = Path(path)
@@ -59,11 +62,12 @@ def save_dialogues(
 
 
 def _second(dialogue: Dialogue) -> str:
+    """The role that speaks second."""
     first = dialogue.turns[0].role
     return next((turn.role for turn in dialogue.turns if turn.role != first), first)
 
 
-def _openai(dialogue: Dialogue, assistant: str) -> dict:
+def _openai(dialogue: Dialogue, assistant: str) -> dict[str, Any]:
     """https://platform.openai.com/docs/guides/supervised-fine-tuning: {"messages": [...]}, metadata beside it."""
     return {
         "messages": [
@@ -73,7 +77,7 @@ def _openai(dialogue: Dialogue, assistant: str) -> dict:
     }
 
 
-def _sharegpt(dialogue: Dialogue, assistant: str) -> dict:
+def _sharegpt(dialogue: Dialogue, assistant: str) -> dict[str, Any]:
     return {
         "id": dialogue.id,
         "conversations": [

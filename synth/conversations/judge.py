@@ -1,4 +1,4 @@
-"""A language model as judge: does a dialogue hang together, does everybody keep to their part, does it end well?"""
+"""LLM-as-a-judge: is a dialogue coherent, does everybody stay in their role, is the matter resolved?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ASK = (
 
 
 class Marks(BaseModel):
-    """What the judge gives one dialogue, each from 1 to 5; see `RUBRIC`."""
+    """The judge's ratings of one dialogue, each from 1 to 5; see `RUBRIC`."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -38,7 +38,7 @@ class Marks(BaseModel):
 
 
 def give_marks(dialogues: Sequence[Dialogue], server: Server, report: Report = quiet) -> list[Marks | None]:
-    """The marks of each dialogue, personal data replaced before it is sent; None where the answer held none.
+    """The ratings of each dialogue, redacted before it is sent; None where the answer could not be read.
 
     Raises ServerError when the server cannot be used.
     """
@@ -72,7 +72,7 @@ async def _all(dialogues: Sequence[Dialogue], server: Server, report: Report) ->
 
 
 def messages(dialogue: Dialogue) -> list[dict[str, str]]:
-    """What the judge is asked, word for word."""
+    """The prompt for the judge."""
     rubric = "\n".join(f"{name}: {text}" for name, text in RUBRIC.items())
     return [
         {"role": "system", "content": ASK.format(keys=", ".join(RUBRIC), rubric=rubric)},

@@ -1,6 +1,6 @@
-"""The shapes in which files hold conversations, found automatically and read into dialogues.
+"""How files hold conversations: the layout is detected, and the rows are read into dialogues.
 
-| shape           | a row is                                                        |
+| layout          | a row is                                                        |
 |-----------------|-----------------------------------------------------------------|
 | `turns`         | one turn: conversation id, role, text                           |
 | `conversations` | one conversation: its text with `role:` at each line, or JSON   |
@@ -14,17 +14,19 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from synth.conversations.dialogue import Dialogue, Turn
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Form = Literal["turns", "conversations", "pairs", "utterances", "tickets"]
 
 MAX_TEXT = 20_000
-"""Characters of one cell that are read as text; a longer one is no utterance and is refused in words."""
+"""Characters of the longest cell that counts as an utterance; a longer one is refused with a message."""
 
 _WORDS = {
     "id": r"(conversation|dialog(ue)?|chat|thread|session|ticket|case|call)[ _-]?(id|no|number|key)?|id",
@@ -41,7 +43,7 @@ _LINE = re.compile(r"^\s*([A-Za-z][\w .'-]{0,30}?)\s*[:>]\s+(\S.*)$")
 
 
 class Shape(BaseModel):
-    """Which column plays which part; the analyst sees it and may correct it."""
+    """The role of each column; the analyst sees it and may correct it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -55,9 +57,9 @@ class Shape(BaseModel):
 
 
 def detect_shape(table: pd.DataFrame) -> Shape:
-    """Find how `table` (any dtypes) holds conversations.
+    """Detect how `table` (any dtypes) holds conversations.
 
-    Raises ValueError, in words, when it holds none and no attributes to write any from.
+    Raises ValueError when it holds none, and no attributes from which any could be written.
     """
     if not len(table):
         raise ValueError("The file has a header but no rows. Upload one with at least one conversation.")
@@ -99,7 +101,7 @@ def detect_shape(table: pd.DataFrame) -> Shape:
 
 
 def read_dialogues(table: pd.DataFrame, shape: Shape) -> list[Dialogue]:
-    """The dialogues that `table` holds in `shape`; of tickets, dialogues with labels and no turns.
+    """The dialogues of a table in this layout; tickets give dialogues with labels and no turns.
 
     Raises ValueError when a column of the shape is absent or a cell is too long to be an utterance.
     """
@@ -127,6 +129,8 @@ def _turns(table: pd.DataFrame, shape: Shape) -> list[Dialogue]:
     rows = table.loc[first, [shape.id, *shape.labels]].to_dict("records")
     dialogues = {row[shape.id]: Dialogue(id=row[shape.id], turns=[], labels=_row_labels(row, shape)) for row in rows}
     if shape.turn:
+        import pandas as pd
+
         order = pd.to_numeric(table[shape.turn], errors="coerce")
         if order.notna().all():
             table = table.loc[order.sort_values(kind="stable").index]
@@ -184,11 +188,12 @@ _READERS = {
 }
 
 
-def _row_labels(row, shape: Shape) -> dict[str, str]:
+def _row_labels(row: dict[str, str], shape: Shape) -> dict[str, str]:
     return {name: row[name] for name in shape.labels if row[name] != ""}
 
 
 def _mean_words(values: pd.Series) -> float:
+    """Words of a cell, on average."""
     return float(values.str.count(r"\S+").mean()) if len(values) else 0.0
 
 
@@ -211,18 +216,21 @@ def _parse(text: str) -> list[Turn]:
     return turns
 
 
-def _message(message: dict) -> Turn | None:
+def _message(message: dict[str, Any]) -> Turn | None:
+    """The turn in one JSON message; None where it has no role or no text."""
     role = next((message[key] for key in ("role", "from", "speaker", "sender", "author") if key in message), None)
     text = next((message[key] for key in ("content", "value", "text", "message", "utterance") if key in message), None)
     return Turn(role=str(role), text=str(text)) if role and text else None
 
 
 def _mostly_conversations(values: pd.Series) -> bool:
+    """Whether most of the first cells hold a whole conversation."""
     some = values.head(50)
     return bool(len(some)) and sum(len(_parse(text[: MAX_TEXT * 10])) >= 2 for text in some) >= 0.8 * len(some)
 
 
 def _unique_id(columns: dict[str, pd.Series], but: str) -> str | None:
+    """The first column of short values that never repeat."""
     return next(
         (n for n, values in columns.items() if n != but and values.is_unique and _mean_words(values) < 1.5), None
     )

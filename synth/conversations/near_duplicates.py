@@ -1,4 +1,4 @@
-"""Near-duplicates among texts: two that share most of their five-word runs."""
+"""Near-duplicates among texts: two that share most of their five-word shingles."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import Counter
 
 WORDS = 5
 LIMIT = 0.5
-"""Share of the shorter text's word runs found in the other from which on the two are near-duplicates."""
+"""Two texts are near-duplicates from this share of the shorter one's shingles on."""
 
 
 def runs(text: str) -> set[tuple[str, ...]]:
-    """The distinct runs of five words in `text`; a shorter text is one run."""
+    """The distinct shingles (runs of five words) of a text; a shorter text is one shingle."""
     words = re.findall(r"\w+", text.casefold())
     if len(words) <= WORDS:
         return {tuple(words)} if words else set()
@@ -19,30 +19,30 @@ def runs(text: str) -> set[tuple[str, ...]]:
 
 
 def overlap(one: str, other: str) -> float:
-    """Share (0 to 1) of the shorter text's word runs that the other holds too."""
+    """Share (0 to 1) of the shorter text's shingles that the other has too."""
     here, there = runs(one), runs(other)
     return len(here & there) / max(1, min(len(here), len(there)))
 
 
-class Near:
-    """The texts seen so far, asked in time that grows with shared runs, not with the number of texts.
+class ShingleIndex:
+    """An index of the texts seen so far: a look-up takes time in the shared shingles, not in the number of texts.
 
-    Of each run only its hash and the first text that held it are kept, some 100 bytes a run: texts that share a run
-    with an earlier one find that one.
+    Of each shingle only its hash and the first text that had it are kept, some 100 bytes.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._holder: dict[int, str] = {}
         self._sizes: dict[str, int] = {}
 
     def add(self, name: str, text: str) -> None:
+        """Add a text under its name."""
         found = runs(text)
         self._sizes[name] = len(found)
         for run in found:
             self._holder.setdefault(hash(run), name)
 
     def nearest(self, text: str) -> tuple[str | None, float]:
-        """The text that shares most with `text` and the share (0 to 1) of the shorter one's runs they share."""
+        """The text that shares most with `text`, and the share (0 to 1) of the shorter one's shingles in common."""
         found = runs(text)
         shared = Counter(filter(None, (self._holder.get(hash(run)) for run in found)))
         best, most = None, 0.0

@@ -1,14 +1,16 @@
-"""What is ordered when a set of conversations shall be written."""
+"""A request for a set of conversations."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from synth.conversations import Brief, Server, Shape
+from synth.conversations.layouts import Shape
+from synth.conversations.planning import Brief
+from synth.conversations.server import Server
 
 
 class ConversationRequest(BaseModel):
-    """What was ordered: everything a set is written from, but for the key."""
+    """Everything a set is written from, except the API key."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -22,7 +24,7 @@ class ConversationRequest(BaseModel):
     budget: float | None = None
     """US dollars that may be spent; None: no limit."""
     batch: bool = False
-    """Through OpenAI's batch interface: half the price, within a day."""
+    """Use OpenAI's Batch API: half the price, answers within a day."""
     judged: int = Field(0, ge=0, le=1000)
-    """How many dialogues of each side the model itself shall judge; 0: none."""
+    """How many dialogues, synthetic and real, the model itself rates; 0: none."""
     metrics: list[str] | None = None

@@ -1,13 +1,14 @@
-"""What is sent to the model for one dialogue, and what must come back."""
+"""The prompt for one dialogue, and how the answer is read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
+from typing import Any
 
 from synth.conversations.dialogue import Dialogue, Turn
-from synth.conversations.plan import Brief, Plan
+from synth.conversations.planning import Brief, Plan
 
 SYSTEM = (
     "You write realistic {kind} conversations for training and testing software. Every person, company, number and "
@@ -39,6 +40,7 @@ def messages(brief: Brief, plan: Plan, examples: list[Dialogue], *, again: bool 
 
 
 def takes_turns(brief: Brief) -> bool:
+    """Whether two roles alternate."""
     return len(brief.roles) == 2
 
 
@@ -47,16 +49,17 @@ def said_by(role: str) -> str:
     return f"{role} says"
 
 
-def answer_example(brief: Brief) -> dict:
+def answer_example(brief: Brief) -> dict[str, Any]:
+    """The form of the answer, as the prompt shows it."""
     if takes_turns(brief):
         return {"exchanges": [{said_by(role): "..." for role in brief.roles}]}
     return {"turns": [{"role": role, "text": "..."} for role in brief.roles]}
 
 
-def answer_schema(brief: Brief, turns: int) -> dict:
+def answer_schema(brief: Brief, turns: int) -> dict[str, Any]:
     """JSON schema of the answer.
 
-    Two speakers answer in exchanges, so that roles alternate by construction, also with models that can do little.
+    Two speakers answer in exchanges, so that roles alternate by construction, even with weak models.
     """
     text = {"type": "string"}
     if takes_turns(brief):
@@ -77,7 +80,7 @@ def answer_schema(brief: Brief, turns: int) -> dict:
 
 
 class Unusable(ValueError):
-    """The model's answer is no dialogue; the message says what is wrong with it."""
+    """Raised when the model's answer is not a dialogue; the message says what is wrong with it."""
 
 
 def read_answer(text: str, brief: Brief, plan: Plan) -> Dialogue:
@@ -107,6 +110,7 @@ def read_answer(text: str, brief: Brief, plan: Plan) -> Dialogue:
 
 
 def _whole(exchange: object) -> bool:
+    """Whether everybody says something in an exchange."""
     return isinstance(exchange, dict) and all(_speaks(said) for said in exchange.values() if isinstance(said, str))
 
 
@@ -115,7 +119,7 @@ def _speaks(said: str) -> bool:
     return any(map(str.isalnum, said)) or (bool(said.strip()) and not set(said) & set("{}[]"))
 
 
-def _loads(text: str) -> dict:
+def _loads(text: str) -> dict[str, Any]:
     """The first JSON object in `text`; a cut-off one is closed where its last whole item ends."""
     start = text.find("{")
     if start < 0:

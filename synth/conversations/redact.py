@@ -1,15 +1,16 @@
-"""Personal data in real dialogues, replaced by placeholders before anything leaves the house.
+"""Redaction: personal data in real dialogues is replaced by placeholders before anything is sent.
 
 Found by pattern: e-mail addresses, phone, card, bank-account (IBAN), social-security numbers, IP and web
 addresses, postal street addresses, long numbers, and names that are introduced ("my name is ...", "I'm ...",
 "Dr. ...", "Dear ...") or that stand in a list of common first names with another capitalised word beside them.
-The limit is stated to the analyst: names used without such a cue are not found. The same text always gets the
-same placeholder within one dialogue, so that a conversation still makes sense.
+Names used without such a cue are not found, and the analyst is told so. The same text always gets the same
+placeholder within one dialogue, so that a conversation still makes sense.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 from synth.conversations.dialogue import Dialogue, Turn
@@ -84,7 +85,7 @@ def redact(dialogue: Dialogue) -> Dialogue:
         text = _INTRODUCED.sub(lambda hit: _introduced(hit, placeholder), text)
         text = _NAME_PAIR.sub(lambda hit: placeholder("NAME", hit[0]) if hit[1] in first_names() else hit[0], text)
         turns.append(Turn(role=turn.role, text=text))
-    # A name given once is a name wherever it stands later.
+    # Once introduced, a name is replaced wherever it occurs.
     names = [text for text, mark in known.items() if mark.startswith("[NAME")]
     parts = {part: known[name] for name in names for part in (name, *name.split()) if len(part) > 2}
     if parts:
@@ -96,7 +97,8 @@ def redact(dialogue: Dialogue) -> Dialogue:
     return Dialogue(id=dialogue.id, turns=turns, labels=dialogue.labels)
 
 
-def _introduced(hit: re.Match, placeholder) -> str:
+def _introduced(hit: re.Match[str], placeholder: Callable[[str, str], str]) -> str:
+    """A name that is introduced, replaced; other words that follow such a cue as they are."""
     if hit[1].split()[0] in _NOT_NAMES:
         return hit[0]
     return hit[0][: hit.start(1) - hit.start(0)] + placeholder("NAME", hit[1])

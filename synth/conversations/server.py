@@ -1,4 +1,4 @@
-"""The model that writes: any server that speaks OpenAI's chat protocol, through the `openai` package."""
+"""The model server: any that implements OpenAI's chat completions, through the `openai` package."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import ipaddress
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+if TYPE_CHECKING:
+    import openai
+
 OPENAI = "https://api.openai.com/v1"
 
 Format = Literal["json_schema", "json_object", "text"]
-"""How an answer's form is asked for, from the strictest to the plainest."""
+"""How structured output is requested, from the strictest to the most lenient."""
 
 FORMATS: tuple[Format, ...] = ("json_schema", "json_object", "text")
 
@@ -29,7 +32,7 @@ class Price(BaseModel):
 
 
 class Server(BaseModel):
-    """Where the model is, and how hard it may be driven. The key is never written anywhere."""
+    """Where the model is, and how many requests it may get. The key is never stored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,11 +62,11 @@ STRANGE = "The server's answer is not in OpenAI's chat form. Check the base URL 
 
 
 class ServerError(ValueError):
-    """The server cannot be used at all; the message says why and what to do."""
+    """Raised when the server cannot be used; the message says why and what to do."""
 
 
 class Answer(BaseModel):
-    """One answer of the model, with what it cost."""
+    """One answer of the model, with the tokens it took."""
 
     text: str
     finish: str = "stop"
@@ -73,7 +76,7 @@ class Answer(BaseModel):
 
 
 class Client:
-    """One connection pool to a server; it learns by trying which answer format the server honours."""
+    """One connection pool to a server; it finds out by trying which output format the server supports."""
 
     def __init__(self, server: Server):
         from openai import AsyncOpenAI
@@ -98,7 +101,7 @@ class Client:
         return FORMATS[self._format]
 
     async def send_batch(self, requests: list[dict[str, Any]]) -> str:
-        """Hand in many chat requests at once, each `{"custom_id", "body"}`; returns the batch's id."""
+        """Submit many chat requests as a batch, each `{"custom_id", "body"}`; returns the batch's id."""
         lines = [{**one, "method": "POST", "url": "/v1/chat/completions"} for one in requests]
         content = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines).encode()
         async with self._in_words():
@@ -109,7 +112,7 @@ class Client:
         return batch.id
 
     async def batch(self, batch_id: str) -> tuple[int, dict[str, Any] | None]:
-        """How many requests of a batch are answered, and when it has ended each one's answer by its id."""
+        """How many requests of a batch are answered and, once it has ended, the answers by id."""
         async with self._in_words():
             batch = await self._openai.batches.retrieve(batch_id)
             counts = batch.request_counts
@@ -136,9 +139,9 @@ class Client:
     async def ask(
         self, messages: list[dict[str, str]], schema: dict[str, Any], *, temperature: float, max_tokens: int, key: str
     ) -> Answer:
-        """One answer; `key` makes a repeated request recognisable to servers that charge.
+        """One answer; `key` is the idempotency key, so that a repeated request is not charged twice.
 
-        Raises ServerError, in words, when the server refuses in a way that trying again will not mend.
+        Raises ServerError when the server refuses in a way that a retry will not fix.
         """
         import openai
 
@@ -155,7 +158,7 @@ class Client:
                 )
                 return _read(raw.http_response.content, messages)
             except (openai.BadRequestError, openai.UnprocessableEntityError, openai.InternalServerError) as error:
-                # A server that does not know a format says 400, 422 or (llama-cpp-python) 500: ask more plainly.
+                # A server that lacks a format answers 400, 422 or (llama-cpp-python) 500: fall back to a more lenient one.
                 if at == len(FORMATS) - 1 or error.status_code not in (400, 422, 500):
                     raise ServerError(_in_words(error, self.server)) from error
                 self._format = max(self._format, at + 1)
@@ -163,10 +166,11 @@ class Client:
                 raise ServerError(_in_words(error, self.server)) from error
 
 
-SAID = {"minLength": 8, "maxLength": 400}
+TURN_LENGTH = {"minLength": 8, "maxLength": 400}
 
 
 def response_format(form: Format, schema: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a request that ask for structured output."""
     if form == "json_schema":
         wrapped = {"name": "dialogue", "strict": True, "schema": schema}
         return {"response_format": {"type": "json_schema", "json_schema": wrapped}}
@@ -174,25 +178,25 @@ def response_format(form: Format, schema: dict[str, Any]) -> dict[str, Any]:
         # OpenAI ignores the schema here; llama.cpp's servers enforce it.
         return {
             "response_format": {"type": "json_object"},
-            "extra_body": {"response_format": {"type": "json_object", "schema": _told(schema)}},
+            "extra_body": {"response_format": {"type": "json_object", "schema": _bounded(schema)}},
         }
     return {}
 
 
-def _told(schema: Any) -> Any:
-    """The schema with bounds for what is said at once, which OpenAI's strict schemas know nothing of.
+def _bounded(schema: Any) -> Any:
+    """The schema with bounds on the length of a turn, which OpenAI's strict schemas do not support.
 
-    A small model may say nothing, or go on until its memory is full.
+    A small model may say nothing, or continue until its context is full.
     """
     if isinstance(schema, list):
-        return [_told(part) for part in schema]
+        return [_bounded(part) for part in schema]
     if isinstance(schema, dict):
-        return schema | SAID if schema == {"type": "string"} else {k: _told(v) for k, v in schema.items()}
+        return schema | TURN_LENGTH if schema == {"type": "string"} else {k: _bounded(v) for k, v in schema.items()}
     return schema
 
 
 def _read(content: bytes, messages: list[dict[str, str]]) -> Answer:
-    # Read by hand: the package's own parsing takes longer than the rest of a request's work together.
+    # Parsed here: the package's own parsing takes longer than all other work of a request.
     try:
         return answer_in(json.loads(content), messages)
     except ValueError as error:
@@ -200,7 +204,7 @@ def _read(content: bytes, messages: list[dict[str, str]]) -> Answer:
 
 
 def answer_in(body: Any, messages: list[dict[str, str]]) -> Answer:
-    """The answer in a chat completion; what it cost is estimated where the server does not say."""
+    """The answer in a chat completion; its tokens are estimated where the server does not report them."""
     try:
         choice = body["choices"][0]
         message = choice["message"]
@@ -218,11 +222,12 @@ def answer_in(body: Any, messages: list[dict[str, str]]) -> Answer:
 
 
 def tokens_in(messages: list[dict[str, str]]) -> int:
-    """About how many tokens the messages are: a token is four characters of English, and a few a message."""
+    """About how many tokens the messages have: one for four characters of English, and a few per message."""
     return sum(len(message["content"]) // 4 + 5 for message in messages)
 
 
-def _in_words(error, server: Server) -> str:
+def _in_words(error: openai.APIError, server: Server) -> str:
+    """What went wrong, in a sentence for the analyst."""
     import openai
 
     host = urlsplit(server.base_url).netloc

@@ -37,7 +37,8 @@ from synth.conversations.judge import RUBRIC, give_marks
 from synth.conversations.local_model import serving
 from synth.conversations.order import ConversationRequest
 from synth.conversations.prompts import fingerprint
-from synth.conversations.write import Estimate, Written, prompts
+from synth.conversations.writer import Written, prompts
+from synth.conversations.writing import Estimate
 from workspace.access.secrets import Secrets
 from workspace.catalog.rows import ConversationSet, Job, new_id
 from workspace.ingest import ingest as tables

@@ -1,4 +1,4 @@
-"""Writing a set of dialogues: planned first, asked for side by side, saved one by one, resumed where it stopped."""
+"""A set of dialogues being written: concurrent requests, each answer checked and saved as it arrives; resumable."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from synth.conversations.dialogue import Dialogue
-from synth.conversations.near_duplicates import LIMIT, Near, overlap
-from synth.conversations.plan import Brief, Plan, plan
+from synth.conversations.near_duplicates import LIMIT, ShingleIndex, overlap
+from synth.conversations.planning import Brief, Plan, plan
 from synth.conversations.prompts import Unusable, answer_schema, fingerprint, messages, read_answer
 from synth.conversations.redact import redact
 from synth.conversations.server import Answer, Client, Server, tokens_in
-from synth.report import Report, quiet
+from synth.report import Report
 
 TRIES = 5
-"""How often one dialogue is asked for before it is given up: unusable answers and near-duplicates count."""
+"""Requests for one dialogue before it is given up: unusable answers and near-duplicates count."""
 
 TOKENS_A_TURN = 60
-"""Output tokens to expect of a turn, before any was written."""
+"""Output tokens expected per turn, before any is written."""
 
 
 class Written(BaseModel):
-    """A line of the file: a dialogue, or what a try that gave none cost."""
+    """A line of the file: a dialogue, or the cost of a request that gave none."""
 
     index: int
     dialogue: Dialogue | None = None
@@ -35,12 +35,12 @@ class Written(BaseModel):
     output_tokens: int = 0
     problem: str = ""
     rejected: bool = False
-    """Taken out by the analyst, and not to be written again."""
+    """Removed by the analyst; it is not written again."""
 
 
 @dataclass
 class Outcome:
-    """What came of it."""
+    """The result: dialogues written, tokens used, and why it stopped."""
 
     asked: int
     written: int = 0
@@ -49,24 +49,29 @@ class Outcome:
     dollars: float = 0.0
     problems: dict[str, int] = field(default_factory=dict)
     stopped: str = ""
-    """Why there are fewer dialogues than asked for; empty when there are not."""
+    """Why there are fewer dialogues than requested; empty when all were written."""
 
 
-class Estimate(BaseModel):
-    """What a set will take, before anything is sent."""
+@dataclass(frozen=True)
+class Assignment:
+    """What is to be written, from which real dialogues, by which server, into which file."""
 
-    requests: int
-    input_tokens: int
-    output_tokens: int
-    dollars: float
+    brief: Brief
+    source: list[Dialogue]
+    server: Server
+    file: Path
+    intent: str | None = None
+    """The label of the real dialogues by which examples are matched to intents."""
+    budget: float | None = None
+    """US dollars that may be spent; None: no limit."""
 
 
-def prompts(brief: Brief, source: list[Dialogue], intent: str | None = None) -> Callable[[Plan, bool], list[dict]]:
-    """How each plan's messages are made: with its examples, personal data replaced."""
+def prompts(brief: Brief, source: list[Dialogue]) -> Callable[[Plan, bool], list[dict[str, str]]]:
+    """A function that makes the messages of a plan: its examples with personal data replaced."""
     by_id = {dialogue.id: dialogue for dialogue in source}
     clean: dict[str, Dialogue] = {}
 
-    def make(item: Plan, again: bool = False) -> list[dict]:
+    def make(item: Plan, again: bool = False) -> list[dict[str, str]]:
         for name in item.examples:
             if name not in clean:
                 clean[name] = redact(by_id[name])
@@ -75,72 +80,34 @@ def prompts(brief: Brief, source: list[Dialogue], intent: str | None = None) -> 
     return make
 
 
-def estimate(brief: Brief, source: list[Dialogue], server: Server, intent: str | None = None) -> Estimate:
-    """Tokens and cost of the whole set, from the prompts of up to 50 of its dialogues."""
-    plans = plan(brief, source, intent=intent)
-    make = prompts(brief, source, intent)
-    some = plans[:50]
-    each = sum(tokens_in(make(item)) for item in some) / len(some)
-    given = round(each * len(plans))
-    made = sum(item.turns for item in plans) * TOKENS_A_TURN
-    return Estimate(
-        requests=len(plans),
-        input_tokens=given,
-        output_tokens=made,
-        dollars=(given * server.price.input + made * server.price.output) / 1e6,
-    )
-
-
-def write(
-    brief: Brief,
-    source: list[Dialogue],
-    server: Server,
-    file: Path,
-    *,
-    intent: str | None = None,
-    budget: float | None = None,
-    batch: bool = False,
-    report: Report = quiet,
-) -> Outcome:
-    """Write the brief's dialogues into `file`, a JSON line each, and go on where an earlier call stopped.
-
-    `budget` is in US dollars and ends the job before a request that could pass it. `batch` sends them through
-    OpenAI's batch interface, at half the price and within a day. What was finished stays in the file whatever
-    happens. Raises Stopped when cancelled, ServerError when nothing can be had from the server.
-    """
-    from synth.conversations.batch import Batched
-
-    kind = Batched if batch else Writing
-    return asyncio.run(kind(brief, source, server, Path(file), intent, budget, report).run())
-
-
 def longest(item: Plan) -> int:
-    """Output tokens that one dialogue may take at most."""
+    """The most output tokens one dialogue may take."""
     return max(256, item.turns * TOKENS_A_TURN * 4)
 
 
 def read_written(file: Path) -> list[Written]:
-    """The lines of a set's file; a last line cut off by a crash is left out."""
+    """The lines of a set's file, without a last line that a crash cut off."""
     if not Path(file).exists():
         return []
     lines = Path(file).read_bytes().split(b"\n")
     return [Written.model_validate_json(line, extra="ignore") for line in lines[:-1] if line]
 
 
-class Writing:
-    """One set under way: requests side by side, each answer judged and saved as it comes."""
+class Writer:
+    """Writes one set: requests run concurrently, and each answer is checked and saved as it arrives."""
 
-    def __init__(self, brief, source, server, file, intent, budget, report):
-        self.brief, self.server, self.file, self.budget, self.report = brief, server, file, budget, report
-        self.plans = plan(brief, source, intent=intent)
-        self.prompt = prompts(brief, source, intent)
-        self.near = Near()
+    def __init__(self, given: Assignment, report: Report):
+        self.brief, self.server, self.file, self.budget = given.brief, given.server, given.file, given.budget
+        self.report = report
+        self.plans = plan(given.brief, given.source, intent=given.intent)
+        self.prompt = prompts(given.brief, given.source)
+        self.near = ShingleIndex()
         self.outcome = Outcome(asked=len(self.plans))
         self.reserved = 0.0
-        # The same try has the same key after a crash, so that a server which knows it does not charge twice.
-        self.key = fingerprint(brief)
+        # A repeated request has the same idempotency key after a crash, so that a server that honours it charges once.
+        self.key = fingerprint(given.brief)
         self.tried: Counter[int] = Counter()
-        self.shown = {dialogue.id: dialogue for dialogue in source}
+        self.shown = {dialogue.id: dialogue for dialogue in given.source}
 
     async def run(self) -> Outcome:
         done = self._resume()
@@ -158,7 +125,7 @@ class Writing:
         return self.outcome
 
     async def _all(self, client: Client, left: list[Plan]) -> None:
-        """Ask for each of the dialogues that are left, several at once."""
+        """Request the remaining dialogues, several at once."""
         self.queue = iter(left)
         workers = [asyncio.create_task(self._work(client)) for _ in range(min(self.server.at_once, len(left)))]
         try:
@@ -170,7 +137,7 @@ class Writing:
             os.fsync(self.lines.fileno())
 
     def _resume(self) -> set[int]:
-        """Take over what an earlier call finished and paid; returns the finished indexes."""
+        """Take over what an earlier call finished; returns the indexes that are done."""
         lines = read_written(self.file)
         self.file.parent.mkdir(parents=True, exist_ok=True)
         whole = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
@@ -205,7 +172,7 @@ class Writing:
                 return
 
     async def _one(self, client: Client, item: Plan) -> None:
-        """Ask for one dialogue until it is usable and new."""
+        """Request one dialogue until it is usable and new."""
         schema = answer_schema(self.brief, item.turns)
         again = False
         for attempt in range(self.tried[item.index], self.tried[item.index] + TRIES):
@@ -229,11 +196,11 @@ class Writing:
                 return
 
     def _most(self, asked: list[dict[str, str]], item: Plan) -> float:
-        """What one request can cost at most, in dollars."""
+        """The most that one request can cost, in dollars."""
         return self._price(tokens_in(asked), longest(item))
 
     def _affords(self, dollars: float) -> bool:
-        """Whether the budget covers that much more; if not, says so in the outcome."""
+        """Whether the budget covers that much more; if not, the outcome says so."""
         if self.budget is None or self.outcome.dollars + self.reserved + dollars <= self.budget:
             return True
         self.outcome.stopped = (
@@ -243,8 +210,8 @@ class Writing:
         return False
 
     def _take(self, answer: Answer, item: Plan) -> tuple[bool, bool]:
-        """Save what an answer holds. Returns whether it is a dialogue, and whether it was too near another."""
-        dialogue, problem, again = self._judge(answer, item)
+        """Save what an answer holds. Returns whether it is a dialogue, and whether it was too similar to another."""
+        dialogue, problem, again = self._checked(answer, item)
         self._save(
             Written(
                 index=item.index,
@@ -256,8 +223,8 @@ class Writing:
         )
         return dialogue is not None, again
 
-    def _judge(self, answer: Answer, item: Plan) -> tuple[Dialogue | None, str, bool]:
-        """The dialogue in the answer, or what is wrong with it and whether it was too near another."""
+    def _checked(self, answer: Answer, item: Plan) -> tuple[Dialogue | None, str, bool]:
+        """The dialogue in the answer, or what is wrong with it and whether it was too similar to another."""
         if answer.refusal:
             return None, "the model refused", False
         try:

@@ -1,24 +1,28 @@
-"""What each dialogue of a set shall be about, drawn before any is written.
+"""The plan of a set: what each dialogue is about, drawn before any is written.
 
-Shares are met by the set as a whole: of 20 dialogues with intents at 50, 30 and 20 %, exactly 10, 6 and 4 are
-planned (largest remainders), in an order drawn from the seed.
+The set as a whole meets the shares asked for: of 20 dialogues with intents at 50, 30 and 20 %, exactly 10, 6 and 4
+are planned (largest-remainder method), in an order drawn from the seed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from synth.conversations.dialogue import Dialogue
 from synth.conversations.layouts import roles_of
 
+if TYPE_CHECKING:
+    import numpy as np
+
+Value = TypeVar("Value", str, int)
 LABELS = ("intent", "product", "outcome", "persona", "language", "tone")
 
 
 class Brief(BaseModel):
-    """What the analyst asks for. Unknown names are errors."""
+    """What the analyst asks for. Unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,13 +82,13 @@ class Plan(BaseModel):
     examples: list[str] = Field(default_factory=list, description="Ids of the real dialogues the prompt shows.")
 
 
-def brief_from(source: list[Dialogue], *, intent: str | None = None, outcome: str | None = None, **asked) -> Brief:
+def brief_from(source: list[Dialogue], *, intent: str | None = None, outcome: str | None = None, **asked: Any) -> Brief:
     """A brief with the roles, lengths and shares of `source`; `asked` overrides any field.
 
     `intent` and `outcome` name the labels to take those shares from.
     """
     spoken = [dialogue for dialogue in source if len(dialogue.turns) >= 2]
-    found: dict = {}
+    found: dict[str, Any] = {}
     if spoken:
         lengths = Counter(min(max(len(dialogue.turns), 2), 60) for dialogue in spoken)
         found["turns"] = {count: lengths[count] / len(spoken) for count in sorted(lengths)}
@@ -100,8 +104,10 @@ def brief_from(source: list[Dialogue], *, intent: str | None = None, outcome: st
 def plan(brief: Brief, source: list[Dialogue] = (), *, intent: str | None = None) -> list[Plan]:
     """The dialogues to write, in order; `intent` names the label by which examples are matched to them.
 
-    Each plan's examples are real dialogues of its own intent where there are any, of any intent otherwise.
+    The examples of each are real dialogues of its own intent where there are any, of any intent otherwise.
     """
+    import numpy as np
+
     rng = np.random.default_rng(brief.seed)
     columns = {
         label: apportion(shares, brief.dialogues, rng)
@@ -127,13 +133,15 @@ def plan(brief: Brief, source: list[Dialogue] = (), *, intent: str | None = None
     return plans
 
 
-def apportion(shares: dict, total: int, rng: np.random.Generator) -> list:
-    """`total` values whose counts meet `shares` as nearly as whole numbers can, in a drawn order."""
+def apportion(shares: dict[Value, float], total: int, rng: np.random.Generator) -> list[Value]:
+    """`total` values whose counts meet `shares` as closely as whole numbers can, in random order."""
+    import numpy as np
+
     values = list(shares)
     weights = np.array([shares[value] for value in values], dtype=float)
     exact = weights / weights.sum() * total
     counts = np.floor(exact).astype(int)
-    # Ties between remainders fall by lot, so that no value is favoured for standing first.
+    # Ties between remainders are broken at random, so that no value is favoured for coming first.
     order = np.lexsort((rng.random(len(values)), -(exact - counts).round(9)))
     counts[order[: total - counts.sum()]] += 1
     at = np.repeat(np.arange(len(values)), counts)
