@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from synth.schema import Schema
 from synth.schema.casting import conform
-from synth.schema.comparing import measure
+from synth.schema.comparing import as_written, measure
 from synth.schema.rules import Combination, ExactlyOne, Ordering, Range, Rule, Sum
 
 SUPPORT = 0.995
@@ -85,36 +85,45 @@ def _checked(rule: Rule, table: pd.DataFrame, surprise: float) -> list[Suggestio
 
 
 def _orders(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema, rng: np.random.Generator) -> list[Suggestion]:
-    found = []
+    found, zoned = [], {column.name for column in schema if column.timezone}
     shuffled = rng.permutation(len(sample))
     for kinds in (("datetime",), ("number", "integer")):
         names = [name for name in schema.having(kinds=kinds) if sample[name].nunique() > 2]
-        numbers = {name: measure(sample[name]) for name in names}
+        # As `measured_alike` compares two columns, each column measured once.
+        moments = {name: measure(sample[name]) for name in names}
+        clocks = {name: measure(as_written(sample[name])) for name in names}
         known = {name: sample[name].notna().to_numpy() for name in names}
         for low, high in permutations(names, 2):
             both = known[low] & known[high]
-            if both.sum() < FEWEST or (numbers[low] > numbers[high])[both].mean() > 1 - SUPPORT:
+            if both.sum() < FEWEST:
                 continue
-            if (numbers[low] == numbers[high])[both].all():
+            numbers = clocks if (low in zoned) != (high in zoned) else moments
+            lows, highs = numbers[low], numbers[high]
+            if (lows > highs)[both].mean() > 1 - SUPPORT or (lows == highs)[both].all():
                 continue
             crossed = known[low] & known[high][shuffled]
-            surprise = float((numbers[low] > numbers[high][shuffled])[crossed].mean())
+            surprise = float((lows > highs[shuffled])[crossed].mean())
             if surprise >= SURPRISE:
-                strict = not (numbers[low] == numbers[high])[both].any()
+                strict = not (lows == highs)[both].any()
                 rule = Ordering(low=low, high=high, strict=strict)
                 suggestions = _checked(rule, table, surprise)
                 found += suggestions or (_checked(rule.model_copy(update={"strict": False}), table, surprise))
-    return _without_implied(found)
+    return _without_implied(found, zoned)
 
 
-def _without_implied(found: list[Suggestion]) -> list[Suggestion]:
-    """Without `a <= c` where `a <= b` and `b <= c` are there."""
+def _without_implied(found: list[Suggestion], zoned: set[str]) -> list[Suggestion]:
+    """Without `a <= c` where `a <= b` and `b <= c` are there, and all three are compared in one way (as moments or not)."""
     pairs = {(suggestion.rule.low, suggestion.rule.high) for suggestion in found}
     middle = {name for pair in pairs for name in pair}
     return [
         suggestion
         for suggestion in found
-        if not any((suggestion.rule.low, by) in pairs and (by, suggestion.rule.high) in pairs for by in middle)
+        if not any(
+            (suggestion.rule.low, by) in pairs
+            and (by, suggestion.rule.high) in pairs
+            and len({suggestion.rule.low, by, suggestion.rule.high} & zoned) in (0, 3)
+            for by in middle
+        )
     ]
 
 

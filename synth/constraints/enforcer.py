@@ -20,7 +20,7 @@ from synth.columns.precision import STEPS_US, Precision
 from synth.constraints.discovery import dates_in_order
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
-from synth.schema.comparing import measure, measured
+from synth.schema.comparing import measure, measured, measured_alike, moved_to
 from synth.schema.rules import Allowed, Combination, ExactlyOne, Ordering, Range, Rule, Sum
 
 REDRAWS = 6
@@ -104,7 +104,8 @@ class ConstraintEnforcer(BaseModel):
             rule = self.rules[index]
             if not {rule.low, rule.high} <= set(table.columns):
                 continue
-            distance = (measure(table[rule.high]) - measure(table[rule.low])) / gap.unit
+            low, high = measured_alike(table[rule.low], table[rule.high])
+            distance = (high - low) / gap.unit
             known = rule.applies(table)
             # Real rows that break the rule teach the narrowest gap that keeps it.
             distance = np.maximum(distance, gap.unit if rule.strict and gap.column.kind == "number" else rule.strict)
@@ -251,7 +252,7 @@ def _moved(values: pd.Series, base: pd.Series, distance: pd.Series, unit: float,
     """`base + distance` where known, else the values themselves."""
     far = np.where(known, distance.to_numpy(float, na_value=0.0), 0.0) * unit
     if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
-        moved = base + pd.to_timedelta(far.astype(np.int64), unit="us")
+        moved = moved_to(base + pd.to_timedelta(far.astype(np.int64), unit="us"), values.dtype)
     elif values.dtype.kind == "f":
         moved = base.astype(float) + far
     else:
@@ -310,6 +311,8 @@ def _repair_ordering(rule: Ordering, table: pd.DataFrame, rows: np.ndarray, cont
     anchor = table[base].iloc[rows]
     if step:
         anchor = anchor - step if move_low else anchor + step
+    if schema[name].kind == "datetime":
+        anchor = moved_to(anchor, table[name].dtype)
     _put(table, name, rows, conform(anchor.to_frame(name).reset_index(drop=True), _only(schema, [name]))[name])
 
 

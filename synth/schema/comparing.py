@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,44 @@ def measure(values: pd.Series) -> np.ndarray:
     return values.fillna(False if values.dtype == "boolean" else 0).to_numpy(np.int64)
 
 
+def measured_alike(left: pd.Series, right: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers that compare as the values of two columns do.
+
+    Two columns of datetimes that both name a zone are compared as moments. Where only one does, they are compared as
+    they are written, by the clock on the wall: a day beside a stamp in Z is the day that its owner reads there.
+    """
+    if _is_zoned(left) != _is_zoned(right):
+        left, right = as_written(left), as_written(right)
+    return measure(left), measure(right)
+
+
+def as_written(values: pd.Series) -> pd.Series:
+    """Datetimes without their zone, as the clock on the wall shows them; other values as they are."""
+    return values.dt.tz_localize(None) if _is_zoned(values) else values
+
+
+def moved_to(values: pd.Series, dtype: Any) -> pd.Series:
+    """`values` of one column as values of another, which has this dtype; those of `measured_alike` stay equal.
+
+    In an hour that a clock goes through twice the first pass is meant; one that it leaves out ends where it goes on.
+    """
+    if isinstance(dtype, pd.DatetimeTZDtype) and not _is_zoned(values):
+        values = _localized(values.dt, dtype.tz)
+    elif not isinstance(dtype, pd.DatetimeTZDtype):
+        values = as_written(values)
+    return values.astype(dtype)
+
+
+def _is_zoned(values: pd.Series) -> bool:
+    return isinstance(values.dtype, pd.DatetimeTZDtype)
+
+
+def _localized(clock: Any, zone: Any) -> Any:
+    """Moments (a Timestamp, or the `dt` of a Series) in a zone; in the hour that comes twice, its first pass."""
+    twice = True if isinstance(clock, pd.Timestamp) else np.ones(len(clock.hour), bool)
+    return clock.tz_localize(zone, ambiguous=twice, nonexistent="shift_forward")
+
+
 def measured(value: Bound, like: pd.Series) -> int | float:
     """The number that stands for `value` beside `measure(like)`. Raises ValueError when it is of another kind."""
     try:
@@ -26,9 +65,10 @@ def measured(value: Bound, like: pd.Series) -> int | float:
             moment = pd.Timestamp(value)
             zone = getattr(like.dtype, "tz", None)
             if zone is not None:
-                moment = moment.tz_localize(zone) if moment.tzinfo is None else moment
-                moment = moment.tz_convert("UTC").tz_localize(None)
-            return int(moment.to_datetime64().astype("datetime64[us]").astype(np.int64))
+                moment = _localized(moment, zone) if moment.tzinfo is None else moment
+                moment = moment.tz_convert("UTC")
+            # A bound with a zone, beside a column without one, is meant as it is written.
+            return int(moment.tz_localize(None).to_datetime64().astype("datetime64[us]").astype(np.int64))
         return float(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{value!r} cannot be compared with the values of column {like.name!r}.") from error

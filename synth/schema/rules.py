@@ -56,9 +56,9 @@ class Ordering(_Rule):
         return [self.low, self.high]
 
     def holds(self, table: pd.DataFrame) -> np.ndarray:
-        from synth.schema.comparing import measure
+        from synth.schema.comparing import measured_alike
 
-        low, high = measure(table[self.low]), measure(table[self.high])
+        low, high = measured_alike(table[self.low], table[self.high])
         return low < high if self.strict else low <= high
 
 
