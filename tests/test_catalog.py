@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, text
@@ -12,6 +15,8 @@ from synth import Column, Schema
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Dataset, Event, Job, NotFound, Run, Split, now
 from workspace.ingest.rejected import Rejected
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -46,6 +51,13 @@ def a_run(dataset: Dataset, **other) -> Run:
 def put(catalog: Catalog, *rows) -> None:
     with catalog.session() as session:
         session.add_all(rows)
+
+
+def test_the_catalog_is_imported_without_the_libraries_that_compute():
+    heavy = {"pandas", "numpy", "scipy", "torch", "duckdb", "openai", "alembic", "metrics"}
+    program = f"import sys, workspace.catalog.catalog; print(*{heavy} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert told.stdout.strip() == ""
 
 
 def test_a_dataset_comes_back_with_schema_split_and_rejected_lines(catalog):

@@ -23,7 +23,8 @@ from workspace.catalog.migrations import VERSIONS, MigrationFailed, migrate, rev
 from workspace.catalog.rows import Dataset, Job, MeasurementRow, Row, Run
 
 NEWEST = max(file.stem for file in VERSIONS.glob("[0-9]*.py"))
-FIRST = Path(__file__).parent / "data" / "workspace_326e6e6.tar.gz"
+ROOT = Path(__file__).parent.parent
+FIRST = ROOT / "tests" / "data" / "workspace_326e6e6.tar.gz"
 
 MEASUREMENTS_OF_OLD = """
     CREATE TABLE measurements (
@@ -234,8 +235,8 @@ def test_processes_that_open_one_catalog_at_once_migrate_it_once(url, engine, tm
     """)
     command = [sys.executable, "-c", program]
     processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
+        subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
+        for pipe in [subprocess.PIPE] * 3
     ]
     for process in processes:
         assert process.stdout.readline() == "ready\n", process.communicate()[1]
@@ -260,5 +261,5 @@ from workspace.catalog.catalog import Catalog
 Catalog({url!r}, Path({str(tmp_path)!r})).close()
 print([name for name in sys.modules if name.split(".")[0] == "alembic"])
 """
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert told.stdout == "[]\n"
