@@ -19,7 +19,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -40,13 +39,14 @@ def migrate(engine: Engine, versions: Path = VERSIONS) -> None:
 
     A catalog of a newer version stays as it is: it holds all that this version reads.
     """
-    known = [None, *sorted(file.stem for file in versions.glob("[0-9]*.py"))]
+    known = sorted(file.stem for file in versions.glob("[0-9]*.py"))
     with engine.connect() as connection:
         revision = revision_of(connection)
-    if revision not in known:
+    if revision is not None and revision not in known:
         log.warning("A newer version of the program has used this catalog (%s). It stays as it is.", revision)
         return
-    for before, name in pairwise(known[known.index(revision) :]):
+    lacking = known if revision is None else known[known.index(revision) + 1 :]
+    for before, name in zip([revision, *lacking], lacking, strict=False):
         _apply(engine, versions, before, name)
 
 

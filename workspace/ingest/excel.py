@@ -65,11 +65,10 @@ def _texts(sheet: CalamineSheet, names: list[str], options: ReadOptions, head_on
     rows: Iterable[list] = sheet.iter_rows()
     if head_only:
         rows = islice(rows, first + SEARCHED + BODY + 4 * PREVIEW_ROWS)
-    found = [_record(number, row) for number, row in enumerate(rows, 1)]
-    width = max((_width(record.cells) for record in found), default=0)
-    left = min((next(i for i, c in enumerate(r.cells) if c) for r in found if any(r.cells)), default=left)
-    for record in found:
-        record.cells = record.cells[left:width]
+    written = [[_text(cell) for cell in row] for row in rows]
+    width = max(map(_width, written), default=0)
+    left = min((next(i for i, cell in enumerate(cells) if cell) for cells in written if any(cells)), default=left)
+    found = [Record(number, "".join(cells), cells[left:width]) for number, cells in enumerate(written, 1)]
     width -= left
     layout = layout_of_records(found[: first + SEARCHED + BODY], Dialect(), width, options.skip_rows, options.header)
     careful = read_records(found, layout, options.table, (), options.skip_footer)
@@ -81,11 +80,6 @@ def _texts(sheet: CalamineSheet, names: list[str], options: ReadOptions, head_on
     said = f"header in row {layout.skip + 1}" if layout.header else "no header"
     summary = f"Excel, sheet {sheet.name!r}, {said}"
     return Texts(headers, columns, decided, summary, notes if layout.header else [], columns.lines, names)
-
-
-def _record(number: int, row: list) -> Record:
-    cells = [_text(cell) for cell in row]
-    return Record(number, "".join(cells), cells)
 
 
 def _width(cells: list[str]) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from synth.schema import Schema
 from synth.schema.casting import parsed
@@ -54,24 +55,25 @@ class Preview(BaseModel):
     sheets: list[str] = Field(default_factory=list, description="Of an Excel file, the sheets one can choose.")
 
 
-class Ingested(BaseModel):
+@dataclass(frozen=True)
+class Ingested:
     """A file that was read whole."""
 
-    options: ReadOptions = Field(description="As decided.")
-    summary: str = Field(description="What was decided, in one line.")
-    columns_schema: Schema = Field(alias="schema")
+    options: ReadOptions
+    """As decided."""
+    summary: str
+    """What was decided, in one line."""
+    schema: Schema
     profiles: list[ColumnProfile]
     rows: int
-    rejected: list[Rejected] = Field(description="One entry for each line that is part of no row.")
-    mended: list[Rejected] = Field(description="Rows that were set right, and what was wrong with them.")
-    lines: int = Field(description="Lines in the file.")
-    notes: list[str] = Field(default_factory=list, description="What else was decided, each in a sentence.")
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    @property
-    def schema(self) -> Schema:
-        return self.columns_schema
+    rejected: list[Rejected]
+    """One entry for each line that is part of no row."""
+    mended: list[Rejected]
+    """Rows that were set right, and what was wrong with them."""
+    lines: int
+    """Lines in the file."""
+    notes: list[str]
+    """What else was decided, each in a sentence."""
 
 
 def preview(path: Path, name: str, options: ReadOptions | None = None) -> Preview:

@@ -57,10 +57,10 @@ def layout_of_records(
     start = _start(seen, dialect, width) if skip is None and width > 1 else _first_filled(seen)
     if start == len(seen):
         return Layout(dialect, width, skip or 0, 0, [], 0)
-    rows = [r for r in seen[start:] if r.cells is not None and r.text.strip()]
-    if not rows:
+    filled = [(r, r.cells) for r in seen[start:] if r.cells is not None and r.text.strip()]
+    if not filled:
         return Layout(dialect, width, skip or 0, 0, [], 0)
-    body = [r.cells for r in rows]
+    rows, body = [record for record, _ in filled], [cells for _, cells in filled]
     count = min(header, len(rows)) if header is not None else _header_rows(body, width)
     if not count and header is None and skip is None and width > 1:
         found = _header_otherwise_parted(seen[:start], body[:BODY], width)
@@ -81,10 +81,10 @@ def _start(seen: list[Record], dialect: Dialect, width: int) -> int:
 
     A header may be a cell short (R writes none above row names) or have cells in surplus.
     """
-    wide = [r for r in seen if r.cells is not None and len(r.cells) == width]
+    wide = [r.cells for r in seen if r.cells is not None and len(r.cells) == width]
     if not wide:
         return _first_filled(seen)
-    filled = sorted(sum(bool(cell.strip()) for cell in r.cells) for r in wide)
+    filled = sorted(sum(bool(cell.strip()) for cell in cells) for cells in wide)
     usual = filled[len(filled) // 2]
     for i, record in enumerate(seen[:SEARCHED]):
         cells = record.cells
@@ -119,7 +119,9 @@ def _header_otherwise_parted(
 ) -> tuple[Record, list[str]] | None:
     """The line right above the rows, if under another delimiter it names them."""
     above = next((record for record in reversed(before) if record.text.strip()), None)
-    for delimiter in OTHER_DELIMITERS if above else ():
+    if above is None:
+        return None
+    for delimiter in OTHER_DELIMITERS:
         cells, _ = split_quoted(above.text, delimiter)
         if len(cells) == width and all(cells) and _is_header_like(cells) and _is_header(cells, body):
             return above, cells

@@ -33,14 +33,14 @@ def profile_levels(
     )
     if not len(weights):
         return profile
-    if column.kind in ("number", "integer"):
-        numbers = values[present].astype("float64").to_numpy()
-        _describe_numbers(profile, numbers, weights)
-    elif column.kind == "datetime":
-        _describe_moments(profile, values[present], weights)
-    elif column.kind in ("category", "text"):
+    if column.kind in ("category", "text"):
         lengths = pc.utf8_length(kept)
         profile.shortest, profile.longest = pc.min(lengths).as_py(), pc.max(lengths).as_py()
+    elif values is not None and column.kind in ("number", "integer"):
+        numbers = values[present].astype("float64").to_numpy()
+        _describe_numbers(profile, numbers, weights)
+    elif values is not None and column.kind == "datetime":
+        _describe_moments(profile, values[present], weights)
     return profile
 
 

@@ -167,8 +167,7 @@ def split_quoted(text: str, delimiter: str) -> tuple[list[str], list[bool]]:
     """The cells of a line under a delimiter, and which of them are quoted; quotes that close nothing are plain."""
     pattern = re.compile(rf'"((?:[^"]|"")*)"(?={re.escape(delimiter)}|$)|((?:(?!{re.escape(delimiter)}).)*)', re.DOTALL)
     cells, quoted, place = [], [], 0
-    while place <= len(text):
-        match = pattern.match(text, place)
+    while place <= len(text) and (match := pattern.match(text, place)):
         cells.append(match[1].replace('""', '"') if match[1] is not None else match[2])
         quoted.append(match[1] is not None)
         place = match.end() + len(delimiter)

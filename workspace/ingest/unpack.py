@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol, TypeVar
 
 import numpy as np
 from charset_normalizer import from_bytes
@@ -251,7 +251,6 @@ class PlainText:
 
     path: Path
     encoding: str
-    bytes: int = 0
     has_line_feeds: bool = False
     returns: int = 0
     pairs: int = 0
@@ -264,7 +263,6 @@ class PlainText:
     def look_at(self, chunk: bytes) -> None:
         if not chunk:
             return
-        self.bytes += len(chunk)
         # Asking first is ten times as fast as counting what is not there.
         self.has_line_feeds = self.has_line_feeds or b"\n" in chunk
         if b"\r" in chunk:
@@ -284,10 +282,13 @@ class Watch(Protocol):
     def end(self) -> None: ...
 
 
+Watching = TypeVar("Watching", bound=Watch)
+
+
 @contextmanager
 def plain_text(
-    path: Path, encoding: str, mark: int, *, settled: bool = False, watch: Callable[[], Watch] | None = None
-) -> Iterator[tuple[PlainText, Watch | None]]:
+    path: Path, encoding: str, mark: int, *, settled: bool = False, watch: Callable[[], Watching] | None = None
+) -> Iterator[tuple[PlainText, Watching | None]]:
     """The file as UTF-8 on disk: the file itself where it is that already, else a copy, removed afterwards.
 
     What the first bytes promised may not hold to the end. Then the encoding is decided anew on the part that broke
@@ -310,10 +311,10 @@ def plain_text(
 
 
 def _decoded(
-    path: Path, encoding: str, mark: int, copy: BinaryIO, watch: Callable[[], Watch] | None
-) -> tuple[PlainText, Watch | None]:
+    path: Path, encoding: str, mark: int, copy: IO[bytes], watch: Callable[[], Watching] | None
+) -> tuple[PlainText, Watching | None]:
     as_is = encoding == "utf-8" and not mark and not is_gzip(path)
-    text, watcher = PlainText(path if as_is else Path(copy.name), encoding), watch and watch()
+    text, watcher = PlainText(path if as_is else Path(copy.name), encoding), watch() if watch else None
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     copy.seek(0)
     copy.truncate()
@@ -348,7 +349,7 @@ def _second_thought(encoding: str, error: UnicodeDecodeError) -> str:
     return encoding if not before.isascii() or _is_mostly_utf8(broken) else _legacy_encoding(broken)
 
 
-def _decoded_by_line(path: Path, encoding: str, mark: int, copy: BinaryIO) -> PlainText:
+def _decoded_by_line(path: Path, encoding: str, mark: int, copy: IO[bytes]) -> PlainText:
     """As `_decoded`, naming the lines that are not in the encoding. Only for encodings whose line ends are bytes."""
     text = PlainText(Path(copy.name), encoding)
     copy.seek(0)
@@ -371,7 +372,7 @@ def _decoded_by_line(path: Path, encoding: str, mark: int, copy: BinaryIO) -> Pl
     return text
 
 
-def _write_line(line: bytes, encoding: str, number: int, text: PlainText, copy: BinaryIO) -> None:
+def _write_line(line: bytes, encoding: str, number: int, text: PlainText, copy: IO[bytes]) -> None:
     try:
         decoded = line.decode(encoding)
     except UnicodeDecodeError:

@@ -138,7 +138,7 @@ def _date_in_digits(profile: ColumnProfile, column: Column) -> Iterator[Finding]
     """Days as 19990131 and moments counted since 1970, which look like numbers."""
     if column.kind != "integer" or column.role not in ("feature", "target") or column.decimals:
         return
-    low, high, seen = profile.minimum or 0, profile.maximum or 0, _seen(profile)
+    low, high, seen = float(profile.minimum or 0), float(profile.maximum or 0), _seen(profile)
     if low >= 18_000_101 and high <= 22_001_231 and all(_is_day(text) for text in seen):
         text = f"The numbers are days, such as {seen[0]}. As numbers, most between two of them are no day at all."
         yield _finding(column, "date_as_number", text, "Read as dates", kind="datetime", format="%Y%m%d")

@@ -35,7 +35,11 @@ def in_words(error: BaseException) -> str:
     if is_disk_full(error):
         return DISK_FULL
     # A raise statement of ours: float("x") in our code fails with Python's words, and they quote the data.
-    ours = where.is_relative_to(ROOT) and not where.is_relative_to(sys.prefix) and frames[-1].line.startswith("raise ")
+    ours = (
+        where.is_relative_to(ROOT)
+        and not where.is_relative_to(sys.prefix)
+        and (frames[-1].line or "").startswith("raise ")
+    )
     if ours and isinstance(error, ValueError | LookupError) and not isinstance(error, KeyError | IndexError):
         return str(error)
     return f"An unexpected problem ({type(error).__name__} in {where.stem}). The job's log shows where."
