@@ -20,10 +20,12 @@ def _place(metric: Metric[Any]) -> tuple[int, float]:
 
 
 METRICS: Registry[Metric[Tables]] = Registry(
-    "metric", "metrics.fidelity", "metrics.utility", "metrics.privacy", group=PLUGINS, place=_place
+    "metric", "metrics.fidelity", "metrics.utility", "metrics.privacy", group=PLUGINS, place=_place, decorator="metric"
 )
 """The metrics of tables."""
-DIALOGUE_METRICS: Registry[Metric[Any]] = Registry("dialogue metric", "metrics.dialogue", group=PLUGINS, place=_place)
+DIALOGUE_METRICS: Registry[Metric[Any]] = Registry(
+    "dialogue metric", "metrics.dialogue", group=PLUGINS, place=_place, decorator="metric"
+)
 """The metrics of conversations: those of the family `dialogue`."""
 
 

@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 
 from metrics.base import Tables
+from metrics.checks import MIXED, mixed, mixed_tables
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
+
+__all__ = ["MIXED", "adult", "mixed", "mixed_tables", "rows", "schema_of", "shuffled", "tables"]
 
 KINDS = {"b": "boolean", "i": "integer", "f": "number", "M": "datetime"}
 Columns = dict[str, list[Any]]
@@ -48,43 +51,6 @@ def tables(
 def rows(*values: tuple) -> Columns:
     """Rows as columns named a, b, c, ..."""
     return {"abcdefgh"[place]: list(column) for place, column in enumerate(zip(*values, strict=True))}
-
-
-def mixed(count: int, seed: int = 0, missing: float = 0.1) -> pd.DataFrame:
-    """A table of every kind whose columns depend on each other, with missing values."""
-    rng = np.random.default_rng(seed)
-    group = rng.integers(0, 4, count)
-    table = pd.DataFrame(
-        {
-            "group": np.array(["north", "south", "east", "west"])[group],
-            "age": (20 + 10 * group + rng.integers(0, 12, count)).astype(float),
-            "income": np.round(np.exp(rng.normal(10 + 0.3 * group, 0.4)), 2),
-            "member": (rng.random(count) < 0.2 + 0.2 * group).astype(object),
-            "joined": pd.Timestamp("1965-01-01") + pd.to_timedelta(rng.integers(0, 9000, count) + 900 * group, "D"),
-            "buys": np.where(rng.random(count) < 0.15 + 0.2 * group, "yes", "no"),
-        }
-    )
-    for name in ("group", "income", "member", "joined"):
-        table[name] = table[name].where(rng.random(count) >= missing)
-    return table
-
-
-MIXED = Schema(
-    columns=[
-        Column(name="group", kind="category"),
-        Column(name="age", kind="integer"),
-        Column(name="income", kind="number"),
-        Column(name="member", kind="boolean"),
-        Column(name="joined", kind="datetime"),
-        Column(name="buys", kind="category", role="target"),
-    ]
-)
-
-
-def mixed_tables(train: int = 400, holdout: int = 150, synthetic: int = 300, seed: int = 0, **more: Any) -> Tables:
-    """Three independent samples of `mixed`: the synthetic rows are as real as any."""
-    sides = [conform(mixed(count, 10 * seed + place), MIXED) for place, count in enumerate((train, holdout, synthetic))]
-    return Tables(*sides, MIXED, **more)
 
 
 def adult(train: int = 1000, holdout: int = 400) -> Tables:

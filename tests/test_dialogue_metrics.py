@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics import DIALOGUE_METRICS
+from metrics.checks import DIALOGUE_CHECKS
 from metrics.dialogue.base import Conversations, Texts
 from metrics.dialogue.distances import js_complement, ks_complement, tv_complement
 from synth.conversations import Dialogue, Turn
@@ -127,6 +128,12 @@ def test_a_classifier_learns_intents_from_synthetic_utterances():
     talks = Conversations(Texts(about("a")), Texts(about("b")), Texts(about("c")))
     score = DIALOGUE_METRICS["intent_classifier"](talks)
     assert (score.value, score.reference) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("check", DIALOGUE_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", DIALOGUE_METRICS)
+def test_every_dialogue_metric_does_what_a_metric_must(name, check):
+    check(DIALOGUE_METRICS[name])
 
 
 @pytest.mark.parametrize("name", DIALOGUE_METRICS)

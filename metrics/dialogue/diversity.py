@@ -93,7 +93,7 @@ def n_grams(text: str, size: int) -> set[tuple[str, ...]]:
     "Compression ratio",
     "dialogue",
     "How much does the set repeat itself?",
-    1,
+    0,
     None,
     "reference",
     place=110,
@@ -105,6 +105,9 @@ def compression_ratio(conversations: Conversations) -> Score:
         sum(map(len, side.turns))
         for side in (conversations.synthetic, conversations.holdout or conversations.synthetic)
     )
+
+    if not size:
+        raise NotMeasurable("The dialogues hold no text to compress.")
 
     def measure(texts: Texts) -> float:
         text = "\n".join(texts.turns).encode()[:size]

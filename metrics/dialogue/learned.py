@@ -38,9 +38,9 @@ class DetectorDetail(Detail):
     source="Lopez-Paz and Oquab 2017, classifier two-sample test",
 )
 def dialogue_detector(conversations: Conversations) -> Score:
-    """Can a classifier tell them from real dialogues that nobody was shown? 1: it cannot; 0: always.
+    """Can a classifier tell them from real dialogues?
 
-    1 - (2 AUC - 1), from five-fold cross-validated logistic regression on TF-IDF of words and pairs of words.
+    The real ones are held out: no prompt showed them. 1: it cannot tell; 0: it always can. 1 - (2 AUC - 1), from five-fold cross-validated logistic regression on TF-IDF of words and pairs of words.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score

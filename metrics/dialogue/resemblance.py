@@ -93,7 +93,10 @@ def turns_per_dialogue(conversations: Conversations) -> Score:
     source="Kolmogorov-Smirnov complement",
 )
 def words_per_turn(conversations: Conversations) -> Score:
-    """Do people say as much at a time as in the real dialogues? 1 minus the largest gap of cumulative shares."""
+    """Do people say as much at a time?
+
+    1 minus the largest gap between the two cumulative shares of turns by number of words. In [0, 1].
+    """
     need_turns(conversations)
     real, made = turn_lengths(conversations.source), turn_lengths(conversations.synthetic)
     return beside_holdout(
@@ -212,7 +215,10 @@ def _moods(texts: Texts, seed: int, most: int = 3000) -> np.ndarray:
     place=10,
 )
 def plan_coverage(conversations: Conversations) -> Score:
-    """Does the set hold what was asked for? The share of planned dialogues that were delivered with their labels."""
+    """Does the set hold what was asked for, in the asked shares?
+
+    The share of planned dialogues that were written with their labels. In [0, 1].
+    """
     if not conversations.asked:
         raise NotMeasurable("This set was written without a plan.")
     asked = Counter(tuple(sorted(labels.items())) for labels in conversations.asked)
