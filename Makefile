@@ -22,7 +22,7 @@ slow: setup-dev  ## the long trainings too
 lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pyrefly check
 
 baseline: setup-dev  ## what the type checker finds today, to be found no more; never for `workspace/` and `api/`
