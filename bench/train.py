@@ -144,8 +144,10 @@ class Marking(Report):
 def train_ours(model: str, one: Set, epochs: int, seed: int) -> Run:
     run = Run(model, "ours", seed)
     kind = GENERATORS[model]
-    Synthesizer(kind(kind.Params(epochs=1), seed), one.schema).fit(one.train.head(200))  # pays for the imports
-    params = kind.Params(epochs=epochs)
+    Synthesizer(kind(kind.Params.model_validate({"epochs": 1}), seed), one.schema).fit(
+        one.train.head(200)
+    )  # pays for the imports
+    params = kind.Params.model_validate({"epochs": epochs})
     begun = cpu_seconds()
     table = conform(one.train, one.schema.modelled)
     Modes(params.max_modes, params.max_levels).fit(table, one.schema.modelled, seed).encode(

@@ -64,10 +64,8 @@ def _wide() -> dict:
 
 
 def _table(columns: dict) -> tuple[pd.DataFrame, Schema]:
-    described = [
-        (key[0], key[1], key[2] if len(key) > 2 else "feature", key[3] if len(key) > 3 else None) for key in columns
-    ]
-    schema = Schema(columns=[Column(name=n, kind=k, role=r, timezone=z) for n, k, r, z in described])
+    described = [dict(zip(("name", "kind", "role", "timezone"), key, strict=False)) for key in columns]
+    schema = Schema(columns=[Column.model_validate(column) for column in described])
     return pd.DataFrame({key[0]: pd.Series(list(values)) for key, values in columns.items()}), schema
 
 

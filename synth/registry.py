@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import walk_packages
 from threading import RLock
 from typing import Any, Generic, TypeVar
@@ -76,11 +77,16 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def _import(self) -> None:
         for package in self.packages:
-            for module in walk_packages(find_spec(package).submodule_search_locations, prefix=f"{package}."):
-                if self._mark in find_spec(module.name).loader.get_source(module.name):
+            for module in walk_packages(import_module(package).__path__, prefix=f"{package}."):
+                if self._mark in _source(module.name):
                     import_module(module.name)
         for point in entry_points(group=self.group):
             point.load()
+
+
+def _source(module: str) -> str:
+    spec = find_spec(module)
+    return Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
 
 
 def _declared(thing: Any) -> str:

@@ -128,7 +128,7 @@ class Synthesizer:
         given = conform(given, Schema(columns=[self.schema[name] for name in names])).reset_index(drop=True)
         seed = self.model.seed if seed is None else seed
         beside = next(self.preparation.roles.chunks(self.schema, len(given), iter([len(given)]), seed))
-        for name in set(beside) & set(names):
+        for name in set(map(str, beside)) & set(names):
             constant = self.schema[name].role in ("feature", "target") and self.schema[name].kind != "text"
             beside[name] = given[name].where(given[name].notna(), beside[name]) if constant else given[name]
         self._forget_rule_counts()

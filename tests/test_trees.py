@@ -43,7 +43,7 @@ def test_no_leaf_holds_fewer_rows_than_the_minimum(min_leaf, refine):
     )
     leaves = [
         stage.drawn_from.errors if isinstance(stage.drawn_from, Boosted) else stage.drawn_from
-        for stage in synthesizer.model.stages
+        for stage in synthesizer.model.models
     ]
     assert min(np.diff(each.starts).min() for each in leaves) >= min_leaf
     assert max(len(each.starts) - 1 for each in leaves) > 5
@@ -54,7 +54,7 @@ def test_larger_tables_have_larger_leaves_unless_told_otherwise(rows, least):
     x = random().normal(size=rows)
     synthesizer = trees_of(params={"refine": False}, x=("number", x), y=("number", x + random(1).normal(0, 0.1, rows)))
     assert synthesizer.model.min_leaf == least
-    assert np.diff(synthesizer.model.stages[-1].drawn_from.starts).min() >= least
+    assert np.diff(synthesizer.model.models[-1].drawn_from.starts).min() >= least
 
 
 def test_levels_of_fewer_than_five_rows_become_one():
@@ -254,7 +254,7 @@ def test_a_fit_goes_over_the_rows_little_more_often_when_there_are_more():
 def test_the_order_of_visits_can_be_chosen():
     columns = {"many": ("integer", np.arange(ROWS) % 50), "few": ("category", np.where(np.arange(ROWS) % 2, "a", "b"))}
     orders = {
-        order: [stage.variable for stage in trees_of(params={"order": order}, **columns).model.stages]
+        order: [stage.variable for stage in trees_of(params={"order": order}, **columns).model.models]
         for order in ("few values first", "many values first", "as in the table")
     }
     assert orders == {"few values first": [1, 0], "many values first": [0, 1], "as in the table": [0, 1]}
@@ -263,6 +263,6 @@ def test_the_order_of_visits_can_be_chosen():
 def test_a_saved_model_holds_its_boosted_columns_too(tmp_path):
     x = random().uniform(0, 6, ROWS)
     synthesizer = trees_of(x=("number", x), y=("number", np.sin(x)))
-    assert any(isinstance(stage.drawn_from, Boosted) for stage in synthesizer.model.stages)
+    assert any(isinstance(stage.drawn_from, Boosted) for stage in synthesizer.model.models)
     synthesizer.save(tmp_path)
     pd.testing.assert_frame_equal(Synthesizer.load(tmp_path).sample(100), synthesizer.sample(100))

@@ -28,6 +28,11 @@ class Precision(BaseModel):
     step: str | None = None
     """The coarsest of `STEPS_US` that all datetimes are multiples of."""
 
+    @property
+    def reach(self) -> tuple[float | int, float | int] | None:
+        """The ends of the reach; None where the column had no value."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
     @classmethod
     def learn(cls, values: pd.Series, column: Column) -> Precision:
         known = values.dropna()

@@ -113,16 +113,14 @@ def _orders(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema, rng: np.r
 
 def _without_implied(found: list[Suggestion], zoned: set[str]) -> list[Suggestion]:
     """Without `a <= c` where `a <= b` and `b <= c` are there, and all three are compared in one way (as moments or not)."""
-    pairs = {(suggestion.rule.low, suggestion.rule.high) for suggestion in found}
+    ends = [(suggestion, suggestion.rule.named) for suggestion in found]
+    pairs = {(low, high) for _, (low, high) in ends}
     middle = {name for pair in pairs for name in pair}
     return [
         suggestion
-        for suggestion in found
+        for suggestion, (low, high) in ends
         if not any(
-            (suggestion.rule.low, by) in pairs
-            and (by, suggestion.rule.high) in pairs
-            and len({suggestion.rule.low, by, suggestion.rule.high} & zoned) in (0, 3)
-            for by in middle
+            (low, by) in pairs and (by, high) in pairs and len({low, by, high} & zoned) in (0, 3) for by in middle
         )
     ]
 

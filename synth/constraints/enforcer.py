@@ -7,7 +7,7 @@ broken is changed as little as the rule asks. What the model itself would have d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -84,8 +84,7 @@ class ConstraintEnforcer(BaseModel):
                     f"The rule {rule} speaks of {', '.join(map(repr, strange))}, which is not modelled but made new. "
                     "Remove the rule, or give the column another role."
                 )
-        for index in _in_order(enforcer.rules):
-            rule = enforcer.rules[index]
+        for index, rule in _in_order(enforcer.rules):
             if {rule.low, rule.high} <= set(modelled.names):
                 enforcer.gaps[index] = _gap(rule, modelled, precisions)
         for index, rule in enumerate(enforcer.rules):
@@ -100,8 +99,7 @@ class ConstraintEnforcer(BaseModel):
     def encode(self, table: pd.DataFrame) -> pd.DataFrame:
         """`table` with those gaps whose columns it has both."""
         gaps = {}
-        for index, gap in self.gaps.items():
-            rule = self.rules[index]
+        for rule, gap in self._gaps():
             if not {rule.low, rule.high} <= set(table.columns):
                 continue
             low, high = measured_alike(table[rule.low], table[rule.high])
@@ -119,8 +117,8 @@ class ConstraintEnforcer(BaseModel):
     def decode(self, table: pd.DataFrame, fixed: Collection[str] = ()) -> pd.DataFrame:
         """`table` without gaps: columns put together from them, totals summed up; `fixed` columns stay."""
         table = table.copy(deep=False)
-        for index, gap in self.gaps.items():
-            rule, distance = self.rules[index], table.pop(gap.column.name)
+        for rule, gap in self._gaps():
+            distance = table.pop(gap.column.name)
             known, there = rule.applies(table), distance.notna().to_numpy()
             if there.any():
                 # A weak model may give both ends and no gap: it takes another row's.
@@ -132,6 +130,11 @@ class ConstraintEnforcer(BaseModel):
             elif rule.low not in fixed:
                 table[rule.low] = _moved(table[rule.low], table[rule.high], distance, -gap.unit, known)
         return table
+
+    def _gaps(self) -> Iterator[tuple[Ordering, Gap]]:
+        for index, gap in self.gaps.items():
+            if isinstance(rule := self.rules[index], Ordering):
+                yield rule, gap
 
     def kept(self, table: pd.DataFrame) -> np.ndarray:
         """Rules x rows: which rule is kept in which row."""
@@ -213,23 +216,22 @@ def _only(schema: Schema, names: list[str]) -> Schema:
     return Schema(columns=[schema[name] for name in names])
 
 
-def _in_order(rules: list[Rule]) -> list[int]:
-    """Places of the orders whose gap is learned: one for each `high`, each after the one that makes its `low`."""
-    chosen: dict[str, int] = {}
+def _in_order(rules: list[Rule]) -> list[tuple[int, Ordering]]:
+    """The orderings whose gap is learned, with their places: one for each `high`, each after the one of its `low`."""
+    chosen: dict[str, tuple[int, Ordering]] = {}
     for index, rule in enumerate(rules):
         if isinstance(rule, Ordering) and rule.high not in chosen:
             low, chain = rule.low, {rule.high}
             while low in chosen and low not in chain:
                 chain.add(low)
-                low = rules[chosen[low]].low
+                low = chosen[low][1].low
             if low not in chain:
-                chosen[rule.high] = index
+                chosen[rule.high] = index, rule
 
-    def depth(index: int) -> int:
-        low = rules[index].low
-        return 1 + depth(chosen[low]) if low in chosen else 0
+    def depth(rule: Ordering) -> int:
+        return 1 + depth(chosen[rule.low][1]) if rule.low in chosen else 0
 
-    return sorted(chosen.values(), key=depth)
+    return sorted(chosen.values(), key=lambda place: depth(place[1]))
 
 
 def _gap(rule: Ordering, modelled: Schema, precisions: dict[str, Precision]) -> Gap:
@@ -367,7 +369,8 @@ def _repair_combination(
     for place, key in enumerate(_keys(seen.values[leading])):
         partners.setdefault(key, []).append(place)
     anyone = None if set(rule.columns) & fixed else list(range(len(seen.counts)))
-    chosen, repairable = [], []
+    chosen: list[int] = []
+    repairable: list[int] = []
     for row, key in zip(rows, _keys(table[leading].iloc[rows]), strict=True):
         places = partners.get(key, anyone)
         if places:
@@ -378,7 +381,7 @@ def _repair_combination(
     if repairable:
         for name in rule.columns:
             if name not in fixed:
-                _put(table, name, np.array(repairable), seen.values[name].iloc[chosen].reset_index(drop=True))
+                _put(table, name, np.array(repairable), seen.values[name].iloc[np.array(chosen)].reset_index(drop=True))
 
 
 def _repair_sum(rule: Sum, table: pd.DataFrame, rows: np.ndarray, context: RepairContext) -> None:

@@ -58,6 +58,8 @@ class Model(ABC):
     quick_params: ClassVar[Mapping[str, Any]]
     """Tags, set and explained by the decorator `generator`."""
     Params: ClassVar[type[BaseParams]] = BaseParams
+    params: Any
+    """Of the class's own `Params`."""
 
     def __init__(self, params: BaseParams | None = None, seed: int = 0):
         self.params = params if params is not None else self.Params()

@@ -37,7 +37,7 @@ class Bootstrap(Model):
         )
 
     def complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
-        return self.sample(len(given), rng, report).assign(**dict(given.items()))
+        return self.sample(len(given), rng, report).assign(**{str(name): given[name] for name in given})
 
     def save(self, folder: Path) -> None:
         self.table.to_parquet(folder / "columns.parquet")

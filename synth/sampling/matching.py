@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import numpy as np
 import pandas as pd
 
@@ -53,6 +55,6 @@ def truth(value: Bound, column: Column) -> bool:
     raise ValueError(f"Column {column.name!r} is true or false, not {value!r}.")
 
 
-def is_fixed(criterion: Criterion) -> bool:
+def is_fixed(criterion: Criterion) -> TypeGuard[Bound]:
     """Whether only one value meets the criterion, and that is not a missing one."""
     return criterion is not None and not isinstance(criterion, (list, Bounds, Except))

@@ -81,6 +81,7 @@ class Sampler:
 
     def completed(self, given: pd.DataFrame, report: Report, filled: Sequence[str] = ()) -> pd.DataFrame:
         """Rows with the values of `given` (none missing) and drawn ones beside them, none missing in `filled`."""
+        filled = list(filled)
         if set(given.columns) >= set(self.modelled.names):
             return given[self.modelled.names].reset_index(drop=True)
         given = given.reset_index(drop=True)
@@ -193,7 +194,7 @@ class Sampler:
             return pd.Series([picks[pick].iloc[row] for row, pick in enumerate(which)], dtype=object)
         if is_fixed(criterion):
             value = truth(criterion, column) if column.kind == "boolean" else criterion
-            if column.kind in ("number", "integer", "datetime") and not self._reaches(value, value, column):
+            if column.kind in ("number", "integer", "datetime") and not self._reaches(value, column):
                 return None
             if column.kind == "category" and not self.completion.knows(column.name, str(value)):
                 return None
@@ -202,12 +203,13 @@ class Sampler:
 
     def _within(self, criterion: Bounds, column: Column, count: int) -> pd.Series | None:
         """Values spread evenly over the part of the range that the model reaches."""
-        precision, like = self.precisions[column.name], _none_of(column)
-        low = max((measured(b, like) for b in (criterion.ge, criterion.gt) if b is not None), default=precision.low)
-        high = min((measured(b, like) for b in (criterion.le, criterion.lt) if b is not None), default=precision.high)
-        if precision.low is None or max(low, precision.low) > min(high, precision.high):
+        reach, like = self.precisions[column.name].reach, _none_of(column)
+        if reach is None:
             return None
-        low, high = max(low, precision.low), min(high, precision.high)
+        low = max([reach[0], *(measured(bound, like) for bound in (criterion.ge, criterion.gt) if bound is not None)])
+        high = min([reach[1], *(measured(bound, like) for bound in (criterion.le, criterion.lt) if bound is not None)])
+        if low > high:
+            return None
         # A margin of tries: values on an open end do not count.
         values = low + (high - low) * self.rng.random(4 * count + 50)
         table = self._column_of(values, column)
@@ -225,13 +227,9 @@ class Sampler:
             values = typed(np.round(numbers) if column.kind == "integer" else numbers, absent, column)
         return self.precisions[column.name].apply(values, column).to_frame(column.name)
 
-    def _reaches(self, low: Bound, high: Bound, column: Column) -> bool:
-        precision, like = self.precisions[column.name], _none_of(column)
-        return (
-            precision.low is not None
-            and precision.low <= measured(high, like)
-            and measured(low, like) <= precision.high
-        )
+    def _reaches(self, value: Bound, column: Column) -> bool:
+        reach = self.precisions[column.name].reach
+        return reach is not None and reach[0] <= measured(value, _none_of(column)) <= reach[1]
 
     def _checked(self, table: pd.DataFrame, rows: int) -> pd.DataFrame:
         if len(table) != rows:
@@ -248,10 +246,11 @@ class Sampler:
 
     def _finished(self, table: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
         """Rows of the model with gaps undone and numbers rounded; the values of `known` stay untouched."""
-        table = self._rounded(table, self.encoded, known)
+        fixed = set(map(str, known.columns))
+        table = self._rounded(table, self.encoded, fixed)
         if self.enforcer.gaps:
-            table = self.enforcer.decode(table, fixed=set(known))
-            table = self._rounded(table, self.modelled, known)
+            table = self.enforcer.decode(table, fixed=fixed)
+            table = self._rounded(table, self.modelled, fixed)
         return table.assign(**dict(known.items()))
 
     def _count_broken(self, table: pd.DataFrame) -> None:
@@ -276,7 +275,7 @@ class Sampler:
         )
         return table[self.modelled.names]
 
-    def _filled_by_others(self, table: pd.DataFrame, filled: list[str], report: Report) -> pd.DataFrame:
+    def _filled_by_others(self, table: pd.DataFrame, filled: Sequence[str], report: Report) -> pd.DataFrame:
         """`table` with what the model still leaves empty taken from other rows it draws."""
         others = self._as_they_come(max(PILOT, len(table)), report)
         for name in filled:

@@ -115,7 +115,7 @@ class GaussianCopula(Model):
     def _fit_copula(self, places: pd.DataFrame, ties: list[np.ndarray], report: Report) -> None:
         from synth.generators.copula.sdv_copula import SdvCopula
 
-        named = {name: axis.distribution for name, axis in zip(places, self.axes, strict=True)}
+        named = {str(name): axis.distribution for name, axis in zip(places, self.axes, strict=True)}
         synthesizer = SdvCopula(named, ties, report)
         with _quietly_seeded(self.seed):
             synthesizer.fit({"table": places})

@@ -113,7 +113,8 @@ class GReaT(Model):
                 weights = find_weights(self.params.weights, CACHE)
                 trainer = Trainer(weights, self.params, self.seed, device, Path(scratch))
                 self.text = RowText(columns, trainer.tokenizer, compact=False)
-            self.model, self.curve = trainer.run(self.text, self.text.encode(table), report)
+            encoded = [column for column in self.text.encode(table) if column is not None]
+            self.model, self.curve = trainer.run(self.text, encoded, report)
 
     def sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         return self._written(rows, [None] * len(self.text.columns), rng, report)

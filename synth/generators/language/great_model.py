@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from synth.generators.language.great_text import Node, RowText
+from synth.report import Report
 
 IGNORED = -100
 """The label of tokens that are given, not learned: torch's cross entropy passes over it."""
@@ -133,7 +135,7 @@ def _unpacked(folder: Path) -> Path:
 class Trainer:
     """One language model being trained: watched, stopped in time, its best weights kept."""
 
-    def __init__(self, weights: str, params, seed: int, device: torch.device, scratch: Path):
+    def __init__(self, weights: str, params: Any, seed: int, device: torch.device, scratch: Path):
         self.params, self.seed, self.device, self.scratch = params, seed, device, scratch
         self.compact = params.weights == "compact"
         lora = params.lora and not self.compact
@@ -148,7 +150,7 @@ class Trainer:
         if self.tokenizer.eos_token is None:
             self.tokenizer.eos_token = self.tokenizer.pad_token
 
-    def run(self, text: RowText, encoded: list[list[list[int]]], report) -> tuple[PreTrainedModel, list[dict]]:
+    def run(self, text: RowText, encoded: list[list[list[int]]], report: Report) -> tuple[PreTrainedModel, list[dict]]:
         """The trained model, and its losses look by look. Raises ValueError when rows are too long for it."""
         model = self.library.model
         limit = getattr(model.config, "max_position_embeddings", text.longest)
@@ -219,7 +221,7 @@ class Trainer:
 class Watch(TrainerCallback):
     """Reports each step, keeps the weights that validate best, and stops when it is time."""
 
-    def __init__(self, params, report, validate: Callable[[], float | None]):
+    def __init__(self, params: Any, report: Report, validate: Callable[[], float | None]):
         self.params, self.report, self.validate = params, report, validate
         self.started = self.last = time.monotonic()
         self.curve: list[dict[str, float]] = []
@@ -277,7 +279,7 @@ class Sampler:
         return texts
 
     @torch.no_grad()
-    def _write(self, rows: list[_Row], rng: np.random.Generator, report) -> None:
+    def _write(self, rows: list[_Row], rng: np.random.Generator, report: Report) -> None:
         draws = torch.Generator().manual_seed(int(rng.integers(2**62)))
         tokens = torch.full((len(rows), 1), self.text.start)
         past, step = None, 0

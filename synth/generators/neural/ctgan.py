@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import model_validator
 
 from synth.generators.base import BUSINESS_SOURCE, generator
-from synth.generators.neural.trainer import TrainedModel, TrainingParams
+from synth.generators.neural.trainer import Network, TrainedModel, TrainingParams
 from synth.params import knob
+
+if TYPE_CHECKING:
+    import torch
 
 
 @generator(
@@ -61,7 +64,7 @@ class CTGAN(TrainedModel):
                 )
             return self
 
-    def _network(self, numbers: int, widths: list[int], device):
-        from synth.generators.neural.ctgan_network import Network
+    def _network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
+        from synth.generators.neural import ctgan_network
 
-        return Network(self.params, numbers, widths, device)
+        return ctgan_network.Network(self.params, numbers, widths, device)

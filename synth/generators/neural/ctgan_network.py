@@ -19,7 +19,8 @@ Three things do differ once rows are drawn, each of them measured to bring drawn
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import ctgan
 import numpy as np
@@ -77,7 +78,7 @@ class Conditions(NamedTuple):
 class Network(ctgan.CTGAN):
     """CTGAN on coded rows: `numbers` values, then one block for each entry of `widths`."""
 
-    def __init__(self, params, numbers: int, widths: list[int], device: torch.device):
+    def __init__(self, params: Any, numbers: int, widths: list[int], device: torch.device):
         super().__init__(
             embedding_dim=params.embedding_dim,
             generator_dim=(params.generator_width,) * params.generator_layers,
@@ -133,7 +134,7 @@ class Network(ctgan.CTGAN):
         self.order = torch.from_numpy(np.concatenate([*order, np.empty(0, np.int32)])).to(device)
         """Row numbers, sorted by level, one category after another."""
 
-    def epoch(self, tick) -> dict[str, float]:
+    def epoch(self, tick: Callable[[], bool]) -> dict[str, float]:
         """One pass over the table; `tick` after each step says whether to go on."""
         self._generator.train()
         self.discriminator.train()
@@ -236,7 +237,7 @@ class Network(ctgan.CTGAN):
     # Drawing ---------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def draw(self, rows: int, tick=lambda: True) -> Code:
+    def draw(self, rows: int, tick: Callable[[], object] = lambda: True) -> Code:
         """New rows, in code."""
         values, levels = [], []
         for _ in range(-(-rows // self._batch_size)):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import model_validator
 
 from synth.generators.base import generator
-from synth.generators.neural.trainer import TrainedModel, TrainingParams
+from synth.generators.neural.trainer import Network, TrainedModel, TrainingParams
 from synth.params import knob
+
+if TYPE_CHECKING:
+    import torch
 
 
 @generator(
@@ -86,7 +89,7 @@ class GANerAid(TrainedModel):
                 )
             return self
 
-    def _network(self, numbers: int, widths: list[int], device):
-        from synth.generators.neural.ganeraid_network import Network
+    def _network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
+        from synth.generators.neural import ganeraid_network
 
-        return Network(self.params, numbers, widths, device)
+        return ganeraid_network.Network(self.params, numbers, widths, device)

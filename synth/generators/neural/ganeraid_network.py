@@ -7,7 +7,9 @@ wide as the package has them (in parts of the block's size), but no wider than `
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +59,7 @@ def judge_of(block: int, most: int) -> nn.Module:
 class Network:
     """GANerAid on coded rows: `numbers` values, then one block for each entry of `widths`."""
 
-    def __init__(self, params, numbers: int, widths: list[int], device: torch.device):
+    def __init__(self, params: Any, numbers: int, widths: list[int], device: torch.device):
         self.params, self.numbers, self.device = params, numbers, device
         self.blocks = Blocks(widths, device)
         self.width = numbers + self.blocks.width
@@ -76,7 +78,7 @@ class Network:
         self.batch = max(min(self.params.batch_size, blocks // FEWEST_STEPS), 1)
         self.steps = -(-blocks // self.batch)
 
-    def epoch(self, tick) -> dict[str, float]:
+    def epoch(self, tick: Callable[[], bool]) -> dict[str, float]:
         """One pass over the table; `tick` after each step says whether to go on."""
         size = self.params.rows_per_block
         order = torch.randperm(len(self.values), device=self.device)
@@ -115,7 +117,7 @@ class Network:
         return lit
 
     @torch.no_grad()
-    def draw(self, rows: int, tick=lambda: True) -> Code:
+    def draw(self, rows: int, tick: Callable[[], object] = lambda: True) -> Code:
         """New rows, in code."""
         size, drawn = self.params.rows_per_block, []
         for start in range(0, -(-rows // size), self.params.batch_size):

@@ -1,4 +1,4 @@
-"""How CTGAN, TVAE and CopulaGAN are trained: epoch by epoch, watched by a quality probe.
+"""How CTGAN, TVAE, CopulaGAN and GANerAid are trained: epoch by epoch, watched by a quality probe.
 
 The table is coded (`synth.generators.neural.mode_encoder`), a slice of it set aside, and the network trained until its epochs, its time or
 its patience run out, somebody says it is enough, or somebody cancels. The weights of the best probe are kept.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import time
 from abc import abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,9 @@ from synth.generators.neural.quality_probe import Probe
 from synth.params import Params, knob
 from synth.report import Report
 from synth.schema import Schema
+
+if TYPE_CHECKING:
+    import torch
 
 SMALL = 2_500
 """Rows below which no validation slice is cut."""
@@ -78,13 +82,42 @@ class TrainingParams(Params):
     )
 
 
+class Network(Protocol):
+    """A network as it is trained here; `steps` are those of one epoch."""
+
+    steps: int
+
+    @property
+    def weights(self) -> dict[str, torch.Tensor]:
+        """What drawing needs."""
+
+    @weights.setter
+    def weights(self, weights: dict[str, torch.Tensor]) -> None: ...
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What training needs to go on."""
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None: ...
+
+    def prepare(self, code: Code) -> None:
+        """Take in the rows to train on."""
+
+    def epoch(self, tick: Callable[[], bool]) -> dict[str, float]:
+        """Train for one pass, or until `tick` says no; the mean losses."""
+
+    def draw(self, rows: int, tick: Callable[[], object]) -> Code:
+        """Draw coded rows."""
+
+
 class TrainedModel(Model):
     """A network that is trained on coded rows. Subclasses name the network and its parameters."""
 
     Params = TrainingParams
 
     @abstractmethod
-    def _network(self, numbers: int, widths: list[int], device):
+    def _network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
         """A fresh network for rows of `numbers` values and one block for each of `widths`."""
 
     # The hooks -------------------------------------------------------------------------------------------------
@@ -151,7 +184,7 @@ class _Pulse:
 class Trainer:
     """One network being trained: where it is, how good it was at its best, and when it should stop."""
 
-    def __init__(self, params: TrainingParams, seed: int, network, modes: Modes, code: Code, report: Report):
+    def __init__(self, params: TrainingParams, seed: int, network: Network, modes: Modes, code: Code, report: Report):
         self.params, self.network, self.report = params, network, report
         self.started = time.monotonic()
         self.pulse = _Pulse(report)
@@ -288,7 +321,7 @@ def _fingerprint(params: TrainingParams, seed: int, code: Code) -> str:
 
 
 @contextmanager
-def seeded(seed: int):
+def seeded(seed: int) -> Iterator[None]:
     """torch draws from `seed` inside, and goes on afterwards as if nothing had been drawn."""
     import torch
 
@@ -297,7 +330,7 @@ def seeded(seed: int):
         yield
 
 
-def chosen_device(name: str):
+def chosen_device(name: str) -> torch.device:
     """The torch device called `name`. Raises ValueError when this machine has none."""
     import torch
 

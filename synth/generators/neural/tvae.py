@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from synth.generators.base import BUSINESS_SOURCE, generator
-from synth.generators.neural.trainer import TrainedModel, TrainingParams
+from synth.generators.neural.trainer import Network, TrainedModel, TrainingParams
 from synth.params import knob
+
+if TYPE_CHECKING:
+    import torch
 
 
 @generator(
@@ -43,7 +48,7 @@ class TVAE(TrainedModel):
             advanced=True,
         )
 
-    def _network(self, numbers: int, widths: list[int], device):
-        from synth.generators.neural.tvae_network import Network
+    def _network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
+        from synth.generators.neural import tvae_network
 
-        return Network(self.params, numbers, widths, device)
+        return tvae_network.Network(self.params, numbers, widths, device)

@@ -13,6 +13,9 @@ Two things do differ once rows are drawn, both measured to bring drawn tables cl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import ctgan
 import numpy as np
 import torch
@@ -28,7 +31,7 @@ from synth.generators.neural.weight_averaging import RunningMean
 class Network(ctgan.TVAE):
     """TVAE on coded rows: `numbers` values, then one block for each entry of `widths`."""
 
-    def __init__(self, params, numbers: int, widths: list[int], device: torch.device):
+    def __init__(self, params: Any, numbers: int, widths: list[int], device: torch.device):
         super().__init__(
             embedding_dim=params.embedding_dim,
             compress_dims=(params.compress_width,) * params.compress_layers,
@@ -59,7 +62,7 @@ class Network(ctgan.TVAE):
         self.places = torch.from_numpy(code.levels).to(self._device) + self.blocks.starts
         self.steps = -(-len(code) // self.batch_size)
 
-    def epoch(self, tick) -> dict[str, float]:
+    def epoch(self, tick: Callable[[], bool]) -> dict[str, float]:
         """One pass over the table; `tick` after each step says whether to go on."""
         order = torch.randperm(len(self.values), device=self._device)
         batches = zip(self.values[order].split(self.batch_size), self.places[order].split(self.batch_size), strict=True)
@@ -92,7 +95,7 @@ class Network(ctgan.TVAE):
     # Drawing ---------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def draw(self, rows: int, tick=lambda: True) -> Code:
+    def draw(self, rows: int, tick: Callable[[], object] = lambda: True) -> Code:
         """New rows, in code."""
         values, levels = [], []
         for start in range(0, rows, self.batch_size):

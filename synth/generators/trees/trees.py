@@ -33,9 +33,13 @@ Means of two to six seeds, 20 rows everywhere against 40: attribute inference 0.
 FINE, ENOUGH = 100, 500
 """A column of so many different numbers, in so many rows, may be drawn as a boosted prediction plus an error."""
 SMOOTHING = 10
-"""Rows of the whole table that a level's own mean is mixed with."""
-CANDIDATES = 16
-"""Ways a row is begun when the columns given lie late in the visiting order."""
+"""Weight of the overall mean, in rows, in a smoothed target mean (target encoding)."""
+PARTICLES = 16
+"""Particles of a row in the bootstrap filter that completes it."""
+
+
+Codes = list[np.ndarray] | dict[int, np.ndarray]
+"""Of each variable, the code of every row."""
 
 
 class ColumnModel(NamedTuple):
@@ -114,16 +118,16 @@ class Trees(Model):
         grown_on = np.sort(rng.permutation(len(table))[:MOST_ROWS])
         order = self._order(codes)
         near = _nearest(codes, order, grown_on)
-        self.stages = []
+        self.models = []
         for place, variable in enumerate(order):
             report(0.1 + 0.9 * place / len(order), f"Growing tree {place + 1} of {len(order)}")
-            self.stages.append(self._stage(variable, near[variable], codes, grown_on))
+            self.models.append(self._grown(variable, near[variable], codes, grown_on))
 
     def sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         drawn: dict[int, np.ndarray] = {}
-        for place, stage in enumerate(self.stages):
-            report(place / len(self.stages), "Drawing rows")
-            self._draw(stage, drawn, rows, rng)
+        for place, model in enumerate(self.models):
+            report(place / len(self.models), "Drawing rows")
+            self._draw(model, drawn, rows, rng)
         return self._decoded(drawn)
 
     def save(self, folder: Path) -> None:
@@ -135,10 +139,10 @@ class Trees(Model):
                 about["codecs"].append(None)
             else:
                 about["codecs"].append({"names": codec.names.tolist(), "rare": codec.rare})
-        for place, stage in enumerate(self.stages):
-            about["stages"].append({"variable": stage.variable, "predictors": stage.predictors})
-            arrays |= {f"scale {place} {i}": scale for i, scale in enumerate(stage.scales) if scale is not None}
-            leaves = stage.drawn_from
+        for place, model in enumerate(self.models):
+            about["stages"].append({"variable": model.variable, "predictors": model.predictors})
+            arrays |= {f"scale {place} {i}": scale for i, scale in enumerate(model.scales) if scale is not None}
+            leaves = model.drawn_from
             if isinstance(leaves, Boosted):
                 for i, text in enumerate(leaves.texts()):
                     arrays[f"model {place} {i}"] = np.frombuffer(text.encode(), np.uint8)
@@ -159,14 +163,14 @@ class Trees(Model):
                 else CategoryEncoder(np.array(state["names"], str), state["rare"])
                 for place, state in enumerate(about["codecs"])
             ]
-            self.stages = [_loaded(place, stage, arrays) for place, stage in enumerate(about["stages"])]
+            self.models = [_loaded(place, model, arrays) for place, model in enumerate(about["stages"])]
 
     def complete(self, given: pd.DataFrame, rng: np.random.Generator, report: Report) -> pd.DataFrame:
-        """Rows with the values of `given`: columns are visited as ever, and what is given is taken as it is.
+        """Rows with the values of `given`: a bootstrap filter over the columns in their visiting order.
 
-        A row begins in several ways at once, and each time a given column is reached, the ways to which its value is
-        likelier go on. Source: Gordon, Salmond and Smith 1993, "Novel approach to nonlinear/non-Gaussian Bayesian
-        state estimation" (the bootstrap filter).
+        Each row has several particles, which draw the columns that are not given. At a given column, a particle's
+        weight is how likely the given value is after what it has drawn, and the particles are resampled by weight.
+        Source: Gordon, Salmond and Smith 1993, "Novel approach to nonlinear/non-Gaussian Bayesian state estimation".
         """
         known = {}
         for place, (column, codec) in enumerate(zip(self.columns, self.codecs, strict=True)):
@@ -174,26 +178,26 @@ class Trees(Model):
                 known[place] = codec.encode(given[column.name])
                 if self.gap_of[place] >= 0:
                     known.setdefault(self.gap_of[place], np.zeros(len(given), np.int32))
-        rows, ways = len(given), 1
+        rows, particles = len(given), 1
         drawn: dict[int, np.ndarray] = {}
-        left = sum(stage.variable in known for stage in self.stages)
-        for place, stage in enumerate(self.stages):
-            report(place / len(self.stages), "Drawing rows")
-            if stage.variable not in known:
-                if left and ways == 1:
-                    ways = CANDIDATES
-                    drawn = {variable: np.repeat(codes, ways, axis=0) for variable, codes in drawn.items()}
-                self._draw(stage, drawn, rows * ways, rng)
+        left = sum(model.variable in known for model in self.models)
+        for place, model in enumerate(self.models):
+            report(place / len(self.models), "Drawing rows")
+            if model.variable not in known:
+                if left and particles == 1:
+                    particles = PARTICLES
+                    drawn = {variable: np.repeat(codes, particles, axis=0) for variable, codes in drawn.items()}
+                self._draw(model, drawn, rows * particles, rng)
                 continue
             left -= 1
-            value = np.repeat(known[stage.variable], ways)
-            if ways > 1:
-                weights = self._likelihood(stage, drawn, value, rng).reshape(rows, ways)
-                chosen = _resampled(weights, 1 if not left else ways, rng)
-                ways = chosen.shape[1]
+            value = np.repeat(known[model.variable], particles)
+            if particles > 1:
+                weights = self._likelihood(model, drawn, value, rng).reshape(rows, particles)
+                chosen = _resampled(weights, 1 if not left else particles, rng)
+                particles = chosen.shape[1]
                 chosen = (chosen + len(weights[0]) * np.arange(rows)[:, None]).ravel()
                 drawn = {variable: codes[chosen] for variable, codes in drawn.items()}
-            drawn[stage.variable] = np.repeat(known[stage.variable], ways)
+            drawn[model.variable] = np.repeat(known[model.variable], particles)
         return self._decoded(drawn)
 
     def knows(self, column: str, value: str) -> bool:
@@ -216,7 +220,7 @@ class Trees(Model):
     def _is_ordered(self, variable: int) -> bool:
         return variable < len(self.codecs) and self.codecs[variable].ordered
 
-    def _stage(
+    def _grown(
         self, variable: int, predictors: list[int], codes: list[np.ndarray], grown_on: np.ndarray
     ) -> ColumnModel:
         rows = grown_on[codes[variable][grown_on] >= 0]
@@ -247,7 +251,7 @@ class Trees(Model):
         return ColumnModel(variable, predictors, scales, drawn_from)
 
     def _boosted(self, variable: int, matrix: np.ndarray, coded: np.ndarray) -> Boosted | None:
-        """The refined way of drawing a number, where the column is fine enough for it and it is the better one."""
+        """Boosted trees that draw a number, where the column is fine enough for them and they draw it better."""
         codec = self.codecs[variable]
         if not self.params.refine or len(codec) < FINE or len(coded) < ENOUGH:
             return None
@@ -276,44 +280,46 @@ class Trees(Model):
 
     # Drawing ---------------------------------------------------------------------------------------------------
 
-    def _draw(self, stage: ColumnModel, drawn: dict[int, np.ndarray], rows: int, rng: np.random.Generator) -> None:
-        """Add the stage's variable to what is drawn: codes, and beside those of numbers the numbers themselves."""
+    def _draw(self, model: ColumnModel, drawn: dict[int, np.ndarray], rows: int, rng: np.random.Generator) -> None:
+        """Add the model's variable to what is drawn: codes, and beside those of numbers the numbers themselves."""
         codes = np.full(rows, -1, np.int32)
-        gap = self.gap_of[stage.variable] if stage.variable < len(self.codecs) else -1
+        gap = self.gap_of[model.variable] if model.variable < len(self.codecs) else -1
         todo = np.arange(rows) if gap < 0 else np.flatnonzero(drawn[gap] == 0)
-        matrix = _matrix(stage.predictors, stage.scales, drawn, todo)
-        if isinstance(stage.drawn_from, Boosted):
-            amounts = self.codecs[stage.variable].of_scores(stage.drawn_from.draw(matrix, rng))
+        matrix = _matrix(model.predictors, model.scales, drawn, todo)
+        if isinstance(model.drawn_from, Boosted):
+            amounts = self.codecs[model.variable].of_scores(model.drawn_from.draw(matrix, rng))
         else:
-            amounts, codes[todo] = self._from_leaves(stage, matrix, rng)
+            amounts, codes[todo] = self._from_leaves(model, matrix, rng)
         if amounts is not None:
-            codes[todo] = self.codecs[stage.variable].places(amounts)
-            drawn[self._amounts_of(stage.variable)] = np.full(rows, np.nan)
-            drawn[self._amounts_of(stage.variable)][todo] = amounts
-        drawn[stage.variable] = codes
+            codes[todo] = self.codecs[model.variable].places(amounts)
+            drawn[self._amounts_of(model.variable)] = np.full(rows, np.nan)
+            drawn[self._amounts_of(model.variable)][todo] = amounts
+        drawn[model.variable] = codes
 
     def _from_leaves(
-        self, stage: ColumnModel, matrix: np.ndarray, rng: np.random.Generator
+        self, model: ColumnModel, matrix: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray | None, np.ndarray]:
         """Numbers (of an ordered column) and codes, each row's from the leaf it falls into."""
-        leaves = stage.drawn_from
+        leaves = model.drawn_from
         leaf = leaves.cart.find(matrix)
         start, end = leaves.starts[leaf], leaves.starts[leaf + 1]
         donor = start + (leaves.spread(leaf, rng) * (end - start)).astype(np.int64)
         codes = leaves.donors[donor]
-        if not self._is_ordered(stage.variable):
+        if not self._is_ordered(model.variable):
             return None, codes
         beside = np.clip(donor + rng.choice([-1, 1], len(donor)), start, end - 1)
-        return self.codecs[stage.variable].between(codes, leaves.donors[beside], rng), codes
+        return self.codecs[model.variable].between(codes, leaves.donors[beside], rng), codes
 
-    def _likelihood(self, stage: ColumnModel, drawn: dict[int, np.ndarray], value: np.ndarray, rng) -> np.ndarray:
+    def _likelihood(
+        self, model: ColumnModel, drawn: dict[int, np.ndarray], value: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
         """How likely each row's leaf is to hold its code, or for numbers one near it."""
-        matrix = _matrix(stage.predictors, stage.scales, drawn, np.arange(len(value)))
-        if isinstance(stage.drawn_from, Boosted):
-            return stage.drawn_from.likelihood(matrix, self.codecs[stage.variable].scores(value, rng))
-        leaves, levels = stage.drawn_from, self._levels_of(stage.variable)
+        matrix = _matrix(model.predictors, model.scales, drawn, np.arange(len(value)))
+        if isinstance(model.drawn_from, Boosted):
+            return model.drawn_from.likelihood(matrix, self.codecs[model.variable].scores(value, rng))
+        leaves, levels = model.drawn_from, self._levels_of(model.variable)
         low = high = value
-        if self._is_ordered(stage.variable):
+        if self._is_ordered(model.variable):
             # A sixteenth of the rows on either side counts as near.
             ordered = np.sort(leaves.donors)
             low = ordered[np.maximum(np.searchsorted(ordered, value) - len(ordered) // 16, 0)]
@@ -387,7 +393,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _scale(codes: np.ndarray, levels: int, meaning: np.ndarray) -> np.ndarray:
-    """Where each level lies along the direction in which the levels' mean outcomes differ most; missing last."""
+    """Each level's smoothed target mean, along the direction in which these differ most; missing last."""
     codes = np.where(codes < 0, levels, codes)
     counts = np.bincount(codes, minlength=levels + 1).astype(float)
     sums = np.stack([np.bincount(codes, side, levels + 1) for side in meaning.T], axis=1)
@@ -399,7 +405,7 @@ def _scale(codes: np.ndarray, levels: int, meaning: np.ndarray) -> np.ndarray:
     return means @ directions[:, -1]
 
 
-def _matrix(predictors: list[int], scales: list[np.ndarray | None], codes, rows: np.ndarray) -> np.ndarray:
+def _matrix(predictors: list[int], scales: list[np.ndarray | None], codes: Codes, rows: np.ndarray) -> np.ndarray:
     """What the tree sees of some rows: codes, or where the code lies on its scale."""
     matrix = np.empty((len(rows), len(predictors)), np.float32)
     for place, (predictor, scale) in enumerate(zip(predictors, scales, strict=True)):
@@ -409,7 +415,7 @@ def _matrix(predictors: list[int], scales: list[np.ndarray | None], codes, rows:
 
 
 def _resampled(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """For each row `count` of its ways, drawn in proportion to their weights, evenly spread."""
+    """For each row `count` of its particles, by systematic resampling in proportion to their weights."""
     ends = np.cumsum(weights, axis=1)
     ends /= ends[:, -1:]
     points = (rng.random((len(weights), 1)) + np.arange(count)) / count
