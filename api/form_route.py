@@ -117,7 +117,7 @@ async def _once(request: Request, handle: Handler) -> Response:
     owner = request.state.caller.owner
     asked = await _digest(request)
     try:
-        known = await run_in_threadpool(workspace.begin_answer, owner, key, asked)
+        known = await run_in_threadpool(workspace.idempotency.begin, owner, key, asked)
     except Unanswered as error:
         raise Stop(409, str(error), KEY, headers={"Retry-After": "1"}) from error
     except ValueError as error:
@@ -130,11 +130,11 @@ async def _once(request: Request, handle: Handler) -> Response:
         answered = response.status_code < 400
         if answered:
             await run_in_threadpool(
-                workspace.keep_answer, owner, key, response.status_code, bytes(response.body).decode()
+                workspace.idempotency.keep, owner, key, response.status_code, bytes(response.body).decode()
             )
     finally:
         if not answered:
-            await run_in_threadpool(workspace.forget_answer, owner, key)
+            await run_in_threadpool(workspace.idempotency.forget, owner, key)
     return response
 
 

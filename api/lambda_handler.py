@@ -107,12 +107,14 @@ def written_like(
     """The conversations written like those of one file. Raises ReadError, ServerError or ValueError, in words."""
     dataset = take(file, caller, workspace, holdout_share=0.0)
     try:
-        source = workspace.dialogues(dataset.id, order.shape or workspace.find_shape(dataset.id))
+        source = workspace.conversations.dialogues(
+            dataset.id, order.shape or workspace.conversations.find_shape(dataset.id)
+        )
     finally:
-        workspace.delete_dataset(dataset.id)
+        workspace.datasets.delete(dataset.id)
     hurried = {"timeout_s": max(1.0, min(order.server.timeout_s, deadline.left_s))}
     server = order.server.model_copy(update=hurried)
-    with workspace.incoming() as folder:
+    with workspace.files.incoming() as folder:
         lines, stopped = folder / "set.jsonl", ""
         try:
             options = {"intent": order.intent, "budget": order.budget, "report": deadline}

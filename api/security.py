@@ -41,8 +41,8 @@ def who_calls(connection: HTTPConnection, workspace: Workspace) -> Caller:
     # A link in a page cannot set a header; its token is good for minutes.
     shown = shown.strip() or connection.query_params.get("token", "")
     if shown:
-        return workspace.caller(shown)
-    if workspace.guarded or not is_loopback(connection.client.host if connection.client else ""):
+        return workspace.access.caller(shown)
+    if workspace.access.guarded or not is_loopback(connection.client.host if connection.client else ""):
         raise Refused("Show an API key: X-API-Key: KEY, or Authorization: Bearer KEY-OR-TOKEN.")
     _check_site(connection, workspace)
     return ANYBODY_HERE
@@ -92,7 +92,7 @@ def make_room(caller: Caller, workspace: Workspace, jobs: int = 1) -> None:
     """Stop who starts too many jobs an hour, or has too many that wait or run."""
     _count(f"start {caller.owner}", workspace.settings.start_limit, jobs)
     most = workspace.settings.max_queued
-    waiting = workspace.unfinished(caller.owner)
+    waiting = workspace.jobs.unfinished(caller.owner)
     if waiting + jobs > most:
         raise Stop(
             429,
@@ -118,7 +118,7 @@ def seen_by(caller: Caller, thing, kind: str):
 
 def must_be_guarded(address: str, workspace: Workspace) -> None:
     """Refuse to serve an address beyond this machine without authentication. Raises SystemExit, which says how."""
-    if not is_loopback(address) and not workspace.guarded:
+    if not is_loopback(address) and not workspace.access.guarded:
         raise SystemExit(
             f"Understudy will not listen on {address or 'every address'} without authentication: anybody there could read your tables.\n"
             "Set UNDERSTUDY_API_KEYS=key:name:admin with a key of your own (python -c 'import secrets; "
@@ -165,24 +165,24 @@ class TokenOut(BaseModel):
 @router.post("/token")
 def make_token(caller: Reader, workspace: Here) -> TokenOut:
     """Exchange a key for a bearer token (JWT) that expires."""
-    token, expires = workspace.token(caller)
+    token, expires = workspace.access.token(caller)
     return TokenOut(access_token=token, expires=expires)
 
 
 @router.get("/keys")
 def list_keys(caller: Admin, workspace: Here, limit: Limit = 100, offset: Offset = 0) -> list[KeyOut]:
     """The keys made in the app; those of the settings are not listed."""
-    return [KeyOut.model_validate(key) for key in workspace.api_keys()[offset : offset + limit]]
+    return [KeyOut.model_validate(key) for key in workspace.access.keys()[offset : offset + limit]]
 
 
 @router.post("/keys", status_code=201)
 def make_key(asked: KeyRequest, caller: Admin, workspace: Here) -> MadeKey:
     """Make a key. From the first one on, every call must show one."""
-    key, text = workspace.make_key(asked.name, asked.permissions, asked.days)
+    key, text = workspace.access.make_key(asked.name, asked.permissions, asked.days)
     return MadeKey(**KeyOut.model_validate(key).model_dump(), key=text)
 
 
 @router.delete("/keys/{key_id}", status_code=204)
 def revoke_key(key_id: str, caller: Admin, workspace: Here) -> None:
     """Revoke a key, and the tokens made with it."""
-    workspace.revoke_key(key_id)
+    workspace.access.revoke(key_id)

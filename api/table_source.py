@@ -33,7 +33,7 @@ def table_of(
             "dataset_id",
         )
     if asked.dataset_id is not None:
-        yield seen_by(caller, workspace.dataset(asked.dataset_id), "dataset").id
+        yield seen_by(caller, workspace.datasets.get(asked.dataset_id), "dataset").id
         return
     uploaded = _uploaded(asked.data_path, caller, workspace) if asked.data_path is not None else None
     if uploaded is not None or not ways:
@@ -48,18 +48,18 @@ def table_of(
         dataset = take(files[0], caller, workspace, **choices)
     else:
         path = _allowed(asked.data_path, workspace)
-        dataset = _checked(workspace.add_dataset(path, path.name, owner=caller.owner, **choices), workspace)
+        dataset = _checked(workspace.datasets.add(path, path.name, owner=caller.owner, **choices), workspace)
     try:
         yield dataset.id
     except BaseException:
-        workspace.delete_dataset(dataset.id)
+        workspace.datasets.delete(dataset.id)
         raise
 
 
 @contextmanager
 def kept(file: UploadFile, workspace: Workspace) -> Iterator[Path]:
     """An uploaded file on disk while the block lasts; copied in pieces, and never under the client's name."""
-    with workspace.incoming() as folder, tempfile.NamedTemporaryFile(dir=folder) as target:
+    with workspace.files.incoming() as folder, tempfile.NamedTemporaryFile(dir=folder) as target:
         shutil.copyfileobj(file.file, target, 2**20)
         target.flush()
         yield Path(target.name)
@@ -68,7 +68,7 @@ def kept(file: UploadFile, workspace: Workspace) -> Iterator[Path]:
 def take(file: UploadFile, caller: Caller, workspace: Workspace, **choices) -> Dataset:
     """Read an uploaded file into the workspace. Raises ReadError."""
     with kept(file, workspace) as path:
-        return _checked(workspace.add_dataset(path, file_name(file), owner=caller.owner, **choices), workspace)
+        return _checked(workspace.datasets.add(path, file_name(file), owner=caller.owner, **choices), workspace)
 
 
 def file_name(file: UploadFile) -> str:
@@ -79,14 +79,14 @@ def file_name(file: UploadFile) -> str:
 def _checked(dataset: Dataset, workspace: Workspace) -> Dataset:
     most = workspace.settings.max_columns
     if dataset.columns > most:
-        workspace.delete_dataset(dataset.id)
+        workspace.datasets.delete(dataset.id)
         raise ReadError(f"{dataset.name!r} has {dataset.columns:,} columns; at most {most:,} are taken.")
     return dataset
 
 
 def _uploaded(name: str, caller: Caller, workspace: Workspace) -> str | None:
     """The caller's newest upload of this name, or with this id."""
-    mine = workspace.datasets(caller.owner)
+    mine = workspace.datasets.find(caller.owner)
     return next((dataset.id for dataset in mine if name in (dataset.name, dataset.id)), None)
 
 

@@ -18,9 +18,9 @@ with pickers:
 if dataset is None:
     empty("There is nothing to compare yet", "Bring a table, or start from a sample.", "data.py", "Bring a table")
     st.stop()
-runs = {run.id: run for run in workspace.runs(dataset.id)}
+runs = {run.id: run for run in workspace.runs.find(dataset.id)}
 if not runs:
-    active = [job for job in workspace.jobs(dataset_id=dataset.id) if not job.ended]
+    active = [job for job in workspace.jobs.find(dataset_id=dataset.id) if not job.ended]
     if active:
         follow(workspace, active[0].id)
     else:

@@ -18,7 +18,7 @@ def start(orders: list[Sourced]) -> None:
     """Start a job for each order; one that cannot start does not keep the others from it."""
     for one in orders:
         try:
-            job = workspace.converse(one.dataset.id if one.dataset else None, one.order)
+            job = workspace.conversations.write(one.dataset.id if one.dataset else None, one.order)
         except (ValueError, ServerError) as problem:
             st.error(plain(problem), title=plain(one.dataset.name) if one.dataset else None)
         else:
@@ -39,7 +39,7 @@ left, right = st.columns([2, 3], gap="large")
 with left:
     orders = order_form(workspace)
     if orders:
-        costs = [workspace.estimate_talk(one.order, one.source) for one in orders]
+        costs = [workspace.conversations.estimate(one.order, one.source) for one in orders]
         first = orders[0]
         with st.container(border=True):
             with st.container(horizontal=True):
@@ -49,7 +49,7 @@ with left:
                 st.metric("Tokens, about", f"{tokens:,}", width="content")
                 st.metric("Cost, about", price_in_words(first.order, dollars), width="content")
             with st.expander("The exact first prompt", icon=":material/visibility:"):
-                for message in workspace.prompt(first.order, first.source):
+                for message in workspace.conversations.prompt(first.order, first.source):
                     st.caption(message["role"])
                     st.code(message["content"], language=None, wrap_lines=True)
             dialogues = sum(one.order.brief.dialogues for one in orders)

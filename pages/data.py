@@ -12,11 +12,11 @@ heading("Data", "Bring a table, see what it holds, correct what was detected.")
 
 refusals()
 
-adding = st.query_params.get("view") == "add" or not workspace.datasets()
+adding = st.query_params.get("view") == "add" or not workspace.datasets.find()
 if adding:
     if not upload(workspace):
         samples(workspace)
-    if workspace.datasets() and st.button("Back to my tables", icon=":material/arrow_back:", type="tertiary"):
+    if workspace.datasets.find() and st.button("Back to my tables", icon=":material/arrow_back:", type="tertiary"):
         st.query_params.pop("view", None)
         st.rerun()
 else:
@@ -29,7 +29,7 @@ else:
             st.switch_page("train.py", query_params={"dataset": dataset.id})
         danger(workspace, dataset)
     header(dataset)
-    findings = workspace.preflight(dataset.id)
+    findings = workspace.datasets.preflight(dataset.id)
     views = {
         "Columns": columns,
         f"Checks ({len(findings)})" if findings else "Checks": checks,

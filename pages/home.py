@@ -39,14 +39,16 @@ STEPS = [
 ]
 
 workspace = get_workspace()
-datasets, runs = workspace.datasets(), workspace.runs()
+datasets, runs = workspace.datasets.find(), workspace.runs.find()
 
 
 def try_a_sample() -> None:
     """From nothing to a finished comparison: add the sample, train the default generator; the page follows."""
     with st.spinner("Adding the sample table …"):
-        dataset = next((d for d in datasets if d.source == f"sample:{SAMPLE}"), None) or workspace.add_sample(SAMPLE)
-        job = workspace.train(dataset.id, default_generator())
+        dataset = next((d for d in datasets if d.source == f"sample:{SAMPLE}"), None) or workspace.datasets.add_sample(
+            SAMPLE
+        )
+        job = workspace.training.train(dataset.id, default_generator())
     st.query_params["job"] = job.id
     st.rerun()
 

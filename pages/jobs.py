@@ -11,21 +11,21 @@ from pages.components.words import ago, count, duration
 workspace = get_workspace()
 heading("Jobs", "They run on this machine, whether or not the browser is open.")
 
-if not workspace.jobs(limit=1):
+if not workspace.jobs.find(limit=1):
     empty("Nothing has been trained yet", "Trainings and other long work appear here.", "train.py", "Train")
     st.stop()
 
 
 def show_log(job_id: str) -> None:
-    st.code(workspace.log_tail(job_id) or "The log is empty.", language=None, wrap_lines=True)
+    st.code(workspace.jobs.log_tail(job_id) or "The log is empty.", language=None, wrap_lines=True)
 
 
 if chosen := asked_job(workspace):
     follow(workspace, chosen)
     with st.expander("Log", icon=":material/article:"):
-        live = "3s" if workspace.job(chosen).state in ACTIVE else None
+        live = "3s" if workspace.jobs.get(chosen).state in ACTIVE else None
         st.fragment(show_log, run_every=live)(chosen)
-    api_expander(workspace, job_calls(workspace, workspace.job(chosen)))
+    api_expander(workspace, job_calls(workspace, workspace.jobs.get(chosen)))
 
 
 def choose() -> None:
@@ -34,10 +34,10 @@ def choose() -> None:
         st.query_params["job"] = st.session_state.jobs_shown[rows[0]]
 
 
-@st.fragment(run_every="2s" if any(workspace.jobs(state=state) for state in ACTIVE) else None)
+@st.fragment(run_every="2s" if any(workspace.jobs.find(state=state) for state in ACTIVE) else None)
 def history() -> None:
-    jobs = workspace.jobs(limit=200)
-    names = {dataset.id: dataset.name for dataset in workspace.datasets()}
+    jobs = workspace.jobs.find(limit=200)
+    names = {dataset.id: dataset.name for dataset in workspace.datasets.find()}
     table = pd.DataFrame(
         {
             "What": [job_title(job, names.get(job.dataset_id)) for job in jobs],

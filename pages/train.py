@@ -10,7 +10,7 @@ from pages.components.progress import follow
 from pages.components.words import duration, plain, size
 from pages.components.words import label as field_label
 from synth import GENERATORS, Model
-from workspace.tasks.tune import knobs, objectives
+from workspace.tuning_space import knobs, objectives
 
 workspace = get_workspace()
 heading("Train", "Teach a generator one table; it then writes rows that stand in for it.")
@@ -25,9 +25,9 @@ def start(params: dict) -> None:
     """Queue the training, or the search for better settings, and show it; say in a sentence why it cannot start."""
     try:
         if tuning:
-            job = workspace.tune(dataset.id, model, params, rows=rows, seed=seed, **tuning)
+            job = workspace.training.tune(dataset.id, model, params, rows=rows, seed=seed, **tuning)
         else:
-            job = workspace.train(dataset.id, model, params, rows=rows, seed=seed, conditions=conditions)
+            job = workspace.training.train(dataset.id, model, params, rows=rows, seed=seed, conditions=conditions)
     except ValueError as error:
         st.error(plain(error), title="This cannot start", icon=":material/block:")
     else:
@@ -87,7 +87,7 @@ with right:
     conditions = conditions_form(workspace, dataset)
     tuning = tuning_form(generator)
     with st.skeleton(height=60):
-        estimate = workspace.estimate(dataset.id, model, params.model_dump(mode="json"), rows)
+        estimate = workspace.training.estimate(dataset.id, model, params.model_dump(mode="json"), rows)
     with st.container(border=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
             known = estimate.stages.get("fit", 0) > 0

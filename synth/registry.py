@@ -91,5 +91,5 @@ def _source(module: str) -> str:
 
 def _declared(thing: Any) -> str:
     """Where a thing was declared: reloading its module replaces it."""
-    of = getattr(thing, "measure", thing)
+    of = getattr(thing, "measure", getattr(thing, "do", thing))
     return f"{of.__module__}.{of.__qualname__}"

@@ -72,8 +72,8 @@ def open_workspace(settings: Settings) -> Iterator[Callable[..., Workspace]]:
 
     yield make
     for workspace in opened:
-        for job in workspace.jobs():
-            workspace.cancel(job.id)
+        for job in workspace.jobs.find():
+            workspace.jobs.cancel(job.id)
         workspace.close()
 
 
@@ -106,4 +106,4 @@ def people(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dataset(workspace: Workspace, people: Path) -> Dataset:
-    return workspace.add_dataset(people, "people.csv")
+    return workspace.datasets.add(people, "people.csv")

@@ -35,7 +35,7 @@ def upload(client, people, **headers) -> dict:
 
 
 def finished(client, job: dict, **headers) -> dict:
-    api.state.workspace.start().wait(job["id"], 60)
+    api.state.workspace.start().jobs.wait(job["id"], 60)
     return client.get(f"/jobs/{job['id']}", headers=headers).json()
 
 

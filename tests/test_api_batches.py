@@ -34,7 +34,7 @@ def states(batch: dict) -> dict[str, str]:
 def run_all(client, batch: dict) -> dict:
     workspace = api.state.workspace.start()
     for one in batch["operations"]:
-        workspace.wait(one["job"]["id"], 120)
+        workspace.jobs.wait(one["job"]["id"], 120)
     return client.get(f"/batch/{batch['id']}").json()
 
 

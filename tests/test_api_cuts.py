@@ -64,8 +64,8 @@ def test_a_killed_worker_is_told_and_its_run_not_listed_until_a_retry_makes_it(s
     with httpx.Client(base_url=f"{address}/api", timeout=60) as client:
         form = {"model": "slow", "params": '{"nap_s": 0.2}', "metrics": "[]"}
         job = client.post("/train", data=form, files={"file": people.read_bytes()}).json()
-        until(lambda: workspace.job(job["id"]).stage == "Training")
-        os.killpg(workspace.job(job["id"]).pid, signal.SIGKILL)
+        until(lambda: workspace.jobs.get(job["id"]).stage == "Training")
+        os.killpg(workspace.jobs.get(job["id"]).pid, signal.SIGKILL)
         until(lambda: client.get(f"/jobs/{job['id']}").json()["state"] == "interrupted")
         told = client.get(f"/jobs/{job['id']}").json()
         assert "killed" in told["error"] and told["run_id"] is None
@@ -73,7 +73,7 @@ def test_a_killed_worker_is_told_and_its_run_not_listed_until_a_retry_makes_it(s
         assert client.get(f"/download/{job['id']}").status_code == 409
         assert client.post(f"/jobs/{job['id']}/retry").status_code == 202
         assert client.post(f"/jobs/{job['id']}/retry").status_code == 409
-        assert workspace.wait(job["id"], 60).state == "done" and len(client.get("/runs").json()) == 1
+        assert workspace.jobs.wait(job["id"], 60).state == "done" and len(client.get("/runs").json()) == 1
 
 
 @pytest.mark.parametrize("path, name", [("/upload", "files"), ("/train", "file")])

@@ -97,10 +97,10 @@ def ask(address: tuple[str, int], sent: bytes) -> str:
 def test_mutated_requests_leave_the_server_alive_and_lean(settings, open_workspace, people, count):
     own = {"api_keys": KEYS, "call_limit": PLENTY, "start_limit": PLENTY, "max_queued": 10**6, "max_upload_mb": 1}
     workspace = open_workspace(changed(settings, **own))
-    dataset = workspace.add_dataset(people, "people.csv", owner="root")
-    job = workspace.train(dataset.id, "bootstrap", owner="root")
+    dataset = workspace.datasets.add(people, "people.csv", owner="root")
+    job = workspace.training.train(dataset.id, "bootstrap", owner="root")
     # A job that waits would be followed for ever.
-    workspace.cancel(job.id)
+    workspace.jobs.cancel(job.id)
     rng, answered, held = random.Random(count), Counter(), []
     with serving(workspace) as url:
         address = (urlsplit(url).hostname, urlsplit(url).port)

@@ -36,7 +36,7 @@ def key_used(client, headers: dict[str, str], base_url: str = OPENAI, **asked) -
     answer = client.post("/converse", json={"order": order} | asked, headers=headers)
     assert answer.status_code == 202, answer.text
     workspace = api.state.workspace
-    return Secrets(workspace.settings).show(workspace.job(answer.json()["id"]).arguments["key"])
+    return Secrets(workspace.settings).show(workspace.jobs.get(answer.json()["id"]).arguments["key"])
 
 
 def test_the_key_of_the_request_wins_over_the_cookies_and_that_over_the_settings(serve):

@@ -23,9 +23,11 @@ def client(workspace: Workspace) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def run(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    dataset = workspace.add_dataset(write_people(tmp_path_factory.mktemp("people")), "people.csv")
-    workspace.set_holdout(dataset.id, 0.6, seed=0)
-    return workspace.run(workspace.wait(workspace.train(dataset.id, "bootstrap", metrics=[]).id).run_id)
+    dataset = workspace.datasets.add(write_people(tmp_path_factory.mktemp("people")), "people.csv")
+    workspace.datasets.set_holdout(dataset.id, 0.6, seed=0)
+    return workspace.runs.get(
+        workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", metrics=[]).id).run_id
+    )
 
 
 def test_a_table_that_comes_with_the_app_is_brought_in(client):
@@ -53,8 +55,8 @@ def test_risky_rows_are_left_out_in_a_run_of_its_own(client, workspace, run):
     assert len(risky) == 3 and risky[0]["ratio"] <= risky[1]["ratio"]
     assert risky[0]["synthetic"].keys() == risky[0]["real"].keys() >= {"city", "age", "income"}
     asked = {"rows": [one["row"] for one in risky], "metrics": []}
-    job = workspace.wait(client.post(f"/runs/{run.id}/replace", json=asked).json()["id"])
-    assert job.state == "done" and workspace.run(job.run_id).rows == run.rows - 3
+    job = workspace.jobs.wait(client.post(f"/runs/{run.id}/replace", json=asked).json()["id"])
+    assert job.state == "done" and workspace.runs.get(job.run_id).rows == run.rows - 3
     refused = client.post(f"/runs/{run.id}/replace", json={"rows": [10**6]})
     assert refused.status_code == 422 and "Choose rows from 0" in refused.json()["detail"]
 
@@ -62,6 +64,6 @@ def test_risky_rows_are_left_out_in_a_run_of_its_own(client, workspace, run):
 def test_the_judge_is_tested_on_the_runs_real_rows(client, workspace, run):
     address = f"/runs/{run.id}/self-test"
     assert client.get(address).json() == []
-    job = workspace.wait(client.post(address).json()["id"])
+    job = workspace.jobs.wait(client.post(address).json()["id"])
     assert job.state == "done", job.error
     assert {"case", "expected", "passed", "wrong"} == client.get(address).json()[0].keys()

@@ -31,7 +31,7 @@ def file(people: Path, name: str = "people.csv") -> dict:
 
 def arguments(answer) -> dict:
     assert answer.status_code == 202, answer.text
-    return api.state.workspace.job(answer.json()["id"]).arguments
+    return api.state.workspace.jobs.get(answer.json()["id"]).arguments
 
 
 def test_a_form_with_the_file_says_the_same_as_json(client, people):
@@ -87,7 +87,7 @@ def test_a_synthetic_table_made_elsewhere_is_judged_like_our_own(client, people)
     assert unknown.status_code == 422 and client.get("/runs").json() == []
     job = client.post("/evaluate", data=asked, files=file(people)).json()
     workspace = api.state.workspace.start()
-    assert workspace.wait(job["id"], 60).state == "done", workspace.job(job["id"]).error
+    assert workspace.jobs.wait(job["id"], 60).state == "done", workspace.jobs.get(job["id"]).error
     run = client.get(f"/runs/{job['run_id']}").json()
     assert (run["model"], run["rows"]) == ("elsewhere", 100)
     # Of the 100 rows 80 are for training, and copied; the other 20 are the holdout.
@@ -209,15 +209,15 @@ def test_a_key_is_its_owners_and_a_refused_call_does_not_use_it_up(serve, people
 
 
 def test_a_second_call_while_the_first_is_answered_waits_and_answers_expire(workspace):
-    assert workspace.begin_answer("anna", "k", "call") is None
+    assert workspace.idempotency.begin("anna", "k", "call") is None
     with pytest.raises(Unanswered):
-        workspace.begin_answer("anna", "k", "call")
-    workspace.keep_answer("anna", "k", 202, "{}")
-    assert workspace.begin_answer("anna", "k", "call").status == 202
+        workspace.idempotency.begin("anna", "k", "call")
+    workspace.idempotency.keep("anna", "k", 202, "{}")
+    assert workspace.idempotency.begin("anna", "k", "call").status == 202
     with workspace.catalog.session() as session:
         for answer in session.query(Answer):
             answer.created = now() - timedelta(hours=workspace.settings.repeat_hours + 1)
-    assert workspace.begin_answer("anna", "k", "another call") is None
+    assert workspace.idempotency.begin("anna", "k", "another call") is None
 
 
 def test_a_session_is_deleted_with_every_byte(client, people):
@@ -245,11 +245,11 @@ def test_nobody_cleans_up_anothers_session(serve, people):
 def test_sessions_expire_when_the_settings_say_so_but_not_while_a_job_waits(settings, open_workspace, people):
     workspace = open_workspace(changed(settings, session_hours=1e-9))
     for session in ("old", "busy", None):
-        dataset = workspace.add_dataset(people, f"{session}.csv", session=session)
+        dataset = workspace.datasets.add(people, f"{session}.csv", session=session)
         if session == "busy":
-            workspace.train(dataset.id, "bootstrap")
-    workspace.expire_sessions()
-    assert {dataset.name for dataset in workspace.datasets()} == {"busy.csv", "None.csv"}
+            workspace.training.train(dataset.id, "bootstrap")
+    workspace.sessions.expire()
+    assert {dataset.name for dataset in workspace.datasets.find()} == {"busy.csv", "None.csv"}
 
 
 def test_a_bug_report_is_kept_without_people_or_keys(serve):

@@ -60,8 +60,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict
         max_upload_mb=5,
     )
     workspace = Workspace(settings).start()
-    dataset = workspace.add_dataset(write_people(folder), "people.csv", owner="root", session="monday")
-    job = workspace.wait(workspace.train(dataset.id, "bootstrap", metrics=[], owner="root").id)
+    dataset = workspace.datasets.add(write_people(folder), "people.csv", owner="root", session="monday")
+    job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", metrics=[], owner="root").id)
     workspace.close()
     workspace = Workspace(settings)
     there = {"dataset_id": dataset.id, "job_id": job.id, "run_id": job.run_id, "id": job.run_id}

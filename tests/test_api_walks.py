@@ -32,8 +32,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Work
     workspace = Workspace(settings).start()
     with serving(workspace) as address:
         yield f"{address}/api", workspace
-    for job in workspace.jobs():
-        workspace.cancel(job.id)
+    for job in workspace.jobs.find():
+        workspace.jobs.cancel(job.id)
     workspace.close()
 
 

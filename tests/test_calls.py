@@ -34,8 +34,8 @@ def workspace(folder: Path) -> Iterator[Workspace]:
         patch.setenv("UNDERSTUDY_WORKSPACE", str(folder / "workspace"))
         st.cache_resource.clear()
         workspace = get_workspace()
-        dataset = workspace.add_dataset(write_people(folder), "people.csv")
-        job = workspace.wait(workspace.train(dataset.id, "bootstrap", metrics=["column_shapes"]).id)
+        dataset = workspace.datasets.add(write_people(folder), "people.csv")
+        job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", metrics=["column_shapes"]).id)
         assert job.state == "done", job.error
         yield workspace
         workspace.close()
@@ -87,8 +87,8 @@ def idle(workspace: Workspace) -> Iterator[None]:
     """Leaves no job to the next test."""
     yield
     for state in ("queued", "running"):
-        for job in workspace.jobs(state):
-            workspace.cancel(job.id)
+        for job in workspace.jobs.find(state):
+            workspace.jobs.cancel(job.id)
 
 
 def button(page: AppTest, label: str):
@@ -96,12 +96,12 @@ def button(page: AppTest, label: str):
 
 
 def newest(workspace: Workspace, jobs: int) -> list[Job]:
-    return list(workspace.jobs(limit=jobs))
+    return list(workspace.jobs.find(limit=jobs))
 
 
 def test_a_training_is_repeated_as_it_was_set(visit, workspace, repeat):
     page = visit("train")
-    dataset = workspace.datasets()[0]
+    dataset = workspace.datasets.find()[0]
     page.radio[0].set_value("bootstrap").run()
     page.number_input(key=f"rows_{dataset.id}").set_value(12).run()
     page.multiselect(key=f"fixed_{dataset.id}").set_value(["city"]).run()
@@ -128,16 +128,16 @@ def test_an_upload_is_repeated_with_its_options(visit, workspace, repeat, tmp_pa
     page = visit("data", view="add")
     page.file_uploader[0].upload("people.csv", file.read_bytes()).run()
     page.slider[0].set_value(10).run()
-    before = {dataset.id for dataset in workspace.datasets()}
+    before = {dataset.id for dataset in workspace.datasets.find()}
     repeat(page)
-    added = [dataset for dataset in workspace.datasets() if dataset.id not in before]
+    added = [dataset for dataset in workspace.datasets.find() if dataset.id not in before]
     assert [(one.name, one.rows, one.holdout_rows) for one in added] == [("people.csv", 100, 10)] * 2
     for dataset in added:
-        workspace.delete_dataset(dataset.id)
+        workspace.datasets.delete(dataset.id)
 
 
 def test_a_correction_of_columns_is_repeated(visit, workspace, repeat):
-    dataset = workspace.datasets()[0]
+    dataset = workspace.datasets.find()[0]
     page = visit("data")
     page.session_state[f"schema_{dataset.id}_0"] = {
         "edited_rows": {"3": {"role": "drop"}},
@@ -146,16 +146,16 @@ def test_a_correction_of_columns_is_repeated(visit, workspace, repeat):
     }
     page.run()
     button(page, "Save").click().run()
-    corrected = workspace.dataset(dataset.id).schema
+    corrected = workspace.datasets.get(dataset.id).schema
     assert corrected["who"].role == "drop"
-    workspace.set_schema(dataset.id, dataset.schema)
+    workspace.datasets.set_schema(dataset.id, dataset.schema)
     repeat(page)
-    assert workspace.dataset(dataset.id).schema == corrected
-    workspace.set_schema(dataset.id, dataset.schema)
+    assert workspace.datasets.get(dataset.id).schema == corrected
+    workspace.datasets.set_schema(dataset.id, dataset.schema)
 
 
 def test_what_can_be_done_with_a_run_is_repeated(visit, workspace, repeat, tmp_path):
-    run = workspace.runs()[-1]
+    run = workspace.runs.find()[-1]
     repeat(visit("compare", run=run.id))
     files = sorted(tmp_path.glob("*.csv"))
     assert [file.name for file in files] == ["people-synthetic-bootstrap.csv"]
@@ -163,11 +163,11 @@ def test_what_can_be_done_with_a_run_is_repeated(visit, workspace, repeat, tmp_p
     kinds = sorted(job.kind for job in newest(workspace, 6))
     assert kinds == ["evaluate"] * 2 + ["sample"] * 2 + ["train"] * 2
     trained = [job for job in newest(workspace, 6) if job.kind == "train"]
-    assert [job.arguments for job in trained] == [workspace.job(run.job_id).arguments] * 2
+    assert [job.arguments for job in trained] == [workspace.jobs.get(run.job_id).arguments] * 2
 
 
 def test_a_job_is_seen_cancelled_and_repeated(visit, workspace, repeat):
-    job = workspace.train(workspace.datasets()[0].id, "ctgan", {"epochs": 5000}, metrics=[])
+    job = workspace.training.train(workspace.datasets.find()[0].id, "ctgan", {"epochs": 5000}, metrics=[])
     shell, python = shown(visit("jobs", job=job.id))
     assert f"-X DELETE http://127.0.0.1:8501/api/jobs/{job.id}" in shell
     assert f'understudy.cancel("{job.id}")' in python.replace("'", '"')
@@ -187,19 +187,19 @@ def test_conversations_are_ordered_as_on_the_page_and_the_key_is_never_shown(vis
         button(page, "Write 2 dialogues").click().run()
         assert "sk-very-secret" not in "".join(shown(page))
         repeat(page)
-        jobs = [workspace.wait(job.id) for job in newest(workspace, 3)]
+        jobs = [workspace.jobs.wait(job.id) for job in newest(workspace, 3)]
     assert [job.state for job in jobs] == ["done"] * 3
-    orders = [workspace.talk(job.arguments["talk"]).order for job in jobs]
+    orders = [workspace.conversations.get(job.arguments["talk"]).order for job in jobs]
     assert orders[0].brief == orders[1].brief == orders[2].brief
     assert orders[0].server.base_url == orders[1].server.base_url == orders[2].server.base_url == url
     assert {request["authorization"] for request in model.requests} == {"Bearer sk-very-secret"}
 
 
 def test_where_keys_are_asked_for_a_placeholder_stands_in_their_place(visit, workspace):
-    key, text = workspace.make_key("anna", ["admin"])
+    key, text = workspace.access.make_key("anna", ["admin"])
     try:
         shell, python = shown(visit("compare"))
     finally:
-        workspace.revoke_key(key.id)
+        workspace.access.revoke(key.id)
     assert '-H "X-API-Key: $UNDERSTUDY_API_KEY"' in shell
     assert text not in shell + python

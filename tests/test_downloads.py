@@ -34,9 +34,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 @pytest.fixture(scope="module")
 def run(workspace: Workspace) -> Run:
-    dataset = workspace.add_dataset(PENGUINS, "../../pen guins.v2.csv")
-    job = workspace.wait(workspace.train(dataset.id, "bootstrap", rows=50, metrics=[]).id)
-    return workspace.run(job.run_id)
+    dataset = workspace.datasets.add(PENGUINS, "../../pen guins.v2.csv")
+    job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", rows=50, metrics=[]).id)
+    return workspace.runs.get(job.run_id)
 
 
 @pytest.mark.parametrize("format", READ)

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from workspace.catalog.rows import Dataset, Job, NotFound
-from workspace.jobs.queue import THREAD_LIMITS, Process
+from workspace.jobs.process import THREAD_LIMITS
+from workspace.process import Process
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 
@@ -34,13 +35,13 @@ def until(happened: Callable[[], object], within_s: float = 90) -> float:
 
 
 def train(workspace: Workspace, dataset: Dataset, params: dict, **more) -> Job:
-    return workspace.train(dataset.id, "slow", params, metrics=[], **more)
+    return workspace.training.train(dataset.id, "slow", params, metrics=[], **more)
 
 
 def in_fit(workspace: Workspace, job: Job) -> Job:
     """The job, once its generator is learning."""
-    until(lambda: workspace.job(job.id).stage == "Training")
-    return workspace.job(job.id)
+    until(lambda: workspace.jobs.get(job.id).stage == "Training")
+    return workspace.jobs.get(job.id)
 
 
 @pytest.fixture
@@ -63,19 +64,19 @@ def serve(settings: Settings) -> Iterator[Callable[[], subprocess.Popen]]:
 def test_a_job_reports_progress_curve_and_time_left_while_it_runs(workspace, dataset):
     workspace.start()
     job = train(workspace, dataset, {"epochs": 40, "nap_s": 0.05})
-    until(lambda: workspace.job(job.id).seconds_left is not None)
-    running = workspace.job(job.id)
+    until(lambda: workspace.jobs.get(job.id).seconds_left is not None)
+    running = workspace.jobs.get(job.id)
     assert running.state == "running" and 0 < running.progress < 1 and running.seconds_left < 30
 
-    done = workspace.wait(job.id)
+    done = workspace.jobs.wait(job.id)
     assert (done.state, done.progress, done.seconds_left) == ("done", 1.0, None)
     assert done.peak_mb > 10 and done.cpu_seconds > 0
-    events = workspace.events(job.id)
+    events = workspace.jobs.events(job.id)
     assert [event.progress for event in events] == sorted(event.progress for event in events)
     assert [e.curve["epoch"] for e in events if e.curve][-1] == 40
     assert (
-        workspace.events(job.id, after=events[-2].seq) == events[-1:]
-        or len(workspace.events(job.id, events[-2].seq)) == 1
+        workspace.jobs.events(job.id, after=events[-2].seq) == events[-1:]
+        or len(workspace.jobs.events(job.id, events[-2].seq)) == 1
     )
 
 
@@ -83,63 +84,63 @@ def test_cancel_stops_a_running_fit_within_two_seconds_and_leaves_nothing(worksp
     workspace.start()
     job = in_fit(workspace, train(workspace, dataset, LONG))
     process = psutil.Process(job.pid)
-    workspace.cancel(job.id)
-    assert until(lambda: workspace.job(job.id).state == "cancelled") < 2
+    workspace.jobs.cancel(job.id)
+    assert until(lambda: workspace.jobs.get(job.id).state == "cancelled") < 2
     until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, within_s=2)
-    assert not workspace.runs() and not workspace.queue.scratch(job.id).exists()
+    assert not workspace.runs.find() and not workspace.files.job(job.id).scratch.exists()
 
 
 def test_cancel_ends_a_library_that_swallows_the_stop_within_two_seconds(workspace, dataset):
     workspace.start()
     job = in_fit(workspace, train(workspace, dataset, {"epochs": 1, "nap_s": 600, "manner": "deaf"}))
     time.sleep(0.3)
-    workspace.cancel(job.id)
-    assert until(lambda: workspace.job(job.id).state == "cancelled") < 2
+    workspace.jobs.cancel(job.id)
+    assert until(lambda: workspace.jobs.get(job.id).state == "cancelled") < 2
     assert not Process(job.pid, job.born).alive
 
 
 def test_a_queued_job_that_is_cancelled_never_starts(workspace, dataset):
     job = train(workspace, dataset, SHORT)
-    assert workspace.cancel(job.id).state == "cancelled"
+    assert workspace.jobs.cancel(job.id).state == "cancelled"
     workspace.start()
     time.sleep(0.5)
-    assert workspace.job(job.id).attempts == 0
+    assert workspace.jobs.get(job.id).attempts == 0
 
 
 def test_cancelling_a_job_that_has_ended_leaves_it_as_it_is(workspace, dataset):
     workspace.start()
-    job = workspace.wait(train(workspace, dataset, {"epochs": 1, "nap_s": 0}).id)
-    assert workspace.cancel(job.id).state == "done"
+    job = workspace.jobs.wait(train(workspace, dataset, {"epochs": 1, "nap_s": 0}).id)
+    assert workspace.jobs.cancel(job.id).state == "done"
 
 
 def test_a_killed_worker_leaves_its_job_interrupted_and_a_retry_finishes_it(workspace, dataset):
     workspace.start()
     job = in_fit(workspace, train(workspace, dataset, SHORT | {"nap_s": 0.3}))
     os.kill(job.pid, signal.SIGKILL)
-    until(lambda: workspace.job(job.id).state == "interrupted", within_s=3)
-    assert "killed" in workspace.job(job.id).error
-    assert not workspace.runs() and len(workspace.rows(dataset.id)) == 100
+    until(lambda: workspace.jobs.get(job.id).state == "interrupted", within_s=3)
+    assert "killed" in workspace.jobs.get(job.id).error
+    assert not workspace.runs.find() and len(workspace.datasets.rows(dataset.id)) == 100
 
-    assert workspace.retry(job.id).state == "queued"
-    done = workspace.wait(job.id)
+    assert workspace.jobs.retry(job.id).state == "queued"
+    done = workspace.jobs.wait(job.id)
     assert (done.state, done.attempts, done.error) == ("done", 2, "")
     with pytest.raises(ValueError, match="is done"):
-        workspace.retry(job.id)
+        workspace.jobs.retry(job.id)
 
 
 def test_enough_keeps_what_is_trained(workspace, dataset):
     workspace.start()
     job = in_fit(workspace, train(workspace, dataset, LONG))
-    workspace.stop_early(job.id)
-    done = workspace.wait(job.id, timeout_s=10)
-    assert done.state == "done" and len(workspace.synthetic_table(done.run_id)) == 80
+    workspace.jobs.stop_early(job.id)
+    done = workspace.jobs.wait(job.id, timeout_s=10)
+    assert done.state == "done" and len(workspace.runs.synthetic_table(done.run_id)) == 80
 
 
 def test_a_failure_speaks_to_the_person_and_its_log_names_the_place_but_no_data(workspace, dataset):
     workspace.start()
-    job = workspace.wait(train(workspace, dataset, SHORT | {"manner": "failing"}).id)
+    job = workspace.jobs.wait(train(workspace, dataset, SHORT | {"manner": "failing"}).id)
     assert job.state == "failed" and "unexpected" in job.error and "Oslo" not in job.error
-    log = workspace.log_tail(job.id)
+    log = workspace.jobs.log_tail(job.id)
     assert "in _fit" in log and "ValueError: could not convert string to float: …" in log
     assert "Oslo" not in log and "Bergen" not in log
 
@@ -148,11 +149,11 @@ def test_no_more_jobs_run_at_once_than_there_are_slots(workspace, dataset):
     workspace.start()
     jobs = [train(workspace, dataset, SHORT) for _ in range(4)]
     most = 0
-    while not all(workspace.job(job.id).ended for job in jobs):
-        most = max(most, len(workspace.jobs(state="running")))
+    while not all(workspace.jobs.get(job.id).ended for job in jobs):
+        most = max(most, len(workspace.jobs.find(state="running")))
         time.sleep(0.02)
     assert most == 2
-    assert {workspace.job(job.id).state for job in jobs} == {"done"}
+    assert {workspace.jobs.get(job.id).state for job in jobs} == {"done"}
 
 
 def test_a_job_is_claimed_once_however_many_ask(open_workspace, dataset):
@@ -167,9 +168,9 @@ def test_a_job_is_claimed_once_however_many_ask(open_workspace, dataset):
 def test_two_servers_on_one_workspace_run_each_job_once(workspace, dataset, serve):
     jobs = [train(workspace, dataset, {"epochs": 1, "nap_s": 0}) for _ in range(4)]
     serve(), serve()
-    ended = [workspace.wait(job.id, timeout_s=60) for job in jobs]
+    ended = [workspace.jobs.wait(job.id, timeout_s=60) for job in jobs]
     assert [(job.state, job.attempts) for job in ended] == [("done", 1)] * 4
-    assert len(workspace.runs()) == 4
+    assert len(workspace.runs.find()) == 4
 
 
 def test_a_worker_outlives_its_killed_server_and_is_adopted_by_the_next(workspace, dataset, serve):
@@ -178,7 +179,7 @@ def test_a_worker_outlives_its_killed_server_and_is_adopted_by_the_next(workspac
     worker = in_fit(workspace, job).pid
     server.kill()
     workspace.start()
-    done = workspace.wait(job.id)
+    done = workspace.jobs.wait(job.id)
     assert (done.state, done.pid, done.attempts) == ("done", worker, 1)
 
 
@@ -189,14 +190,14 @@ def test_a_job_whose_server_and_worker_were_killed_is_interrupted_at_the_next_st
     server.kill()
     os.killpg(worker, signal.SIGKILL)
     workspace.start()
-    until(lambda: workspace.job(job.id).state == "interrupted", within_s=3)
+    until(lambda: workspace.jobs.get(job.id).state == "interrupted", within_s=3)
 
 
 def test_a_worker_started_for_a_job_that_is_taken_away_does_nothing(workspace, dataset, settings):
     job = train(workspace, dataset, SHORT)
     environment = {**os.environ, **settings.environment()}
     subprocess.run([sys.executable, "-m", "workspace.tasks.worker", job.id], cwd=ROOT, env=environment, check=True)
-    assert workspace.job(job.id).state == "queued"
+    assert workspace.jobs.get(job.id).state == "queued"
 
 
 def test_a_worker_has_its_share_of_threads_and_a_session_of_its_own_and_lets_pages_go_first(workspace, dataset):
@@ -220,9 +221,9 @@ def test_a_process_id_that_is_used_again_is_not_the_same_process():
 def test_a_deleted_job_ends_and_takes_its_log_along(workspace, dataset):
     workspace.start()
     job = in_fit(workspace, train(workspace, dataset, LONG))
-    folder = workspace.queue.folder(job.id)
+    folder = workspace.files.job(job.id).folder
     assert folder.exists()
-    workspace.delete_job(job.id)
+    workspace.jobs.delete(job.id)
     assert not Process(job.pid, job.born).alive and not folder.exists()
     with pytest.raises(NotFound, match="no job"):
-        workspace.job(job.id)
+        workspace.jobs.get(job.id)

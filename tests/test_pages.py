@@ -19,8 +19,9 @@ from pages.components.pictures import selected_rows
 from pages.components.release import pairs_of
 from pages.components.results import REPORTS
 from synth import GENERATORS
+from workspace.arguments import ReplaceRowsArguments
 from workspace.catalog.rows import Dataset, Run
-from workspace.services.releases import CHECKS, ReplaceRowsArguments, Risky
+from workspace.services.releases import CHECKS, Risky
 from workspace.workspace import Workspace
 
 MAIN = Path(__file__).parent.parent / "pages" / "main.py"
@@ -35,8 +36,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
     st.cache_data.clear()
     workspace = get_workspace()
     yield workspace
-    for job in workspace.jobs():
-        workspace.cancel(job.id)
+    for job in workspace.jobs.find():
+        workspace.jobs.cancel(job.id)
     workspace.close()
     st.cache_resource.clear()
 
@@ -58,7 +59,7 @@ def visit(workspace: Workspace) -> Callable[..., AppTest]:
 
 @pytest.fixture
 def dataset(workspace: Workspace) -> Dataset:
-    return workspace.add_dataset(PENGUINS, "penguins.csv")
+    return workspace.datasets.add(PENGUINS, "penguins.csv")
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +69,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNDERSTUDY_WORKSPACE", str(folder))
         workspace = Workspace().start()
-        dataset = workspace.add_dataset(PENGUINS, "penguins.csv")
+        dataset = workspace.datasets.add(PENGUINS, "penguins.csv")
         for seed in (0, 1):
-            job = workspace.wait(workspace.train(dataset.id, "bootstrap", seed=seed, metrics=QUICK).id)
+            job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", seed=seed, metrics=QUICK).id)
             assert job.state == "done", job.error
         workspace.close()
     return folder
@@ -86,7 +87,7 @@ def run(trained: Path, tmp_path: Path, workspace: Workspace) -> Run:
     shutil.rmtree(tmp_path / "workspace")
     shutil.copytree(trained, tmp_path / "workspace")
     st.cache_resource.clear()
-    return get_workspace().runs()[0]
+    return get_workspace().runs.find()[0]
 
 
 def texts(page: AppTest) -> str:
@@ -144,7 +145,7 @@ def test_an_edited_kind_is_saved_when_the_values_allow_it(visit, workspace, data
     assert "**1 column** changed" in texts(page)
     button(page, "Save").click().run()
     assert not page.exception
-    assert workspace.dataset(dataset.id).schema["island"].role == "drop"
+    assert workspace.datasets.get(dataset.id).schema["island"].role == "drop"
 
 
 def test_a_kind_the_values_do_not_fit_is_refused_in_a_sentence(visit, workspace, dataset):
@@ -154,7 +155,7 @@ def test_a_kind_the_values_do_not_fit_is_refused_in_a_sentence(visit, workspace,
     page.run()
     button(page, "Save").click().run()
     assert "species" in page.error[0].value
-    assert workspace.dataset(dataset.id).schema["species"].kind == "category"
+    assert workspace.datasets.get(dataset.id).schema["species"].kind == "category"
 
 
 def test_two_targets_are_one_too_many(visit, workspace, dataset):
@@ -169,9 +170,9 @@ def test_an_upload_is_previewed_then_added(visit, workspace):
     page = visit("data", view="add")
     page.file_uploader[0].upload("penguins.csv", PENGUINS.read_bytes()).run()
     assert list(page.dataframe[0].value.columns[:2]) == ["species", "island"]
-    assert not workspace.datasets()
+    assert not workspace.datasets.find()
     button(page, "Add this table").click().run()
-    assert [dataset.rows for dataset in workspace.datasets()] == [344]
+    assert [dataset.rows for dataset in workspace.datasets.find()] == [344]
 
 
 def test_of_several_uploads_a_bad_one_does_not_lose_the_others(visit, workspace):
@@ -181,7 +182,7 @@ def test_of_several_uploads_a_bad_one_does_not_lose_the_others(visit, workspace)
     assert not page.exception
     assert len(page.error) == 1
     button(page, "Add this table").click().run()
-    assert [dataset.name for dataset in workspace.datasets()] == ["penguins.csv"]
+    assert [dataset.name for dataset in workspace.datasets.find()] == ["penguins.csv"]
 
 
 def test_what_could_not_be_added_is_said_beside_what_was(visit, workspace):
@@ -192,7 +193,7 @@ def test_what_could_not_be_added_is_said_beside_what_was(visit, workspace):
     page.file_uploader[0].upload("penguins.csv", PENGUINS.read_bytes()).run()
     button(page, "Add these 2 tables").click().run()
     assert not page.exception
-    assert [dataset.name for dataset in workspace.datasets()] == ["penguins.csv"]
+    assert [dataset.name for dataset in workspace.datasets.find()] == ["penguins.csv"]
     assert "**344** rows" in texts(page)
     assert len(page.error) == 1
     button(page, "Dismiss").click().run()
@@ -219,7 +220,7 @@ def test_training_starts_from_the_page_with_the_chosen_parameters(visit, workspa
     page.radio[0].set_value("bootstrap").run()
     page.number_input(key=f"rows_{dataset.id}").set_value(50).run()
     button(page, "Train").click().run()
-    (job,) = workspace.jobs()
+    (job,) = workspace.jobs.find()
     assert (job.arguments["model"], job.arguments["rows"]) == ("bootstrap", 50)
     assert page.query_params["job"] == job.id
 
@@ -255,7 +256,7 @@ def test_every_view_of_a_comparison_can_be_drawn(visit, run, tab):
 
 def test_a_measure_that_failed_is_told_beside_the_scores_of_the_others(visit, workspace, run):
     failed = {"detector": Score(value=None, note="It failed. An unexpected problem (ZeroDivisionError in detector).")}
-    get_workspace().keep_scores(run, failed, note="Not measured, because it failed: Detector.")
+    get_workspace().runs.keep_scores(run, failed, note="Not measured, because it failed: Detector.")
     page = visit("compare")
     assert not page.exception
     assert [warning.value.replace("\\", "") for warning in page.warning] == [
@@ -283,12 +284,12 @@ def test_thresholds_are_edited_and_kept_with_the_table(visit, workspace, run):
         "It misses 1 of 1 threshold"
     ]
     button(page, "Save thresholds").click().run()
-    kept = get_workspace().thresholds(run.dataset_id)
+    kept = get_workspace().thresholds.of(run.dataset_id)
     assert [(one.metric, one.at_least) for one in kept] == [("column_shapes", 0.9999)]
     # The scores are told by the same thresholds, and another visitor meets them too.
     assert "It misses 1 of 1 threshold" in [expander.label for expander in visit("compare").expander]
     button(release(visit, run), "Those of a careful owner").click().run()
-    assert get_workspace().thresholds(run.dataset_id) == THRESHOLDS
+    assert get_workspace().thresholds.of(run.dataset_id) == THRESHOLDS
 
 
 def test_a_threshold_below_nothing_is_refused_in_a_sentence(visit, run):
@@ -307,7 +308,7 @@ def test_the_riskiest_rows_stand_beside_real_ones_and_can_be_replaced(visit, run
     assert list(pairs["Row"][:4]) == ["#1 synthetic", "#1 real", "#2 synthetic", "#2 real"]
     button(page, label).click().run()
     assert not page.exception
-    (job,) = get_workspace().jobs(state="queued") or get_workspace().jobs(state="running")
+    (job,) = get_workspace().jobs.find(state="queued") or get_workspace().jobs.find(state="running")
     assert page.query_params["job"] == job.id
     assert (job.kind, job.arguments["parent"], job.arguments["how"]) == ("replace_rows", run.id, how)
     assert len(set(job.arguments["rows"])) == 10
@@ -330,7 +331,7 @@ def test_the_judge_is_tested_from_the_page_and_its_answers_are_shown(visit, run)
     page = release(visit, run)
     assert texts(page).count("not tested yet") == len(CASES)
     button(page, "Test the judge").click().run()
-    assert get_workspace().job(page.query_params["job"]).kind == "self_test"
+    assert get_workspace().jobs.get(page.query_params["job"]).kind == "self_test"
     wrong = ["Detector should have found it worse."]
     checks = [
         Check(case=case.title, expected=case.expected, passed=place > 0, wrong=[] if place else wrong)
@@ -378,7 +379,7 @@ def test_a_job_shows_its_state_and_log(visit, run):
 
 def test_a_deleted_dataset_is_gone_from_the_pages(visit, workspace, dataset):
     page = visit("data")
-    workspace.delete_dataset(dataset.id)
+    workspace.datasets.delete(dataset.id)
     page.run()
     assert not page.exception
     assert "Or start from a sample" in texts(page)
@@ -398,7 +399,7 @@ AWKWARD = {
 def test_awkward_tables_can_be_looked_at_and_trained_on(visit, workspace, tmp_path, name):
     file = tmp_path / "awkward.csv"
     file.write_text(AWKWARD[name], encoding="utf-8")
-    workspace.add_dataset(file, "](http://x.y) *awkward*.csv")
+    workspace.datasets.add(file, "](http://x.y) *awkward*.csv")
     for tab in ("Columns", "Rows", "Holdout"):
         page = visit("data")
         page.session_state["data_view"] = tab
@@ -412,8 +413,8 @@ def test_awkward_tables_can_be_looked_at_and_trained_on(visit, workspace, tmp_pa
 def test_a_tiny_table_can_be_compared(visit, workspace, tmp_path):
     file = tmp_path / "tiny.csv"
     file.write_text("a,b\n1,\n2,\n3,\n", encoding="utf-8")
-    dataset = workspace.add_dataset(file, "tiny.csv")
-    job = workspace.wait(workspace.train(dataset.id, "bootstrap", metrics=QUICK).id)
+    dataset = workspace.datasets.add(file, "tiny.csv")
+    job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", metrics=QUICK).id)
     assert job.state == "done", job.error
     for tab in ("Scores", *list(CHARTS)[:-1]):
         page = visit("compare")
@@ -424,8 +425,8 @@ def test_a_tiny_table_can_be_compared(visit, workspace, tmp_path):
 
 
 def test_a_table_made_elsewhere_is_compared_and_nothing_offers_to_draw_from_it(visit, workspace, dataset):
-    run = workspace.add_run(dataset.id, PENGUINS, "theirs.csv")
-    assert workspace.wait(workspace.evaluate(run.id, QUICK).id).state == "done"
+    run = workspace.runs.add(dataset.id, PENGUINS, "theirs.csv")
+    assert workspace.jobs.wait(workspace.training.evaluate(run.id, QUICK).id).state == "done"
     for tab in ("Scores", "Before release"):
         page = visit("compare", run=run.id)
         page.session_state["compare_view"] = tab
@@ -434,9 +435,9 @@ def test_a_table_made_elsewhere_is_compared_and_nothing_offers_to_draw_from_it(v
         assert any("Made elsewhere · 344 rows" in caption.value for caption in page.caption)
         assert not any("again" in button.label for button in page.button)
     with pytest.raises(ValueError, match="made elsewhere"):
-        workspace.replace_rows(run.id, [0], "draw")
-    dropped = workspace.wait(workspace.replace_rows(run.id, [0, 1], "drop", metrics=[]).id)
-    assert dropped.state == "done" and workspace.run(dropped.run_id).rows == 342, dropped.error
+        workspace.releases.replace_rows(run.id, [0], "draw")
+    dropped = workspace.jobs.wait(workspace.releases.replace_rows(run.id, [0, 1], "drop", metrics=[]).id)
+    assert dropped.state == "done" and workspace.runs.get(dropped.run_id).rows == 342, dropped.error
 
 
 def many_curves():

@@ -31,9 +31,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 @pytest.fixture(scope="module")
 def run(workspace: Workspace) -> Run:
-    dataset = workspace.add_dataset(PENGUINS, "penguins.csv")
-    job = workspace.wait(workspace.train(dataset.id, "bootstrap", rows=50, metrics=["column_shapes"]).id)
-    return workspace.run(job.run_id)
+    dataset = workspace.datasets.add(PENGUINS, "penguins.csv")
+    job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", rows=50, metrics=["column_shapes"]).id)
+    return workspace.runs.get(job.run_id)
 
 
 @pytest.mark.parametrize("format, holds", [("html", "<h1>penguins.csv"), ("json", "column_shapes"), ("csv", "metric")])
@@ -58,10 +58,10 @@ def test_without_a_browser_there_are_no_png_files_and_it_says_why(run, monkeypat
 
 
 def test_a_report_is_written_once_and_again_when_the_run_is_judged_anew(workspace, run):
-    first = workspace.report(run.id, "json")
+    first = workspace.reports.write(run.id, "json")
     written = first.stat().st_mtime_ns
-    assert workspace.report(run.id, "json").stat().st_mtime_ns == written
-    workspace.keep_scores(workspace.run(run.id), {"exact_copies": Score(value=0.25)})
+    assert workspace.reports.write(run.id, "json").stat().st_mtime_ns == written
+    workspace.runs.keep_scores(workspace.runs.get(run.id), {"exact_copies": Score(value=0.25)})
     os.utime(first, ns=(written - 10**10, written - 10**10))
-    found = json.loads(workspace.report(run.id, "json").read_text(encoding="utf-8"))
+    found = json.loads(workspace.reports.write(run.id, "json").read_text(encoding="utf-8"))
     assert {one["card"]["name"] for one in found["judged"]} >= {"column_shapes", "exact_copies"}

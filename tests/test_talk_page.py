@@ -38,8 +38,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         st.cache_resource.clear()
         workspace = get_workspace()
         yield workspace
-        for job in workspace.jobs():
-            workspace.cancel(job.id)
+        for job in workspace.jobs.find():
+            workspace.jobs.cancel(job.id)
         workspace.close()
         st.cache_resource.clear()
 
@@ -72,7 +72,7 @@ def set_up(page: AppTest, url: str, dialogues: int, label: str = "Dialogues") ->
 
 def finished(page: AppTest, workspace: Workspace) -> None:
     """Wait for the newest job, and look again."""
-    done = workspace.wait(workspace.jobs(limit=1)[0].id, 120)
+    done = workspace.jobs.wait(workspace.jobs.find(limit=1)[0].id, 120)
     assert done.state == "done", done.error
     page.run()
     assert not page.exception
@@ -89,8 +89,8 @@ def test_a_file_goes_from_the_uploader_to_a_set_that_is_changed_by_hand(page, wo
         assert "customer" in prompt and "number 0" in prompt
         named(page.button, "Write 3 dialogues").click().run()
         finished(page, workspace)
-        talk = workspace.talks()[0]
-        lines = workspace.written(talk.id)  # as they arrived, which may be in any order
+        talk = workspace.conversations.find()[0]
+        lines = workspace.conversations.written(talk.id)  # as they arrived, which may be in any order
         first, second, third = (line.dialogue for line in sorted(lines, key=lambda line: line.index))
         said = [message.children[1].value for message in page.chat_message]
         assert said[:4] == [turn.text for turn in lines[0].dialogue.turns]
@@ -107,10 +107,10 @@ def test_a_file_goes_from_the_uploader_to_a_set_that_is_changed_by_hand(page, wo
         downloads = {download.label for download in page.get("download_button")}
         page.button(key=f"again_{talk.id}_2").click().run()
         assert not page.exception
-        while len(workspace.written(talk.id)) < 2:
-            assert not workspace.jobs(limit=1)[0].ended
+        while len(workspace.conversations.written(talk.id)) < 2:
+            assert not workspace.jobs.find(limit=1)[0].ended
             time.sleep(0.05)
-    now = {line.index: line.dialogue for line in workspace.written(talk.id)}
+    now = {line.index: line.dialogue for line in workspace.conversations.written(talk.id)}
     assert set(now) == {0, 2}
     assert now[0].turns[0].text == "By hand." and now[0].turns[1:] == first.turns[1:]
     assert now[2].turns != third.turns
@@ -130,14 +130,14 @@ def test_several_files_become_a_set_each_and_a_bad_one_loses_none(page, workspac
         told = {error.value for error in page.error}
         assert len(told) == 2 and any("No column holds text" in sentence for sentence in told)
         named(page.multiselect, "Write from").set_value(
-            [dataset.id for dataset in workspace.datasets() if dataset.name in ("north.csv", "south.csv")]
+            [dataset.id for dataset in workspace.datasets.find() if dataset.name in ("north.csv", "south.csv")]
         ).run()
         page.session_state["talk_refused"] = {}
         page.run()
         set_up(page, url, 2, "Dialogues from each file")
         named(page.button, "Write 4 dialogues").click().run()
         assert not page.exception
-    talks = workspace.talks()[:2]
+    talks = workspace.conversations.find()[:2]
     assert {talk.name for talk in talks} == {"north.csv", "south.csv"}
     for talk in talks:
         assert (talk.order.brief.dialogues, talk.order.intent) == (2, "intent")

@@ -22,79 +22,81 @@ workspace = pytest.fixture(running_workspace, scope="module")
 @pytest.fixture(scope="module")
 def judged(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A job that trained, drew and judged."""
-    dataset = workspace.add_dataset(write_people(tmp_path_factory.mktemp("judged")), "people.csv")
-    return workspace.wait(workspace.train(dataset.id, "bootstrap", seed=3, metrics=QUICK).id)
+    dataset = workspace.datasets.add(write_people(tmp_path_factory.mktemp("judged")), "people.csv")
+    return workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", seed=3, metrics=QUICK).id)
 
 
 def test_training_makes_a_run_with_its_model_its_table_and_its_scores(workspace, judged):
-    run = workspace.run(judged.run_id)
+    run = workspace.runs.get(judged.run_id)
     assert (judged.state, run.rows, run.model, run.seed, run.note) == ("done", 80, "bootstrap", 3, "")
     assert list(run.scores) == QUICK and run.scores["column_shapes"].value > 0.5
     assert run.fit_seconds >= 0 and run.sample_seconds >= 0 and run.peak_mb > 10 and run.size_bytes > 0
-    synthetic = workspace.synthetic_table(run.id)
-    real = workspace.real_table(run.id, "train")
+    synthetic = workspace.runs.synthetic_table(run.id)
+    real = workspace.runs.real_table(run.id, "train")
     assert len(synthetic) == 80 and synthetic.dtypes.to_dict().keys() == real.dtypes.to_dict().keys()
     assert {name: str(dtype) for name, dtype in synthetic.dtypes.items()} == {
         name: str(dtype) for name, dtype in real.dtypes.items()
     }
-    assert workspace.runs(judged.dataset_id)[-1].id == run.id
+    assert workspace.runs.find(judged.dataset_id)[-1].id == run.id
 
 
 def test_the_model_is_trained_on_no_held_out_row(workspace, judged):
-    held = set(workspace.real_table(judged.run_id, "holdout")["income"])
-    made = set(workspace.synthetic_table(judged.run_id)["income"])
+    held = set(workspace.runs.real_table(judged.run_id, "holdout")["income"])
+    made = set(workspace.runs.synthetic_table(judged.run_id)["income"])
     # Bootstrap repeats what it saw: an income of the holdout in its output was shown to it. Only the ends of its
     # reach lie between two people, where by chance a third may be.
     assert not held & (made - {min(made), max(made)})
 
 
 def test_the_same_seed_gives_the_same_table_and_another_seed_another(workspace, judged):
-    jobs = [workspace.train(judged.dataset_id, "bootstrap", seed=seed, metrics=[]) for seed in (3, 4)]
-    same, other = (workspace.synthetic_table(workspace.wait(job.id).run_id) for job in jobs)
-    first = workspace.synthetic_table(judged.run_id)
+    jobs = [workspace.training.train(judged.dataset_id, "bootstrap", seed=seed, metrics=[]) for seed in (3, 4)]
+    same, other = (workspace.runs.synthetic_table(workspace.jobs.wait(job.id).run_id) for job in jobs)
+    first = workspace.runs.synthetic_table(judged.run_id)
     pd.testing.assert_frame_equal(first, same)
     assert not first.equals(other)
 
 
 def test_sampling_again_gives_a_run_of_its_own_that_outlives_the_one_it_came_from(workspace, judged):
-    first = workspace.wait(workspace.sample(judged.run_id, rows=9, seed=8, metrics=[]).id)
-    second = workspace.wait(workspace.sample(first.run_id, rows=7, seed=9, metrics=[]).id)
-    run = workspace.run(second.run_id)
+    first = workspace.jobs.wait(workspace.training.sample(judged.run_id, rows=9, seed=8, metrics=[]).id)
+    second = workspace.jobs.wait(workspace.training.sample(first.run_id, rows=7, seed=9, metrics=[]).id)
+    run = workspace.runs.get(second.run_id)
     assert (second.state, run.rows, run.parent_id) == ("done", 7, first.run_id)
-    workspace.delete_run(first.run_id)
-    assert len(workspace.synthetic_table(run.id)) == 7
+    workspace.runs.delete(first.run_id)
+    assert len(workspace.runs.synthetic_table(run.id)) == 7
     assert Synthesizer.load(run.folder / "model").preparation.rows_seen == 80
 
 
 def test_rows_are_drawn_under_conditions_and_keep_rules_and_the_run_tells_of_both(workspace, dataset):
     rule = {"kind": "range", "column": "age", "low": 25}
-    workspace.set_schema(dataset.id, Schema.model_validate({**dataset.schema.model_dump(), "rules": [rule]}))
-    job = workspace.wait(workspace.train(dataset.id, "bootstrap", rows=30, conditions={"city": "Oslo"}, metrics=[]).id)
-    run = workspace.run(job.run_id)
-    table = workspace.synthetic_table(run.id)
+    workspace.datasets.set_schema(dataset.id, Schema.model_validate({**dataset.schema.model_dump(), "rules": [rule]}))
+    job = workspace.jobs.wait(
+        workspace.training.train(dataset.id, "bootstrap", rows=30, conditions={"city": "Oslo"}, metrics=[]).id
+    )
+    run = workspace.runs.get(job.run_id)
+    table = workspace.runs.synthetic_table(run.id)
     assert len(table) == 30 and set(table["city"]) == {"Oslo"} and table["age"].min() >= 25
     assert run.conditions["cases"][0]["where"] == {"city": "Oslo"}
     assert run.rules[0].rows > 0
 
 
 def test_choices_for_metrics_are_kept_with_the_run(workspace, judged):
-    job = workspace.wait(workspace.evaluate(judged.run_id, QUICK, options={"sensitive": ["age"]}).id)
-    assert job.state == "done" and workspace.run(judged.run_id).options == {"sensitive": ["age"]}
+    job = workspace.jobs.wait(workspace.training.evaluate(judged.run_id, QUICK, options={"sensitive": ["age"]}).id)
+    assert job.state == "done" and workspace.runs.get(judged.run_id).options == {"sensitive": ["age"]}
     with pytest.raises(ValueError, match="no option colour"):
-        workspace.evaluate(judged.run_id, options={"colour": "red"})
+        workspace.training.evaluate(judged.run_id, options={"colour": "red"})
 
 
 def test_judging_again_adds_scores_and_keeps_those_there_are(workspace, judged):
-    job = workspace.wait(workspace.evaluate(judged.run_id, ["exact_copies"]).id)
+    job = workspace.jobs.wait(workspace.training.evaluate(judged.run_id, ["exact_copies"]).id)
     assert job.state == "done"
-    assert list(workspace.run(judged.run_id).scores) == ["column_shapes", "exact_copies"]
+    assert list(workspace.runs.get(judged.run_id).scores) == ["column_shapes", "exact_copies"]
 
 
 def test_a_run_is_judged_by_the_rows_held_out_from_it_whatever_the_holdout_is_now(workspace, judged):
-    held = workspace.real_table(judged.run_id, "holdout")
-    workspace.set_holdout(judged.dataset_id, 0.5, seed=8)
-    pd.testing.assert_frame_equal(workspace.real_table(judged.run_id, "holdout"), held)
-    workspace.set_holdout(judged.dataset_id, 0.2, seed=0)
+    held = workspace.runs.real_table(judged.run_id, "holdout")
+    workspace.datasets.set_holdout(judged.dataset_id, 0.5, seed=8)
+    pd.testing.assert_frame_equal(workspace.runs.real_table(judged.run_id, "holdout"), held)
+    workspace.datasets.set_holdout(judged.dataset_id, 0.2, seed=0)
 
 
 @pytest.fixture
@@ -109,47 +111,48 @@ def test_a_judging_that_fails_leaves_the_table_the_run_says_so_and_a_retry_train
 ):
     settings.plugins.append(failing_metric)
     workspace = open_workspace().start()
-    dataset = workspace.add_dataset(people, "people.csv")
-    job = workspace.wait(workspace.train(dataset.id, "bootstrap", metrics=["broken"]).id)
-    run = workspace.run(job.run_id)
+    dataset = workspace.datasets.add(people, "people.csv")
+    job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", metrics=["broken"]).id)
+    run = workspace.runs.get(job.run_id)
     assert job.state == "failed" and not run.scores
-    assert run.note.startswith("Judging ended: An unexpected problem (ZeroDivisionError")
-    assert len(workspace.synthetic_table(run.id)) == 80
+    assert run.note.startswith("Evaluating ended: An unexpected problem (ZeroDivisionError")
+    assert len(workspace.runs.synthetic_table(run.id)) == 80
 
-    again = workspace.wait(workspace.retry(job.id).id)
-    assert again.run_id == run.id and len(workspace.runs(dataset.id)) == 1
+    again = workspace.jobs.wait(workspace.jobs.retry(job.id).id)
+    assert again.run_id == run.id and len(workspace.runs.find(dataset.id)) == 1
 
     # Beside a measure that can be made, the one that fails says so in its own score.
-    mended = workspace.wait(workspace.evaluate(run.id, ["broken", *QUICK]).id)
-    run = workspace.run(run.id)
+    mended = workspace.jobs.wait(workspace.training.evaluate(run.id, ["broken", *QUICK]).id)
+    run = workspace.runs.get(run.id)
     assert mended.state == "done" and run.scores["column_shapes"].value > 0.5
     assert run.scores["broken"].value is None
     assert run.scores["broken"].note.startswith("It failed. An unexpected problem (ZeroDivisionError")
     assert run.note.startswith("Not measured, because it failed: Broken.")
-    assert "in broken" in workspace.log_tail(mended.id)
+    assert "in broken" in workspace.jobs.log_tail(mended.id)
 
 
 def test_an_export_is_written_once_and_reads_back(workspace, judged):
-    file = workspace.export(judged.run_id, "csv")
+    file = workspace.runs.export(judged.run_id, "csv")
     before = file.stat().st_mtime_ns
-    assert workspace.export(judged.run_id, "csv").stat().st_mtime_ns == before
+    assert workspace.runs.export(judged.run_id, "csv").stat().st_mtime_ns == before
     table = pd.read_csv(file)
     assert list(table) == ["city", "age", "income", "who"] and len(table) == 80
-    assert file.is_relative_to(workspace.run(judged.run_id).folder)
+    assert file.is_relative_to(workspace.runs.get(judged.run_id).folder)
 
 
 def test_dropped_columns_are_in_no_table_of_the_run(workspace, dataset):
     columns = [c.model_copy(update={"role": "drop"}) if c.name == "who" else c for c in dataset.schema]
-    workspace.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns}))
-    job = workspace.wait(workspace.train(dataset.id, "bootstrap", metrics=QUICK).id)
-    assert list(workspace.synthetic_table(job.run_id)) == ["city", "age", "income"]
-    model = b"".join(file.read_bytes() for file in workspace.run(job.run_id).folder.rglob("*") if file.is_file())
+    workspace.datasets.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns}))
+    job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", metrics=QUICK).id)
+    assert list(workspace.runs.synthetic_table(job.run_id)) == ["city", "age", "income"]
+    model = b"".join(file.read_bytes() for file in workspace.runs.get(job.run_id).folder.rglob("*") if file.is_file())
     assert b"Surname" not in model
 
 
 def test_a_whole_upload_is_trained_on_when_nothing_is_held_out(workspace, dataset):
-    workspace.set_holdout(dataset.id, 0)
-    job = workspace.wait(workspace.train(dataset.id, "bootstrap", metrics=QUICK).id)
+    workspace.datasets.set_holdout(dataset.id, 0)
+    job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", metrics=QUICK).id)
     assert (
-        workspace.run(job.run_id).rows == ROWS and workspace.run(job.run_id).scores["column_shapes"].reference is None
+        workspace.runs.get(job.run_id).rows == ROWS
+        and workspace.runs.get(job.run_id).scores["column_shapes"].reference is None
     )

@@ -12,7 +12,7 @@ import pytest
 from metrics import Score
 from tests.fakes import Slow
 from tests.test_jobs import until
-from workspace.tasks.tune import Knob, knobs, merit, metrics_of, objectives
+from workspace.tuning_space import Knob, knobs, merit, metrics_of, objectives
 
 SHAPES = {"objective": "column_shapes", "metrics": ["column_shapes"]}
 
@@ -48,15 +48,17 @@ def test_a_figure_is_measured_by_the_metrics_it_is_made_of():
 def test_tuning_keeps_the_best_and_judges_it_by_rows_no_trial_saw(workspace, dataset):
     workspace.start()
     base = {"epochs": 1, "nap_s": 0, "noise": 1.0}
-    job = workspace.wait(workspace.tune(dataset.id, "slow", base, search=["noise"], trials=8, **SHAPES).id)
+    job = workspace.jobs.wait(
+        workspace.training.tune(dataset.id, "slow", base, search=["noise"], trials=8, **SHAPES).id
+    )
     assert job.state == "done", job.error
-    run, trials = workspace.run(job.run_id), workspace.trials(job.run_id)
+    run, trials = workspace.runs.get(job.run_id), workspace.runs.trials(job.run_id)
     assert [trial.number for trial in trials] == list(range(1, 9)) and trials[0].params == {"noise": 1.0}
     best = max((trial for trial in trials if trial.score is not None), key=lambda trial: trial.score)
     # Noise ruins the shapes of columns: less of it scores higher.
     assert run.params["noise"] == best.params["noise"] < 0.7
     assert run.rows == 80 and run.scores["column_shapes"].value > trials[0].score
-    told = [event.curve for event in workspace.events(job.id) if "best" in event.curve]
+    told = [event.curve for event in workspace.jobs.events(job.id) if "best" in event.curve]
     assert told[-1]["trial"] == 8 and np.all(np.diff([point["best"] for point in told]) >= 0)
     # 80 training rows: 64 to learn, 16 to score. The holdout's 20 are in neither.
     assert json.loads((run.folder / "model" / "generator.json").read_text())["rows_seen"] == 80
@@ -65,42 +67,50 @@ def test_tuning_keeps_the_best_and_judges_it_by_rows_no_trial_saw(workspace, dat
 def test_tuning_stops_within_its_budget(workspace, dataset):
     workspace.start()
     base = {"epochs": 4, "nap_s": 0.1}
-    job = workspace.wait(
-        workspace.tune(dataset.id, "slow", base, search=["noise"], trials=1000, budget_s=4, **SHAPES).id
+    job = workspace.jobs.wait(
+        workspace.training.tune(dataset.id, "slow", base, search=["noise"], trials=1000, budget_s=4, **SHAPES).id
     )
     assert job.state == "done" and job.seconds < 30
-    assert 2 <= len(workspace.trials(job.run_id)) < 12
+    assert 2 <= len(workspace.runs.trials(job.run_id)) < 12
 
 
 def test_enough_ends_the_search_with_the_best_so_far(workspace, dataset):
     workspace.start()
-    job = workspace.tune(dataset.id, "slow", {"nap_s": 0.02, "epochs": 5}, search=["noise"], trials=1000, **SHAPES)
-    until(lambda: sum("score" in event.curve for event in workspace.events(job.id)) >= 2)
-    workspace.stop_early(job.id)
-    assert workspace.wait(job.id, timeout_s=20).state == "done"
+    job = workspace.training.tune(
+        dataset.id, "slow", {"nap_s": 0.02, "epochs": 5}, search=["noise"], trials=1000, **SHAPES
+    )
+    until(lambda: sum("score" in event.curve for event in workspace.jobs.events(job.id)) >= 2)
+    workspace.jobs.stop_early(job.id)
+    assert workspace.jobs.wait(job.id, timeout_s=20).state == "done"
 
 
 def test_a_search_that_was_interrupted_goes_on_where_it_was(workspace, dataset):
     workspace.start()
-    job = workspace.tune(dataset.id, "slow", {"nap_s": 0.05, "epochs": 5}, search=["noise"], trials=6, **SHAPES)
+    job = workspace.training.tune(
+        dataset.id, "slow", {"nap_s": 0.05, "epochs": 5}, search=["noise"], trials=6, **SHAPES
+    )
     # A trial's score is told before it is kept; with the fourth, three are.
-    until(lambda: sum("score" in event.curve for event in workspace.events(job.id)) >= 4)
-    os.kill(workspace.job(job.id).pid, signal.SIGKILL)
-    until(lambda: workspace.job(job.id).state == "interrupted")
-    done = workspace.wait(workspace.retry(job.id).id)
-    trials = workspace.trials(done.run_id)
+    until(lambda: sum("score" in event.curve for event in workspace.jobs.events(job.id)) >= 4)
+    os.kill(workspace.jobs.get(job.id).pid, signal.SIGKILL)
+    until(lambda: workspace.jobs.get(job.id).state == "interrupted")
+    done = workspace.jobs.wait(workspace.jobs.retry(job.id).id)
+    trials = workspace.runs.trials(done.run_id)
     assert len(trials) == 6 and [trial.state for trial in trials[:3]] == ["done"] * 3
     assert done.attempts == 2
-    assert not workspace.queue.checkpoint(job.id).exists()
+    assert not workspace.files.job(job.id).checkpoint.exists()
 
 
 def test_trials_that_fail_are_told_and_the_search_goes_on(workspace, dataset):
     workspace.start()
-    job = workspace.wait(workspace.tune(dataset.id, "slow", {"nap_s": 0, "most_noise": 0.5}, trials=6, **SHAPES).id)
-    states = {trial.state for trial in workspace.trials(job.run_id)}
+    job = workspace.jobs.wait(
+        workspace.training.tune(dataset.id, "slow", {"nap_s": 0, "most_noise": 0.5}, trials=6, **SHAPES).id
+    )
+    states = {trial.state for trial in workspace.runs.trials(job.run_id)}
     assert job.state == "done" and "done" in states
 
-    hopeless = workspace.wait(workspace.tune(dataset.id, "slow", {"nap_s": 0, "most_noise": -1}, trials=2, **SHAPES).id)
+    hopeless = workspace.jobs.wait(
+        workspace.training.tune(dataset.id, "slow", {"nap_s": 0, "most_noise": -1}, trials=2, **SHAPES).id
+    )
     assert hopeless.state == "failed"
     assert hopeless.error == "No trial came to a score. Too much noise: -1.0 or less was asked for."
 
@@ -115,6 +125,6 @@ def test_trials_that_fail_are_told_and_the_search_goes_on(workspace, dataset):
 )
 def test_a_search_that_cannot_work_is_refused_at_once(workspace, dataset, asked, complaint):
     with pytest.raises(ValueError, match=complaint):
-        workspace.tune(dataset.id, "slow", **asked)
+        workspace.training.tune(dataset.id, "slow", **asked)
     with pytest.raises(ValueError, match="has no parameter to search"):
-        workspace.tune(dataset.id, "bootstrap")
+        workspace.training.tune(dataset.id, "bootstrap")

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROWS
 from workspace.catalog.rows import Dataset, NotFound
 from workspace.jobs.estimate import Measurement
-from workspace.jobs.queue import Process
+from workspace.process import Process
 from workspace.settings import HOST
 from workspace.workspace import Workspace
 
@@ -23,104 +23,104 @@ def everything_in(folder: Path) -> bytes:
 
 
 def test_a_fifth_is_held_out_exactly_and_both_parts_make_the_whole(workspace, dataset):
-    train, holdout = workspace.train_table(dataset.id), workspace.holdout_table(dataset.id)
+    train, holdout = workspace.datasets.train_table(dataset.id), workspace.datasets.holdout_table(dataset.id)
     assert (len(train), len(holdout), dataset.holdout_rows) == (80, 20, 20)
     names = [*train["who"], *holdout["who"]]
     assert sorted(names) == sorted(f"Name{i} Surname{i}" for i in range(ROWS))
 
 
 def test_the_split_is_the_same_for_the_same_seed_and_another_for_another(workspace, dataset):
-    first = list(workspace.holdout_table(dataset.id)["who"])
-    workspace.set_holdout(dataset.id, 0.2, seed=1)
-    assert list(workspace.holdout_table(dataset.id)["who"]) != first
-    workspace.set_holdout(dataset.id, 0.2, seed=0)
-    assert list(workspace.holdout_table(dataset.id)["who"]) == first
+    first = list(workspace.datasets.holdout_table(dataset.id)["who"])
+    workspace.datasets.set_holdout(dataset.id, 0.2, seed=1)
+    assert list(workspace.datasets.holdout_table(dataset.id)["who"]) != first
+    workspace.datasets.set_holdout(dataset.id, 0.2, seed=0)
+    assert list(workspace.datasets.holdout_table(dataset.id)["who"]) == first
 
 
 @pytest.mark.parametrize("share, held", [(0.0, 0), (0.004, 0), (0.25, 25), (0.333, 33), (0.999, 99)])
 def test_a_holdout_has_the_share_that_was_asked_for_and_leaves_a_row_to_train_on(workspace, dataset, share, held):
-    changed = workspace.set_holdout(dataset.id, share)
+    changed = workspace.datasets.set_holdout(dataset.id, share)
     assert (changed.holdout_rows, changed.train_rows) == (held, ROWS - held)
     assert changed.holdout_kind == ("share" if held else "none")
-    holdout = workspace.holdout_table(dataset.id)
+    holdout = workspace.datasets.holdout_table(dataset.id)
     assert holdout is None if held == 0 else len(holdout) == held
 
 
 def test_a_share_of_one_or_more_is_refused_in_words(workspace, dataset):
     with pytest.raises(ValueError, match=r"from 0 to below 1; 1\.5 was asked for"):
-        workspace.set_holdout(dataset.id, 1.5)
+        workspace.datasets.set_holdout(dataset.id, 1.5)
 
 
 def test_a_second_file_can_be_the_holdout_and_the_whole_upload_is_trained_on(workspace, dataset, tmp_path):
     file = tmp_path / "later.csv"
     file.write_text("who,income,age,city\nA B,1.5,30,Oslo\nC D,2.5,40,Bergen\n")
-    changed = workspace.set_holdout_file(dataset.id, file, "later.csv")
+    changed = workspace.datasets.set_holdout_file(dataset.id, file, "later.csv")
     assert (changed.holdout_kind, changed.holdout_rows, changed.train_rows) == ("file", 2, ROWS)
-    assert list(workspace.holdout_table(dataset.id)["city"]) == ["Oslo", "Bergen"]
-    assert len(workspace.train_table(dataset.id)) == ROWS
+    assert list(workspace.datasets.holdout_table(dataset.id)["city"]) == ["Oslo", "Bergen"]
+    assert len(workspace.datasets.train_table(dataset.id)) == ROWS
 
 
 def test_a_holdout_that_lacks_a_column_is_refused_in_words(workspace, dataset, tmp_path):
     file = tmp_path / "later.csv"
     file.write_text("who,income\nA B,1.5\nC D,2.0\n")
     with pytest.raises(ValueError, match=r'"later.csv" lacks the column\(s\) city, age'):
-        workspace.set_holdout_file(dataset.id, file, "later.csv")
-    assert workspace.dataset(dataset.id).holdout_kind == "share"
+        workspace.datasets.set_holdout_file(dataset.id, file, "later.csv")
+    assert workspace.datasets.get(dataset.id).holdout_kind == "share"
 
 
 def test_a_sample_of_the_training_rows_never_reaches_into_the_holdout(workspace, dataset):
-    held = set(workspace.holdout_table(dataset.id)["who"])
+    held = set(workspace.datasets.holdout_table(dataset.id)["who"])
     for seed in range(5):
-        few = workspace.train_table(dataset.id, rows=30, seed=seed)
+        few = workspace.datasets.train_table(dataset.id, rows=30, seed=seed)
         assert len(few) == 30 and not held & set(few["who"])
 
 
 def test_a_schema_that_the_values_do_not_fit_is_refused_and_nothing_changes(workspace, dataset):
     columns = [c.model_copy(update={"kind": "number"}) if c.name == "city" else c for c in dataset.schema]
     with pytest.raises(ValueError, match="city"):
-        workspace.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns}))
-    assert workspace.dataset(dataset.id).schema == dataset.schema
+        workspace.datasets.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns}))
+    assert workspace.datasets.get(dataset.id).schema == dataset.schema
 
 
 def test_an_edited_kind_is_kept_and_described_anew(workspace, dataset):
     columns = [c.model_copy(update={"kind": "category"}) if c.name == "age" else c for c in dataset.schema]
-    workspace.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns}))
-    assert workspace.train_table(dataset.id)["age"].dtype == "category"
-    assert {profile.name: profile.kind for profile in workspace.profiles(dataset.id)}["age"] == "category"
+    workspace.datasets.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns}))
+    assert workspace.datasets.train_table(dataset.id)["age"].dtype == "category"
+    assert {profile.name: profile.kind for profile in workspace.datasets.profiles(dataset.id)}["age"] == "category"
 
 
 def test_an_upload_that_fails_leaves_nothing_behind(workspace, people, tmp_path):
     holdout = tmp_path / "later.csv"
     holdout.write_text("city\nOslo\nBergen\n")
     with pytest.raises(ValueError, match="lacks the column"):
-        workspace.add_dataset(people, "people.csv", holdout_path=holdout)
-    assert not workspace.datasets()
+        workspace.datasets.add(people, "people.csv", holdout_path=holdout)
+    assert not workspace.datasets.find()
     assert not list((workspace.folder / "tmp").iterdir()) and not list((workspace.folder / "datasets").iterdir())
 
 
 def test_a_renamed_dataset_keeps_its_rows_and_a_blank_name_is_refused(workspace, dataset):
-    assert workspace.rename_dataset(dataset.id, "  <script> 🐧 ").name == "<script> 🐧"
+    assert workspace.datasets.rename(dataset.id, "  <script> 🐧 ").name == "<script> 🐧"
     with pytest.raises(ValueError, match="needs a name"):
-        workspace.rename_dataset(dataset.id, " ")
-    assert len(workspace.rows(dataset.id)) == ROWS
+        workspace.datasets.rename(dataset.id, " ")
+    assert len(workspace.datasets.rows(dataset.id)) == ROWS
 
 
 def test_a_deleted_dataset_leaves_not_one_byte_of_its_people(workspace: Workspace, dataset: Dataset):
     assert b"Surname42" in everything_in(workspace.folder)
-    workspace.delete_dataset(dataset.id)
+    workspace.datasets.delete(dataset.id)
     left = everything_in(workspace.folder)
     assert b"Surname" not in left and b"people.csv" not in left
     with pytest.raises(NotFound, match="no dataset"):
-        workspace.delete_dataset(dataset.id)
+        workspace.datasets.delete(dataset.id)
 
 
 def test_an_unknown_sample_is_named_with_those_there_are(workspace):
     with pytest.raises(NotFound, match="adult"):
-        workspace.add_sample("nonsense")
+        workspace.datasets.add_sample("nonsense")
 
 
 def test_a_sample_comes_with_its_target_and_its_source(workspace):
-    dataset = workspace.add_sample("penguins")
+    dataset = workspace.datasets.add_sample("penguins")
     assert (dataset.rows, dataset.schema.target, dataset.source) == (344, "species", "sample:penguins")
     assert Counter(column.role for column in dataset.schema)["target"] == 1
 
@@ -137,15 +137,15 @@ def test_a_start_clears_away_what_a_crash_left_and_nothing_else(workspace, datas
     time.sleep(0.05)
     workspace.clean_up(orphan_s=0.01)
     assert mine.exists() and not unlisted.exists()
-    assert len(workspace.rows(dataset.id)) == ROWS
+    assert len(workspace.datasets.rows(dataset.id)) == ROWS
 
 
 def test_jobs_are_listed_newest_first_page_by_page_without_gaps(workspace, dataset):
-    made = [workspace.train(dataset.id, "slow", metrics=[]).id for _ in range(5)]
-    first = workspace.jobs(limit=2)
-    second = workspace.jobs(limit=10, after=first[-1].id)
+    made = [workspace.training.train(dataset.id, "slow", metrics=[]).id for _ in range(5)]
+    first = workspace.jobs.find(limit=2)
+    second = workspace.jobs.find(limit=10, after=first[-1].id)
     assert [job.id for job in (*first, *second)] == made[::-1]
-    assert workspace.jobs(state="done") == [] and len(workspace.jobs(dataset_id=dataset.id)) == 5
+    assert workspace.jobs.find(state="done") == [] and len(workspace.jobs.find(dataset_id=dataset.id)) == 5
 
 
 @pytest.mark.parametrize(
@@ -158,20 +158,22 @@ def test_jobs_are_listed_newest_first_page_by_page_without_gaps(workspace, datas
 )
 def test_a_training_that_cannot_work_is_refused_at_once(workspace, dataset, model, params, complaint):
     with pytest.raises(ValueError, match=complaint):
-        workspace.train(dataset.id, model, params)
+        workspace.training.train(dataset.id, model, params)
     with pytest.raises(ValueError, match="no metric nonsense"):
-        workspace.train(dataset.id, "slow", metrics=["nonsense"])
-    assert not workspace.jobs()
+        workspace.training.train(dataset.id, "slow", metrics=["nonsense"])
+    assert not workspace.jobs.find()
 
 
 def test_a_training_that_memory_would_not_hold_is_refused_with_reasons(workspace, dataset):
     # 80 rows of 3 modelled columns once took a terabyte.
-    workspace.keep_measured([Measurement("fit:slow", {"once": 1, "cells": 240}, seconds=1, taken_mb=1e6, kept_mb=0)])
+    workspace.measurements.keep(
+        [Measurement("fit:slow", {"once": 1, "cells": 240}, seconds=1, taken_mb=1e6, kept_mb=0)]
+    )
     with pytest.raises(ValueError, match=r"expected to take 1000\.\d GB of memory, and \S+ GB are free"):
-        workspace.train(dataset.id, "slow")
-    assert not workspace.jobs()
+        workspace.training.train(dataset.id, "slow")
+    assert not workspace.jobs.find()
 
 
 def test_the_seed_of_the_split_is_stored_not_drawn_again(workspace, dataset):
-    stored = np.load(workspace.dataset_folder(dataset.id) / dataset.split.file)
+    stored = np.load(workspace.files.dataset(dataset.id).held_out(dataset.split.file))
     assert len(stored) == 20 and (np.diff(stored) > 0).all()

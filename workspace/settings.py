@@ -16,6 +16,8 @@ CONFIG = f"{PREFIX}CONFIG"
 ROOT = Path(__file__).parent.parent
 """Where the program lies: workers start there."""
 
+LOCAL = "local"
+"""The owner of everything where nobody signs in."""
 HOST = platform.node()
 """The machine (or container) this process runs on: process ids mean nothing on another."""
 

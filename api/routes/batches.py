@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from api.errors import Stop, first_problem
 from api.form_route import Posting
-from api.routes.work import order_of, start_drawing, start_judging, start_search, start_training
+from api.routes.work import evaluation_draft, order_of, sampling_draft, training_draft, tuning_draft
 from api.schemas.requests import OPERATIONS, BatchRequest
 from api.schemas.responses import JobOut, Limit, Offset, Out
 from api.security import Here, Reader, Writer, make_room, seen_by
@@ -20,6 +20,7 @@ from api.table_source import table_of
 from synth.conversations.order import ConversationRequest
 from workspace.access.keys import Caller
 from workspace.catalog.rows import Batch, Job
+from workspace.jobs.queue import Draft
 from workspace.services.batches import Operation
 from workspace.workspace import Workspace
 
@@ -61,11 +62,11 @@ class BatchOut(Out):
 
 
 def batch_of(batch_id: str, caller: Reader, workspace: Here) -> Batch:
-    return seen_by(caller, workspace.batch(batch_id), "batch")
+    return seen_by(caller, workspace.batches.get(batch_id), "batch")
 
 
 def own_batch(batch_id: str, caller: Writer, workspace: Here) -> Batch:
-    return seen_by(caller, workspace.batch(batch_id), "batch")
+    return seen_by(caller, workspace.batches.get(batch_id), "batch")
 
 
 @posting.post("/batch", status_code=202)
@@ -85,14 +86,14 @@ def order_batch(asked: BatchRequest, caller: Writer, workspace: Here, request: R
         Operation(
             name=one.name,
             kind=KINDS[one.call],
-            start=_starter(one, orders.get(one.name), caller, workspace),
+            draft=_drafter(one, orders.get(one.name), caller, workspace),
             after=one.after,
             of=getattr(one, "of", None),
         )
         for one in asked.operations
     ]
-    batch = workspace.add_batch(operations, caller.owner, in_order=not asked.parallel)
-    return BatchOut.of(batch, workspace.jobs_of(batch))
+    batch = workspace.batches.add(operations, caller.owner, in_order=not asked.parallel)
+    return BatchOut.of(batch, workspace.batches.jobs_of(batch))
 
 
 @router.get("/batch")
@@ -103,52 +104,52 @@ def list_batches(
     offset: Offset = 0,
 ) -> list[BatchOut]:
     """The caller's batches, newest first, with the state of each operation."""
-    batches = workspace.batches(caller.owner)[offset : offset + limit]
-    jobs = workspace.jobs_of(*batches)
+    batches = workspace.batches.find(caller.owner)[offset : offset + limit]
+    jobs = workspace.batches.jobs_of(*batches)
     return [BatchOut.of(batch, jobs) for batch in batches]
 
 
 @router.get("/batch/{batch_id}")
 def one_batch(batch: Annotated[Batch, Depends(batch_of)], workspace: Here) -> BatchOut:
     """One batch, with the state of each operation."""
-    return BatchOut.of(batch, workspace.jobs_of(batch))
+    return BatchOut.of(batch, workspace.batches.jobs_of(batch))
 
 
 @router.delete("/batch/{batch_id}")
 def cancel_batch(batch: Annotated[Batch, Depends(own_batch)], workspace: Here) -> BatchOut:
     """Cancel the operations of a batch that have not ended."""
-    workspace.cancel_batch(batch.id)
-    return BatchOut.of(batch, workspace.jobs_of(batch))
+    workspace.batches.cancel(batch.id)
+    return BatchOut.of(batch, workspace.batches.jobs_of(batch))
 
 
 KINDS = {"train": "train", "generate": "sample", "evaluate": "evaluate", "optimize": "tune", "converse": "converse"}
 """The kind of job that each call starts."""
 
 
-def _starter(
+def _drafter(
     one: OPERATIONS, order: ConversationRequest | None, caller: Caller, workspace: Workspace
-) -> Callable[[Job | None], Job]:
-    def start(of: Job | None) -> Job:
+) -> Callable[[Draft | None], Draft]:
+    def draft(of: Draft | None) -> Draft:
         try:
-            return _start(one, order, of, caller, workspace)
+            return _draft(one, order, of, caller, workspace)
         except Stop as stopped:
             raise ValueError(stopped.detail) from stopped
         except ValidationError as error:
             field, detail = first_problem(error)
             raise ValueError(f"{field}: {detail}" if field else detail) from error
 
-    return start
+    return draft
 
 
-def _start(
-    one: OPERATIONS, order: ConversationRequest | None, of: Job | None, caller: Caller, workspace: Workspace
-) -> Job:
+def _draft(
+    one: OPERATIONS, order: ConversationRequest | None, of: Draft | None, caller: Caller, workspace: Workspace
+) -> Draft:
     if one.call == "evaluate":
-        return start_judging(one.request, of, caller, workspace)
+        return evaluation_draft(one.request, of, caller, workspace)
     if one.call == "generate" and (of is not None or not one.request.trains):
-        return start_drawing(one.request, of, caller, workspace)
+        return sampling_draft(one.request, of, caller, workspace)
     with table_of(one.request, (), caller, workspace, needed=order is None) as dataset_id:
         if order is not None:
-            return workspace.converse(dataset_id, order, owner=caller.owner)
-        start = start_search if one.call == "optimize" else start_training
-        return start(one.request, dataset_id, caller, workspace)
+            return workspace.conversations.draft_write(dataset_id, order, owner=caller.owner)
+        draft = tuning_draft if one.call == "optimize" else training_draft
+        return draft(one.request, dataset_id, caller, workspace)

@@ -46,8 +46,8 @@ def report_bug(asked: BugRequest, caller: Reader, workspace: Here) -> BugOut:
     """Report a bug. Kept on this server, with its versions and the last lines of its log; nothing is sent anywhere."""
     log = ""
     if asked.job_id is not None:
-        log = workspace.log_tail(seen_by(caller, workspace.job(asked.job_id), "job").id)
-    return BugOut.model_validate(workspace.report_bug(asked.text, caller.owner, log))
+        log = workspace.jobs.log_tail(seen_by(caller, workspace.jobs.get(asked.job_id), "job").id)
+    return BugOut.model_validate(workspace.bugs.report(asked.text, caller.owner, log))
 
 
 @router.get("/bugs")
@@ -58,5 +58,5 @@ def list_bugs(
     offset: Offset = 0,
 ) -> list[BugOut]:
     """The caller's reports, newest first; with the permission admin everybody's."""
-    reports = workspace.bugs(None if caller.may("admin") else caller.owner)
+    reports = workspace.bugs.find(None if caller.may("admin") else caller.owner)
     return [BugOut.model_validate(bug) for bug in reports[offset : offset + limit]]

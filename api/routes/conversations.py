@@ -38,16 +38,19 @@ class TalkOut(Out):
 
     @classmethod
     def of(cls, talk: ConversationSet, workspace: Workspace) -> Self:
-        counted = {"dialogues": len(workspace.written(talk.id)), "scores": workspace.talk_scores(talk.id)}
+        counted = {
+            "dialogues": len(workspace.conversations.written(talk.id)),
+            "scores": workspace.conversations.scores(talk.id),
+        }
         return cls(**{name: getattr(talk, name) for name in cls.model_fields if name not in counted}, **counted)
 
 
 def talk_of(talk_id: str, caller: Reader, workspace: Here) -> ConversationSet:
-    return seen_by(caller, workspace.talk(talk_id), "talk")
+    return seen_by(caller, workspace.conversations.get(talk_id), "talk")
 
 
 def own_talk(talk_id: str, caller: Writer, workspace: Here) -> ConversationSet:
-    return seen_by(caller, workspace.talk(talk_id), "talk")
+    return seen_by(caller, workspace.conversations.get(talk_id), "talk")
 
 
 SeenTalk = Annotated[ConversationSet, Depends(talk_of)]
@@ -61,7 +64,10 @@ def list_talks(
     offset: Offset = 0,
 ) -> list[TalkOut]:
     """The caller's sets of conversations, newest first, with their scores."""
-    return [TalkOut.of(talk, workspace) for talk in workspace.talks(owner=caller.owner)[offset : offset + limit]]
+    return [
+        TalkOut.of(talk, workspace)
+        for talk in workspace.conversations.find(owner=caller.owner)[offset : offset + limit]
+    ]
 
 
 @router.get("/talks/{talk_id}")
@@ -79,11 +85,11 @@ def file_of_talk(
     ] = "csv",
 ) -> File:
     """The conversations as a file: as they were in the input, or as OpenAI's and ShareGPT's training takes them."""
-    file = workspace.export_talk(talk.id, form)
+    file = workspace.conversations.export(talk.id, form)
     return File(file, media_type=MEDIA_TYPES[form], filename=f"conversations-{talk.id}{SUFFIXES[form]}")
 
 
 @router.delete("/talks/{talk_id}", status_code=204)
 def delete_talk(talk: Annotated[ConversationSet, Depends(own_talk)], workspace: Here) -> None:
     """Delete a set of conversations; what still writes it is ended."""
-    workspace.delete_talk(talk.id)
+    workspace.conversations.delete(talk.id)

@@ -26,11 +26,11 @@ HOLDOUT = "Share of the rows to lock away from generators; unset: as the setting
 
 
 def dataset_of(dataset_id: str, caller: Reader, workspace: Here) -> Dataset:
-    return seen_by(caller, workspace.dataset(dataset_id), "dataset")
+    return seen_by(caller, workspace.datasets.get(dataset_id), "dataset")
 
 
 def own_dataset(dataset_id: str, caller: Writer, workspace: Here) -> Dataset:
-    return seen_by(caller, workspace.dataset(dataset_id), "dataset")
+    return seen_by(caller, workspace.datasets.get(dataset_id), "dataset")
 
 
 Seen = Annotated[Dataset, Depends(dataset_of)]
@@ -79,7 +79,7 @@ router.post("/upload", status_code=201, summary="Upload tables (the same as POST
 @router.get("/samples")
 def samples(caller: Reader, workspace: Here) -> list[Sample]:
     """The tables that come with the app, to try it with."""
-    return workspace.samples()
+    return workspace.datasets.samples()
 
 
 @router.post("/samples/{name}", status_code=201)
@@ -89,7 +89,7 @@ def add_sample(
     workspace: Here,
 ) -> DatasetOut:
     """Bring in a table that comes with the app, as if it were uploaded."""
-    return DatasetOut.of(workspace.add_sample(name, owner=caller.owner))
+    return DatasetOut.of(workspace.datasets.add_sample(name, owner=caller.owner))
 
 
 @router.get("/datasets")
@@ -100,7 +100,7 @@ def list_datasets(
     offset: Offset = 0,
 ) -> list[DatasetOut]:
     """The caller's tables, newest first."""
-    return [DatasetOut.of(dataset) for dataset in workspace.datasets(caller.owner)[offset : offset + limit]]
+    return [DatasetOut.of(dataset) for dataset in workspace.datasets.find(caller.owner)[offset : offset + limit]]
 
 
 @router.get("/datasets/{dataset_id}")
@@ -112,7 +112,7 @@ def one_dataset(dataset: Seen) -> DatasetOut:
 @router.delete("/datasets/{dataset_id}", status_code=204)
 def delete_dataset(dataset: Owned, workspace: Here) -> None:
     """Delete a table with its models, results and jobs, every byte of them."""
-    workspace.delete_dataset(dataset.id)
+    workspace.datasets.delete(dataset.id)
 
 
 @router.get("/datasets/{dataset_id}/schema")
@@ -129,7 +129,7 @@ def change_schema(schema: Schema, dataset: Owned, workspace: Here) -> Schema:
     if unknown:
         raise Stop(422, f"There is no column {', '.join(map(repr, unknown))} in this table.", "columns")
     columns = [changed.get(column.name, column) for column in dataset.schema]
-    return workspace.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns})).schema
+    return workspace.datasets.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns})).schema
 
 
 @router.get("/datasets/{dataset_id}/rows")
@@ -140,7 +140,7 @@ def rows(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
 ) -> Page:
     """A page of the real table."""
-    table = workspace.rows(dataset.id, offset, limit)
+    table = workspace.datasets.rows(dataset.id, offset, limit)
     values = json.loads(table.to_json(orient="values", date_format="iso"))
     return Page(columns=list(table.columns), rows=values, offset=offset, total=dataset.rows)
 
@@ -148,13 +148,13 @@ def rows(
 @router.get("/datasets/{dataset_id}/profile")
 def profile(dataset: Seen, workspace: Here) -> list[ColumnProfile]:
     """What each column holds: missing, distinct, range, top values, histogram."""
-    return workspace.profiles(dataset.id)
+    return workspace.datasets.profiles(dataset.id)
 
 
 @router.get("/datasets/{dataset_id}/preflight")
 def preflight(dataset: Seen, workspace: Here) -> list[Finding]:
     """What in this table will hurt, and the column that would mend it."""
-    return workspace.preflight(dataset.id)
+    return workspace.datasets.preflight(dataset.id)
 
 
 def _json(text: str, field: str):
@@ -176,4 +176,4 @@ class Cleaned(BaseModel):
 @router.delete("/cleanup/{session}")
 def clean_up(session: SessionId, caller: Writer, workspace: Here) -> Cleaned:
     """Delete every byte of a session: uploads, holdouts, models, outputs, scores. A dataset's id is one of its own."""
-    return Cleaned(**workspace.delete_session(session, caller.owner))
+    return Cleaned(**workspace.sessions.delete(session, caller.owner))

@@ -34,9 +34,9 @@ def file_of_run(
     run: SeenRun, workspace: Here, format: Format, spreadsheet_safe: Annotated[bool, Query(description=SAFE)] = False
 ) -> File:
     """One run's synthetic rows, with the columns, dtypes and date formats of the upload. Ranges and ETags work."""
-    stem = _stem(workspace.dataset(run.dataset_id).name)
+    stem = _stem(workspace.datasets.get(run.dataset_id).name)
     return File(
-        workspace.export(run.id, format, spreadsheet_safe=spreadsheet_safe),
+        workspace.runs.export(run.id, format, spreadsheet_safe=spreadsheet_safe),
         media_type=MEDIA_TYPES[format],
         filename=f"{stem}-synthetic-{run.model}.{format}",
     )
@@ -51,20 +51,20 @@ def download(
     spreadsheet_safe: Annotated[bool, Query(description=SAFE)] = False,
 ) -> File:
     """What came of a piece of work, as a file. Ranges and ETags work."""
-    job = _found(workspace.job, id)
+    job = _found(workspace.jobs.get, id)
     if job is not None:
         seen_by(caller, job, "job")
         id = job.run_id or job.arguments.get("talk") or ""
         if not id:
             raise Stop(409, f"Job {job.id} is {job.state} and has made nothing yet. Wait until it is done.")
-    talk = _found(workspace.talk, id)
+    talk = _found(workspace.conversations.get, id)
     if talk is not None:
         seen_by(caller, talk, "talk")
         if format not in (None, "csv", "parquet"):
             raise Stop(422, f"Conversations are not written as {format}. GET /talks/{talk.id}/conversations.", "format")
         return file_of_talk(talk, workspace, format or "csv")
-    run = seen_by(caller, workspace.run(id), "run")
-    job = job or (_found(workspace.job, run.job_id) if run.job_id else None)
+    run = seen_by(caller, workspace.runs.get(id), "run")
+    job = job or (_found(workspace.jobs.get, run.job_id) if run.job_id else None)
     asked = job.arguments.get("format") if job is not None else None
     return file_of_run(run, workspace, format or asked or "csv", spreadsheet_safe)
 
@@ -89,10 +89,10 @@ REPORT_TYPES: dict[ReportFormat, str] = {
 def report_of_run(run: SeenRun, workspace: Here, format: ReportFormat) -> File:
     """How a run was judged: a page that needs no network, its values, its scores, or a PNG of each chart (zip)."""
     try:
-        file = workspace.report(run.id, format)
+        file = workspace.reports.write(run.id, format)
     except NoImages as error:
         raise Stop(503, str(error)) from error
-    stem = _stem(workspace.dataset(run.dataset_id).name)
+    stem = _stem(workspace.datasets.get(run.dataset_id).name)
     return File(file, media_type=REPORT_TYPES[format], filename=f"{stem}-report-{run.model}.{format}")
 
 

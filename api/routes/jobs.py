@@ -42,19 +42,19 @@ EVENTS = {
 
 
 def job_of(job_id: str, caller: Reader, workspace: Here) -> Job:
-    return seen_by(caller, workspace.job(job_id), "job")
+    return seen_by(caller, workspace.jobs.get(job_id), "job")
 
 
 def own_job(job_id: str, caller: Writer, workspace: Here) -> Job:
-    return seen_by(caller, workspace.job(job_id), "job")
+    return seen_by(caller, workspace.jobs.get(job_id), "job")
 
 
 def run_of(run_id: str, caller: Reader, workspace: Here) -> Run:
-    return seen_by(caller, workspace.run(run_id), "run")
+    return seen_by(caller, workspace.runs.get(run_id), "run")
 
 
 def own_run(run_id: str, caller: Writer, workspace: Here) -> Run:
-    return seen_by(caller, workspace.run(run_id), "run")
+    return seen_by(caller, workspace.runs.get(run_id), "run")
 
 
 SeenJob = Annotated[Job, Depends(job_of)]
@@ -73,8 +73,8 @@ def list_jobs(
 ) -> list[JobOut]:
     """The caller's jobs, newest first."""
     if after is not None:
-        seen_by(caller, workspace.job(after), "job")
-    return [JobOut.of(job) for job in workspace.jobs(status, limit=limit, after=after, owner=caller.owner)]
+        seen_by(caller, workspace.jobs.get(after), "job")
+    return [JobOut.of(job) for job in workspace.jobs.find(status, limit=limit, after=after, owner=caller.owner)]
 
 
 @router.get("/jobs/{job_id}")
@@ -86,7 +86,7 @@ async def one_job(job: SeenJob) -> JobOut:
 @router.delete("/jobs/{job_id}")
 def cancel_job(job: OwnJob, workspace: Here) -> JobOut:
     """Cancel a job; one that has ended stays as it is."""
-    return JobOut.of(workspace.cancel(job.id))
+    return JobOut.of(workspace.jobs.cancel(job.id))
 
 
 @posting.post("/jobs/{job_id}/retry", status_code=202)
@@ -95,13 +95,13 @@ def retry_job(job: OwnJob, caller: Writer, workspace: Here) -> JobOut:
     if job.state not in ENDED or job.state == "done":
         raise Stop(409, f"Job {job.id} is {job.state}; only one that did not end well can be tried again.")
     make_room(caller, workspace)
-    return JobOut.of(workspace.retry(job.id))
+    return JobOut.of(workspace.jobs.retry(job.id))
 
 
 @router.post("/jobs/{job_id}/enough")
 def enough(job: OwnJob, workspace: Here) -> JobOut:
     """Stop training, keep what is trained, and go on with it."""
-    return JobOut.of(workspace.stop_early(job.id))
+    return JobOut.of(workspace.jobs.stop_early(job.id))
 
 
 @router.get(
@@ -139,8 +139,8 @@ async def _stream(workspace: Workspace, job_id: str, after: int) -> AsyncIterato
     with suppress(NotFound):
         while True:
             # In a thread: the loop is Streamlit's too, and must not wait for the catalog.
-            job = await run_in_threadpool(workspace.job, job_id)
-            for event in await run_in_threadpool(workspace.events, job_id, after):
+            job = await run_in_threadpool(workspace.jobs.get, job_id)
+            for event in await run_in_threadpool(workspace.jobs.events, job_id, after):
                 after = event.seq
                 yield ServerSentEvent(EventOut.model_validate(event).model_dump_json(), event="progress", id=str(after))
             if job.ended:
@@ -158,7 +158,7 @@ def list_runs(
     offset: Offset = 0,
 ) -> list[RunOut]:
     """The caller's synthetic tables, newest first, with their scores."""
-    return [RunOut.of(run) for run in workspace.runs(dataset_id, owner=caller.owner)[offset : offset + limit]]
+    return [RunOut.of(run) for run in workspace.runs.find(dataset_id, owner=caller.owner)[offset : offset + limit]]
 
 
 @router.get("/runs/{run_id}")
@@ -170,4 +170,4 @@ def one_run(run: SeenRun) -> RunOut:
 @router.delete("/runs/{run_id}", status_code=204)
 def delete_run(run: OwnRun, workspace: Here) -> None:
     """Delete a synthetic table, its model and its scores."""
-    workspace.delete_run(run.id)
+    workspace.runs.delete(run.id)

@@ -85,7 +85,7 @@ def login(asked: Credentials, caller: Reader, workspace: Here, response: Respons
     They are in no file, no database and no log of the server: a later call brings them along in the cookie.
     """
     hours = workspace.settings.login_hours
-    sealed = workspace.secrets.hide(Sealed(owner=caller.owner, credentials=asked).model_dump_json())
+    sealed = workspace.access.secrets.hide(Sealed(owner=caller.owner, credentials=asked).model_dump_json())
     if len(sealed) > MOST_BYTES:
         raise Stop(422, f"Together these are {len(sealed):,} bytes; a cookie holds {MOST_BYTES:,}. Log in for fewer.")
     response.set_cookie(
@@ -107,7 +107,7 @@ def credentials_of(request: HTTPConnection, caller: Caller, workspace: Workspace
     if not sealed:
         return None
     try:
-        found = workspace.secrets.show(sealed, within_s=round(workspace.settings.login_hours * 3600))
+        found = workspace.access.secrets.show(sealed, within_s=round(workspace.settings.login_hours * 3600))
         opened = Sealed.model_validate_json(found)
     except ValidationError as error:
         raise Unreadable("The login cookie is of another version. Log in again.") from error

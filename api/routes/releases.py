@@ -53,20 +53,20 @@ class ReplacementRequest(RequestBody):
 @router.get("/datasets/{dataset_id}/thresholds")
 def thresholds(dataset: Seen, workspace: Here) -> list[Threshold]:
     """What a synthetic table of this one must meet before it is released."""
-    return workspace.thresholds(dataset.id)
+    return workspace.thresholds.of(dataset.id)
 
 
 @router.put("/datasets/{dataset_id}/thresholds")
 def set_thresholds(chosen: list[Threshold], dataset: Owned, workspace: Here) -> list[Threshold]:
     """Keep other thresholds for this table."""
-    workspace.set_thresholds(dataset.id, chosen)
-    return workspace.thresholds(dataset.id)
+    workspace.thresholds.set(dataset.id, chosen)
+    return workspace.thresholds.of(dataset.id)
 
 
 @router.delete("/datasets/{dataset_id}/thresholds", status_code=204)
 def reset_thresholds(dataset: Owned, workspace: Here) -> None:
     """Go back to the thresholds of a careful owner."""
-    workspace.set_thresholds(dataset.id, None)
+    workspace.thresholds.set(dataset.id, None)
 
 
 @router.get("/runs/{run_id}/riskiest")
@@ -76,7 +76,7 @@ def riskiest(
     limit: Annotated[int, Query(ge=1, le=1000)] = 20,
 ) -> list[RiskyRow]:
     """The synthetic rows that cling most to one training row, riskiest first. It takes a holdout to tell."""
-    risky = workspace.riskiest_rows(run.id, limit)
+    risky = workspace.releases.riskiest_rows(run.id, limit)
     sides = [json.loads(side.to_json(orient="records", date_format="iso")) for side in (risky.synthetic, risky.real)]
     found = zip(risky.found["synthetic_row"], risky.found["ratio"], *sides, strict=True)
     return [RiskyRow(row=row, ratio=ratio, synthetic=made, real=real) for row, ratio, made, real in found]
@@ -86,7 +86,9 @@ def riskiest(
 def replace(asked: ReplacementRequest, run: OwnRun, caller: Writer, workspace: Here) -> JobOut:
     """Make a run without some of its rows, or with others in their place, and judge it; this one stays."""
     make_room(caller, workspace)
-    job = workspace.replace_rows(run.id, asked.rows, asked.how, asked.seed, metrics=asked.metrics, owner=caller.owner)
+    job = workspace.releases.replace_rows(
+        run.id, asked.rows, asked.how, asked.seed, metrics=asked.metrics, owner=caller.owner
+    )
     return JobOut.of(job)
 
 
@@ -94,10 +96,10 @@ def replace(asked: ReplacementRequest, run: OwnRun, caller: Writer, workspace: H
 def test_the_judge(run: OwnRun, caller: Writer, workspace: Here) -> JobOut:
     """Show the judge tables whose verdict is known, made of this run's real rows."""
     make_room(caller, workspace)
-    return JobOut.of(workspace.self_test(run.id, owner=caller.owner))
+    return JobOut.of(workspace.releases.self_test(run.id, owner=caller.owner))
 
 
 @router.get("/runs/{run_id}/self-test")
 def self_test(run: SeenRun, workspace: Here) -> list[Check]:
     """How the judge did in its own test on this run's real rows; empty before it was tested."""
-    return workspace.checks(run.id)
+    return workspace.releases.checks(run.id)

@@ -63,8 +63,8 @@ def health(workspace: Here) -> Health:
     return Health(
         status="ok",
         versions=_VERSIONS,
-        queued=len(workspace.jobs("queued")),
-        running=len(workspace.jobs("running")),
+        queued=len(workspace.jobs.find("queued")),
+        running=len(workspace.jobs.find("running")),
         disk_free_mb=shutil.disk_usage(workspace.folder).free // 2**20,
     )
 
@@ -72,15 +72,15 @@ def health(workspace: Here) -> Health:
 @router.get("/stats")
 def stats(caller: Reader, workspace: Here) -> Stats:
     """Counts and timings of what is the caller's."""
-    jobs = workspace.jobs(limit=10_000, owner=caller.owner)
+    jobs = workspace.jobs.find(limit=10_000, owner=caller.owner)
     took: dict[str, list[float]] = {}
     for job in jobs:
         if job.state == "done":
             took.setdefault(job.kind, []).append(job.seconds)
     return Stats(
         up_seconds=time.monotonic() - _BEGUN,
-        datasets=len(workspace.datasets(caller.owner)),
-        runs=len(workspace.runs(owner=caller.owner)),
+        datasets=len(workspace.datasets.find(caller.owner)),
+        runs=len(workspace.runs.find(owner=caller.owner)),
         jobs=Counter(job.state for job in jobs),
         mean_seconds={kind: sum(seconds) / len(seconds) for kind, seconds in took.items()},
     )

@@ -27,7 +27,8 @@ from synth.conversations.order import ConversationRequest
 from workspace.access.keys import Caller
 from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError
-from workspace.workspace import Job, Workspace
+from workspace.jobs.queue import Draft
+from workspace.workspace import Workspace
 
 router = APIRouter(tags=["Work"], route_class=Posting)
 
@@ -51,7 +52,7 @@ def train(asked: TrainRequest, caller: Writer, workspace: Here, request: Request
     """Train a generator, draw a table from it, judge it."""
     make_room(caller, workspace)
     with table_of(asked, request.state.files, caller, workspace) as dataset_id:
-        return JobOut.of(start_training(asked, dataset_id, caller, workspace))
+        return submitted(training_draft(asked, dataset_id, caller, workspace), workspace)
 
 
 @router.post("/generate", status_code=202, openapi_extra=with_form(GenerateRequest))
@@ -61,9 +62,9 @@ def generate(asked: GenerateRequest, caller: Writer, workspace: Here, request: R
     if not asked.trains:
         if request.state.files:
             raise Stop(422, "A model that is trained needs no file. Leave the file or the model's id away.", "file")
-        return JobOut.of(start_drawing(asked, None, caller, workspace))
+        return submitted(sampling_draft(asked, None, caller, workspace), workspace)
     with table_of(asked, request.state.files, caller, workspace) as dataset_id:
-        return JobOut.of(start_training(asked, dataset_id, caller, workspace))
+        return submitted(training_draft(asked, dataset_id, caller, workspace), workspace)
 
 
 @router.post("/evaluate", status_code=202, openapi_extra=with_form(EvaluateRequest))
@@ -80,13 +81,13 @@ def evaluate(asked: EvaluateRequest, caller: Writer, workspace: Here, request: R
         )
     make_room(caller, workspace)
     if not files:
-        return JobOut.of(start_judging(asked, None, caller, workspace))
-    dataset = seen_by(caller, workspace.dataset(asked.dataset_id), "dataset")
+        return submitted(evaluation_draft(asked, None, caller, workspace), workspace)
+    dataset = seen_by(caller, workspace.datasets.get(asked.dataset_id), "dataset")
     with kept(files[0], workspace) as path:
-        run = workspace.add_run(dataset.id, path, file_name(files[0]), owner=caller.owner)
+        run = workspace.runs.add(dataset.id, path, file_name(files[0]), owner=caller.owner)
     with ExitStack() as undo:
-        undo.callback(workspace.delete_run, run.id)
-        job = workspace.evaluate(run.id, asked.metrics, owner=caller.owner)
+        undo.callback(workspace.runs.delete, run.id)
+        job = workspace.training.evaluate(run.id, asked.metrics, owner=caller.owner)
         undo.pop_all()
     return JobOut.of(job)
 
@@ -96,7 +97,7 @@ def optimize(asked: OptimizeRequest, caller: Writer, workspace: Here, request: R
     """Search for the parameters that score best, and train a run with them."""
     make_room(caller, workspace)
     with table_of(asked, request.state.files, caller, workspace) as dataset_id:
-        return JobOut.of(start_search(asked, dataset_id, caller, workspace))
+        return submitted(tuning_draft(asked, dataset_id, caller, workspace), workspace)
 
 
 @router.post("/converse", status_code=202, openapi_extra=with_form(ConverseRequest))
@@ -105,7 +106,7 @@ def converse(asked: ConverseRequest, caller: Writer, workspace: Here, request: R
     make_room(caller, workspace)
     order = order_of(asked, request, caller, workspace)
     with table_of(asked, request.state.files, caller, workspace, needed=False) as dataset_id:
-        return JobOut.of(workspace.converse(dataset_id, order, owner=caller.owner))
+        return JobOut.of(workspace.conversations.write(dataset_id, order, owner=caller.owner))
 
 
 @router.post("/process", status_code=202, openapi_extra=with_form(ProcessRequest))
@@ -117,27 +118,33 @@ def process(asked: ProcessRequest, caller: Writer, workspace: Here, request: Req
         raise Stop(422, "Send at least one file, or name at least one table by its id.", "files")
     make_room(caller, workspace, tables)
     order = order_of(asked, request, caller, workspace)
-    ids = [seen_by(caller, workspace.dataset(one), "dataset").id for one in asked.dataset_ids]
+    ids = [seen_by(caller, workspace.datasets.get(one), "dataset").id for one in asked.dataset_ids]
     session = asked.session or new_id()
-    with ExitStack() as undo, workspace.queue.together():
+    with ExitStack() as undo:
         for file in files:
             try:
                 dataset = take(file, caller, workspace, session=session)
             except ReadError as error:
                 raise Stop(422, f"{file.filename}: {error}", "files") from error
-            undo.callback(workspace.delete_dataset, dataset.id)
+            undo.callback(workspace.datasets.delete, dataset.id)
             ids.append(dataset.id)
         if order.shape is None:
             for one in ids:
-                workspace.find_shape(one)
-        jobs = [workspace.converse(one, order, owner=caller.owner) for one in ids]
+                workspace.conversations.find_shape(one)
+        drafts = [workspace.conversations.draft_write(one, order, owner=caller.owner) for one in ids]
+        jobs = [draft.job() for draft in drafts]
+        workspace.queue.add([*jobs, *(row for draft in drafts for row in draft.rows)])
         undo.pop_all()
     return [JobOut.of(job) for job in jobs]
 
 
-def start_training(asked: TrainRequest, dataset_id: str, caller: Caller, workspace: Workspace) -> Job:
+def submitted(draft: Draft, workspace: Workspace) -> JobOut:
+    return JobOut.of(workspace.queue.submit(draft))
+
+
+def training_draft(asked: TrainRequest, dataset_id: str, caller: Caller, workspace: Workspace) -> Draft:
     _within_limits(asked, workspace)
-    return workspace.train(
+    return workspace.training.draft_train(
         dataset_id,
         asked.model,
         asked.all_params,
@@ -150,9 +157,9 @@ def start_training(asked: TrainRequest, dataset_id: str, caller: Caller, workspa
     )
 
 
-def start_search(asked: OptimizeRequest, dataset_id: str, caller: Caller, workspace: Workspace) -> Job:
+def tuning_draft(asked: OptimizeRequest, dataset_id: str, caller: Caller, workspace: Workspace) -> Draft:
     _within_limits(asked, workspace)
-    return workspace.tune(
+    return workspace.training.draft_tune(
         dataset_id,
         asked.model,
         asked.all_params,
@@ -168,10 +175,10 @@ def start_search(asked: OptimizeRequest, dataset_id: str, caller: Caller, worksp
     )
 
 
-def start_drawing(asked: GenerateRequest, of: Job | None, caller: Caller, workspace: Workspace) -> Job:
+def sampling_draft(asked: GenerateRequest, of: Draft | None, caller: Caller, workspace: Workspace) -> Draft:
     """Draw from the model that is asked for, or from the one that the job `of` will have made."""
     _within_limits(asked, workspace)
-    return workspace.sample(
+    return workspace.training.draft_sample(
         None if of else _run_id(asked.run_id or asked.model_id, asked.training_job_id, caller, workspace),
         1000 if asked.rows is None else asked.rows,
         asked.seed,
@@ -183,10 +190,10 @@ def start_drawing(asked: GenerateRequest, of: Job | None, caller: Caller, worksp
     )
 
 
-def start_judging(asked: EvaluateRequest, of: Job | None, caller: Caller, workspace: Workspace) -> Job:
+def evaluation_draft(asked: EvaluateRequest, of: Draft | None, caller: Caller, workspace: Workspace) -> Draft:
     """Judge the run that is asked for, or the one that the job `of` will have made."""
     run_id = None if of else _run_id(asked.run_id, asked.training_job_id, caller, workspace)
-    return workspace.evaluate(run_id, asked.metrics, of=of, owner=caller.owner)
+    return workspace.training.draft_evaluate(run_id, asked.metrics, of=of, owner=caller.owner)
 
 
 def order_of(asked: ConversationFields, request: Request, caller: Caller, workspace: Workspace) -> ConversationRequest:
@@ -204,7 +211,7 @@ def order_of(asked: ConversationFields, request: Request, caller: Caller, worksp
 
 def _run_id(run_id: str | None, job_id: str | None, caller: Caller, workspace: Workspace) -> str:
     if run_id is None and job_id is not None:
-        job = seen_by(caller, workspace.job(job_id), "job")
+        job = seen_by(caller, workspace.jobs.get(job_id), "job")
         if job.run_id is None:
             raise Stop(
                 409, f"Job {job.id} is {job.state} and has no model yet. Wait until it is done.", "training_job_id"
@@ -212,7 +219,7 @@ def _run_id(run_id: str | None, job_id: str | None, caller: Caller, workspace: W
         run_id = job.run_id
     if run_id is None:
         raise Stop(422, "Say which run: its run_id, or the training_job_id of the job that made it.", "run_id")
-    return seen_by(caller, workspace.run(run_id), "run").id
+    return seen_by(caller, workspace.runs.get(run_id), "run").id
 
 
 def _within_limits(asked: FitFields, workspace: Workspace) -> None:

@@ -32,18 +32,18 @@ WORDS = {
     "ExactlyOne.columns": "Columns of which exactly one is true in each row.",
     "Finding.column": "The column it is about.",
     "Histogram.counts": "Values between each edge and the next.",
-    "Order.batch": "Through OpenAI's batch interface: half the price, within a day.",
-    "Order.brief": "What to write.",
-    "Order.budget": "US dollars that may be spent; unset: no limit.",
-    "Order.high": "The column with the larger values.",
-    "Order.intent": "The label of the real dialogues that the brief's intents are values of.",
-    "Order.judged": "How many dialogues of each side the model itself shall judge; 0: none.",
-    "Order.local": "Write with the small model on this machine.",
-    "Order.low": "The column with the smaller values.",
-    "Order.metrics": "Names of the dialogue measures to judge by; unset: all.",
-    "Order.server": "The model that writes.",
-    "Order.shape": "How the table holds conversations; unset: detected.",
-    "Order.strict": "Whether the two may not be equal.",
+    "ConversationRequest.batch": "Through OpenAI's batch interface: half the price, within a day.",
+    "ConversationRequest.brief": "What to write.",
+    "ConversationRequest.budget": "US dollars that may be spent; unset: no limit.",
+    "Ordering.high": "The column with the larger values.",
+    "ConversationRequest.intent": "The label of the real dialogues that the brief's intents are values of.",
+    "ConversationRequest.judged": "How many dialogues of each side the model itself shall judge; 0: none.",
+    "ConversationRequest.local": "Write with the small model on this machine.",
+    "Ordering.low": "The column with the smaller values.",
+    "ConversationRequest.metrics": "Names of the dialogue measures to judge by; unset: all.",
+    "ConversationRequest.server": "The model that writes.",
+    "ConversationRequest.shape": "How the table holds conversations; unset: detected.",
+    "Ordering.strict": "Whether the two may not be equal.",
     "Price.input": "US dollars per million tokens read.",
     "Price.output": "US dollars per million tokens written.",
     "Range.column": "The column.",
@@ -119,10 +119,10 @@ EXAMPLES: Described = {
     "Finding.text": "Every row has the same value: there is nothing to learn.",
     "Histogram.counts": [20114, 12447],
     "Histogram.edges": [17, 53.5, 90],
-    "Order.budget": 5,
-    "Order.intent": "intent",
-    "Order.metrics": ["words_per_turn"],
-    "Order.shape": {"form": "turns", "id": "conversation_id", "role": "speaker", "text": "message"},
+    "ConversationRequest.budget": 5,
+    "ConversationRequest.intent": "intent",
+    "ConversationRequest.metrics": ["words_per_turn"],
+    "ConversationRequest.shape": {"form": "turns", "id": "conversation_id", "role": "speaker", "text": "message"},
     "Range.high": 120,
     "Range.low": 0,
     "ReadOptions.decimal": ",",
@@ -221,7 +221,7 @@ def _tell_params(schemas: dict[str, Described]) -> None:
             schemas[f"{title}_{inner}"] = about
         schemas[title] = schema | {"title": title, "description": f"Parameters of {kind.title} (`{name}`)."}
         choices.append({"$ref": COMPONENTS + title})
-    for asked in ("Training", "Generating", "Search"):
+    for asked in ("TrainRequest", "GenerateRequest", "OptimizeRequest"):
         schemas[asked]["properties"]["params"]["anyOf"] = choices
 
 

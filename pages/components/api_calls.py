@@ -49,10 +49,16 @@ def api_expander(workspace: Workspace, calls: Iterable[Call]) -> None:
         st.caption(
             f"The same from a program; [every call]({address}/api/docs). The client is `api/client.py`, one file that "
             "can be copied."
-            + (f" Your key belongs into the environment as `{KEY.removeprefix('$')}`." if workspace.guarded else "")
+            + (
+                f" Your key belongs into the environment as `{KEY.removeprefix('$')}`."
+                if workspace.access.guarded
+                else ""
+            )
         )
         shell, python = st.tabs(["curl", "Python"])
-        shell.code("\n\n".join(curl(call, address, workspace.guarded) for call in calls), "bash", wrap_lines=True)
+        shell.code(
+            "\n\n".join(curl(call, address, workspace.access.guarded) for call in calls), "bash", wrap_lines=True
+        )
         python.code(program(calls, address), "python", wrap_lines=True)
 
 
@@ -204,7 +210,7 @@ def repeating_call(workspace: Workspace, job: Job) -> Call | None:
         case "evaluate" if job.run_id:
             return judging_call(job.run_id, asked.get("metrics"))
         case "converse":
-            order = workspace.talk(asked["talk"]).order
+            order = workspace.conversations.get(asked["talk"]).order
             return conversing_call(order, job.dataset_id, needs_model_key(workspace, order))
         case _:
             return None
@@ -250,6 +256,6 @@ def run_calls(workspace: Workspace, run: Run, stem: str) -> list[Call]:
 def _maker(workspace: Workspace, run: Run) -> Job | None:
     """The job that made a run, unless it was deleted."""
     try:
-        return workspace.job(run.job_id) if run.job_id else None
+        return workspace.jobs.get(run.job_id) if run.job_id else None
     except NotFound:
         return None

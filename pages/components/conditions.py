@@ -19,8 +19,8 @@ SEARCHED = 50_000
 @st.cache_data(max_entries=20, show_spinner="Looking for rules that every row keeps …")
 def _suggested(_workspace: Workspace, dataset_id: str, schema: str) -> list[Suggestion]:
     """`schema` names the version the suggestions are for."""
-    dataset = _workspace.dataset(dataset_id)
-    return suggest_rules(_workspace.train_table(dataset_id, SEARCHED), dataset.schema)
+    dataset = _workspace.datasets.get(dataset_id)
+    return suggest_rules(_workspace.datasets.train_table(dataset_id, SEARCHED), dataset.schema)
 
 
 def rules_editor(workspace: Workspace, dataset: Dataset) -> None:
@@ -52,13 +52,13 @@ def rules_editor(workspace: Workspace, dataset: Dataset) -> None:
 
 
 def _set_rules(workspace: Workspace, dataset: Dataset, rules: list) -> None:
-    workspace.set_schema(dataset.id, dataset.schema.model_copy(update={"rules": rules}))
+    workspace.datasets.set_schema(dataset.id, dataset.schema.model_copy(update={"rules": rules}))
     st.rerun()
 
 
 def conditions_form(workspace: Workspace, dataset: Dataset) -> dict[str, Any] | None:
     """Which rows to draw: fixed values and ranges for all of them, or a column in other shares; None: as they come."""
-    profiles = {profile.name: profile for profile in workspace.profiles(dataset.id)}
+    profiles = {profile.name: profile for profile in workspace.datasets.profiles(dataset.id)}
     modelled = dataset.schema.modelled
     few = [name for name in modelled.having(kinds=("category", "boolean")) if 2 <= profiles[name].distinct <= LEVELS]
     numbers = modelled.having(kinds=("number", "integer"))

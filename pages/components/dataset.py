@@ -83,7 +83,7 @@ def columns(workspace: Workspace, dataset: Dataset) -> None:
 
 @st.cache_data(max_entries=64, show_spinner="Profiling the columns …")
 def _profiles(_workspace: Workspace, dataset_id: str, schema: str) -> list[ColumnProfile]:
-    return _workspace.profiles(dataset_id)
+    return _workspace.datasets.profiles(dataset_id)
 
 
 def _line(column: Column, profile: ColumnProfile, rows: int) -> dict[str, object]:
@@ -159,7 +159,7 @@ def _save(workspace: Workspace, dataset: Dataset, edited: pd.DataFrame) -> None:
     elif save:
         try:
             with st.spinner("Checking every value against its new kind …"):
-                workspace.set_schema(dataset.id, schema)
+                workspace.datasets.set_schema(dataset.id, schema)
         except ValueError as error:
             st.error(plain(error), title="This cannot be", icon=":material/block:")
         else:
@@ -214,7 +214,7 @@ def _distribution(profile: ColumnProfile) -> None:
 
 def checks(workspace: Workspace, dataset: Dataset) -> None:
     """What will hurt, in words, with the fix one click away."""
-    findings = workspace.preflight(dataset.id)
+    findings = workspace.datasets.preflight(dataset.id)
     if not findings:
         st.success("Nothing here will hurt a generator.", icon=":material/check_circle:")
         return
@@ -223,7 +223,7 @@ def checks(workspace: Workspace, dataset: Dataset) -> None:
             st.markdown(f"**{plain(finding.column)}**  \n{plain(finding.text)}", width="stretch")
             if finding.fix and st.button(finding.fix_label, key=f"fix_{place}", icon=":material/auto_fix_high:"):
                 with st.spinner("Correcting …"):
-                    workspace.apply_fix(dataset.id, finding)
+                    workspace.datasets.apply_fix(dataset.id, finding)
                 st.rerun()
 
 
@@ -233,7 +233,7 @@ def rows(workspace: Workspace, dataset: Dataset) -> None:
         page_size = st.segmented_control("Rows a page", [25, 100, 500], default=25, required=True, key="page_size")
         page = st.pagination(max(1, math.ceil(dataset.rows / page_size)), key=f"page_{dataset.id}_{page_size}")
     start = (page - 1) * page_size
-    table = workspace.rows(dataset.id, start, page_size)
+    table = workspace.datasets.rows(dataset.id, start, page_size)
     table.index = range(start + 1, start + len(table) + 1)
     st.dataframe(table, height=620, alt="Rows of the table")
     st.caption(f"Rows {start + 1:,} to {start + len(table):,} of {dataset.rows:,}")
@@ -256,7 +256,7 @@ def holdout(workspace: Workspace, dataset: Dataset) -> None:
         st.caption(f"{round(dataset.rows * share / 100):,} of {dataset.rows:,} rows")
         if st.button("Lock these away", icon=":material/lock:", disabled=share == now and seed == dataset.split.seed):
             with st.spinner("Drawing …"):
-                workspace.set_holdout(dataset.id, share / 100, seed=seed)
+                workspace.datasets.set_holdout(dataset.id, share / 100, seed=seed)
             st.rerun()
     with right, st.container(border=True, height="stretch"):
         st.markdown("**A file of its own**")
@@ -266,7 +266,7 @@ def holdout(workspace: Workspace, dataset: Dataset) -> None:
                 with st.spinner("Reading …"), tempfile.TemporaryDirectory() as folder:
                     path = Path(folder) / "holdout"
                     path.write_bytes(file.getbuffer())
-                    workspace.set_holdout_file(dataset.id, path, file.name)
+                    workspace.datasets.set_holdout_file(dataset.id, path, file.name)
             except ValueError as error:
                 st.error(plain(error), title="This file cannot be the holdout", icon=":material/block:")
             else:
@@ -307,20 +307,20 @@ def _rename(workspace: Workspace, dataset: Dataset) -> None:
     with st.form("rename", border=False):
         name = st.text_input("Name", dataset.name, max_chars=200, required=True)
         if st.form_submit_button("Rename", type="primary") and name.strip():
-            workspace.rename_dataset(dataset.id, name.strip())
+            workspace.datasets.rename(dataset.id, name.strip())
             st.rerun()
 
 
 @st.dialog("Delete the table")
 def _delete(workspace: Workspace, dataset: Dataset) -> None:
-    runs = len(workspace.runs(dataset.id))
+    runs = len(workspace.runs.find(dataset.id))
     st.markdown(
         f"This deletes **{plain(dataset.name)}** from this machine: its {count(dataset.rows, 'row')}, its holdout, and "
         f"{count(runs, 'synthetic table')} made from it. It cannot be undone."
     )
     if st.button("Delete everything", type="primary", icon=":material/delete_forever:"):
         with st.spinner("Deleting …"):
-            workspace.delete_dataset(dataset.id)
+            workspace.datasets.delete(dataset.id)
         st.query_params.clear()
         st.session_state.pop("dataset_kept", None)
         st.rerun()

@@ -53,7 +53,7 @@ def heading(title: str, lead: str = "") -> None:
 
 
 def active_jobs(workspace: Workspace) -> list:
-    return [*workspace.jobs(state="running"), *workspace.jobs(state="queued")]
+    return [*workspace.jobs.find(state="running"), *workspace.jobs.find(state="queued")]
 
 
 def at_work(workspace: Workspace) -> None:
@@ -110,7 +110,7 @@ def asked_job(workspace: Workspace) -> str | None:
     if job_id is None:
         return None
     try:
-        return workspace.job(job_id).id
+        return workspace.jobs.get(job_id).id
     except NotFound:
         del st.query_params["job"]
         return None
@@ -124,7 +124,7 @@ def remember_job(job_id: str) -> None:
 
 def dataset_picker(workspace: Workspace, label: str = "Table") -> Dataset | None:
     """The table the page is about, or None while there is none."""
-    datasets = {dataset.id: dataset for dataset in workspace.datasets()}
+    datasets = {dataset.id: dataset for dataset in workspace.datasets.find()}
 
     def draw(key: str, chosen: Callable[[], None]) -> None:
         st.selectbox(

@@ -42,7 +42,7 @@ class Sourced:
 def order_form(workspace: Workspace) -> list[Sourced]:
     """The orders, one for each file or one from a description; none while something does not fit."""
     _bring(workspace)
-    datasets = {dataset.id: dataset for dataset in workspace.datasets()}
+    datasets = {dataset.id: dataset for dataset in workspace.datasets.find()}
     if "talk_sources" in st.session_state:
         # One of them may have been deleted since.
         st.session_state.talk_sources = [id for id in st.session_state.talk_sources if id in datasets]
@@ -112,12 +112,12 @@ def _bring(workspace: Workspace) -> None:
 
 @st.cache_data(show_spinner="Reading the conversations", max_entries=4)
 def _found(_workspace: Workspace, dataset_id: str) -> Shape:
-    return _workspace.find_shape(dataset_id)
+    return _workspace.conversations.find_shape(dataset_id)
 
 
 @st.cache_data(show_spinner="Reading the conversations", max_entries=4)
 def _dialogues(_workspace: Workspace, dataset_id: str, shape: Shape) -> list[Dialogue]:
-    return _workspace.dialogues(dataset_id, shape)
+    return _workspace.conversations.dialogues(dataset_id, shape)
 
 
 def _shape(workspace: Workspace, dataset: Dataset, *, alone: bool) -> tuple[Shape | None, list[Dialogue]]:
@@ -241,7 +241,7 @@ def _where(workspace: Workspace, *, sends_text: bool, several: bool) -> dict[str
         if not installed():
             st.info(INSTALL, icon=":material/download:")
             return None
-        return {"server": workspace.server(), "local": True}
+        return {"server": workspace.conversations.server(), "local": True}
     settings = workspace.settings
     url = st.text_input("Base URL", settings.llm_base_url, key="llm_url")
     key = st.text_input(
@@ -270,7 +270,7 @@ def _where(workspace: Workspace, *, sends_text: bool, several: bool) -> dict[str
         help="It marks coherence, parts and resolution from 1 to 5, of as many written and real dialogues; this costs requests.",
     )
     batch = st.toggle("Batch: half the price, within a day", help="Through OpenAI's batch interface; for large sets.")
-    server = workspace.server(base_url=url, api_key=key or None, model=model, at_once=at_once)
+    server = workspace.conversations.server(base_url=url, api_key=key or None, model=model, at_once=at_once)
     if not server.is_local:
         shown = (
             "Example dialogues, with personal data replaced,"

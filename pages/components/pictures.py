@@ -28,35 +28,35 @@ Part = Literal["train", "holdout", "synthetic"]
 def table(_workspace: Workspace, run_id: str, part: Part) -> pd.DataFrame | None:
     """A random part of a run's rows, or all of them; never changed by those who share it."""
     if part == "synthetic":
-        return _workspace.synthetic_table(run_id, ROWS)
-    return _workspace.real_table(run_id, part, ROWS)
+        return _workspace.runs.synthetic_table(run_id, ROWS)
+    return _workspace.runs.real_table(run_id, part, ROWS)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
 def column(_workspace: Workspace, run_id: str, name: str) -> dict[str, Any]:
     real, held, synthetic = (table(_workspace, run_id, part) for part in ("train", "holdout", "synthetic"))
-    return views.column_view(real, held, synthetic, _workspace.run(run_id).schema[name])
+    return views.column_view(real, held, synthetic, _workspace.runs.get(run_id).schema[name])
 
 
 @st.cache_data(max_entries=200, show_spinner="Counting …")
 def pair(_workspace: Workspace, run_id: str, first: str, second: str) -> dict[str, Any]:
-    schema = _workspace.run(run_id).schema
+    schema = _workspace.runs.get(run_id).schema
     return views.pair_view(*_both(_workspace, run_id), schema[first], schema[second])
 
 
 @st.cache_data(max_entries=50, show_spinner="Measuring every pair of columns …")
 def correlations(_workspace: Workspace, run_id: str) -> dict[str, Any]:
-    return views.correlation_view(*_both(_workspace, run_id), _workspace.run(run_id).schema)
+    return views.correlation_view(*_both(_workspace, run_id), _workspace.runs.get(run_id).schema)
 
 
 @st.cache_data(max_entries=50, show_spinner="Projecting …")
 def projection(_workspace: Workspace, run_id: str) -> dict[str, Any]:
-    return views.projection_view(*_both(_workspace, run_id), _workspace.run(run_id).schema)
+    return views.projection_view(*_both(_workspace, run_id), _workspace.runs.get(run_id).schema)
 
 
 @st.cache_data(max_entries=50, show_spinner="Counting what is missing …")
 def missingness(_workspace: Workspace, run_id: str) -> dict[str, Any]:
-    return views.missingness_view(*_both(_workspace, run_id), _workspace.run(run_id).schema)
+    return views.missingness_view(*_both(_workspace, run_id), _workspace.runs.get(run_id).schema)
 
 
 def _both(workspace: Workspace, run_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -158,8 +158,8 @@ def missing_tab(workspace: Workspace, run: Run) -> None:
 def rows_tab(workspace: Workspace, run: Run) -> None:
     """Some rows of both, to get a feeling for them."""
     sides = {
-        "**Real** rows, as uploaded": workspace.rows(run.dataset_id, 0, SOME_ROWS),
-        "**Synthetic** rows": workspace.synthetic_rows(run.id, 0, SOME_ROWS),
+        "**Real** rows, as uploaded": workspace.datasets.rows(run.dataset_id, 0, SOME_ROWS),
+        "**Synthetic** rows": workspace.runs.rows(run.id, 0, SOME_ROWS),
     }
     for side, (title, rows) in zip(st.columns(2), sides.items(), strict=True):
         with side:

@@ -42,12 +42,12 @@ def job_title(job: Job, table: str | None) -> str:
 
 def follow(workspace: Workspace, job_id: str, when_ended: Callable[[Job], None] | None = None) -> None:
     """Show a job live until it ends, then rerun the page, so that what it made appears."""
-    active = workspace.job(job_id).state in ACTIVE
+    active = workspace.jobs.get(job_id).state in ACTIVE
 
     @st.fragment(run_every="1s" if active else None)
     def live() -> None:
         try:
-            job = workspace.job(job_id)
+            job = workspace.jobs.get(job_id)
         except NotFound:
             st.rerun()
         job_card(workspace, job)
@@ -56,14 +56,14 @@ def follow(workspace: Workspace, job_id: str, when_ended: Callable[[Job], None] 
 
     live()
     if not active and when_ended:
-        when_ended(workspace.job(job_id))
+        when_ended(workspace.jobs.get(job_id))
 
 
 def job_card(workspace: Workspace, job: Job) -> None:
     """One job: its state, progress, curves, and what can be done about it."""
     icon, color, word = STATES[job.state]
     with st.container(border=True):
-        table = workspace.dataset(job.dataset_id).name if job.dataset_id else None
+        table = workspace.datasets.get(job.dataset_id).name if job.dataset_id else None
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(f"**{plain(job_title(job, table))}**")
             st.badge(word, icon=icon, color=color)
@@ -75,7 +75,7 @@ def job_card(workspace: Workspace, job: Job) -> None:
             _why_ended(job)
         # What was read before is kept: a long training reports thousands of times.
         events = st.session_state.setdefault(f"events_{job.id}", [])
-        events += workspace.events(job.id, after=events[-1].seq if events else 0)
+        events += workspace.jobs.events(job.id, after=events[-1].seq if events else 0)
         curves(events)
         _actions(workspace, job)
 
@@ -111,7 +111,7 @@ def _actions(workspace: Workspace, job: Job) -> None:
                 "Stop and keep",
                 icon=":material/front_hand:",
                 key=f"enough_{job.id}",
-                on_click=workspace.stop_early,
+                on_click=workspace.jobs.stop_early,
                 args=(job.id,),
                 help="Ends the training here; what is trained so far is kept, sampled and judged.",
             )
@@ -120,14 +120,14 @@ def _actions(workspace: Workspace, job: Job) -> None:
                 "Cancel",
                 icon=":material/close:",
                 key=f"cancel_{job.id}",
-                on_click=workspace.cancel,
+                on_click=workspace.jobs.cancel,
                 args=(job.id,),
                 help="Stops at once and keeps nothing of this job. The table stays.",
             )
         if job.state in ("failed", "cancelled", "interrupted") and st.button(
             "Run again", icon=":material/replay:", key=f"retry_{job.id}", type="primary"
         ):
-            again = workspace.retry(job.id)
+            again = workspace.jobs.retry(job.id)
             st.query_params["job"] = again.id
             st.rerun()
         if (
@@ -141,7 +141,7 @@ def _actions(workspace: Workspace, job: Job) -> None:
             and job.state not in ACTIVE
             and st.button("Delete", icon=":material/delete:", key=f"delete_{job.id}", type="tertiary")
         ):
-            workspace.delete_job(job.id)
+            workspace.jobs.delete(job.id)
             st.query_params.pop("job", None)
             st.rerun()
 

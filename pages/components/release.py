@@ -60,7 +60,7 @@ def gate_reasons(checked: Gate) -> None:
 def thresholds(workspace: Workspace, run: Run) -> None:
     """The release gate: what the owner demands, edited in place and kept with the table."""
     st.markdown("##### What it must meet")
-    kept = workspace.thresholds(run.dataset_id)
+    kept = workspace.thresholds.of(run.dataset_id)
     version = st.session_state.setdefault("thresholds_version", 0)
     edited = st.data_editor(
         pd.DataFrame([threshold.model_dump() for threshold in kept], columns=list(Threshold.model_fields)),
@@ -121,7 +121,7 @@ def _read(edited: pd.DataFrame) -> list[Threshold] | None:
 
 
 def _keep(workspace: Workspace, run: Run, asked: list[Threshold] | None) -> None:
-    workspace.set_thresholds(run.dataset_id, asked)
+    workspace.thresholds.set(run.dataset_id, asked)
     st.session_state.thresholds_version += 1
     st.rerun()
 
@@ -133,7 +133,7 @@ def _keep(workspace: Workspace, run: Run, asked: list[Threshold] | None) -> None
 def risky(_workspace: Workspace, run_id: str) -> Risky | str:
     """The riskiest rows of a run, or why they cannot be told; never changed by those who share them."""
     try:
-        return _workspace.riskiest_rows(run_id, PAIRS[-1])
+        return _workspace.releases.riskiest_rows(run_id, PAIRS[-1])
     except NotMeasurable as reason:
         return str(reason)
 
@@ -173,9 +173,9 @@ def riskiest(workspace: Workspace, run: Run) -> None:
     what = count(len(rows), "selected row") if chosen else f"all {count(len(rows), 'row')}"
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(f"Drop {what}", icon=":material/content_cut:", disabled=len(rows) >= run.rows):
-            remember_job(workspace.replace_rows(run.id, rows, "drop").id)
+            remember_job(workspace.releases.replace_rows(run.id, rows, "drop").id)
         if run.model != EXTERNAL and st.button(f"Draw {what} again", icon=":material/casino:"):
-            remember_job(workspace.replace_rows(run.id, rows, "draw").id)
+            remember_job(workspace.releases.replace_rows(run.id, rows, "draw").id)
         st.caption("Makes a table of its own and scores it; this one stays as it is. Select rows to choose some only.")
 
 
@@ -208,7 +208,7 @@ def self_test(workspace: Workspace, run: Run) -> None:
     """Four tables whose verdict is known, and what the judge says of them."""
     st.markdown("##### Is the judge right about this table?")
     st.caption("It is shown four tables made of the real rows, whose verdict is known.")
-    checks = {check.case: check for check in workspace.checks(run.id)}
+    checks = {check.case: check for check in workspace.releases.checks(run.id)}
     for case in CASES:
         check = checks.get(case.title)
         mark = ":gray-badge[:material/help:]" if check is None else PASSED if check.passed else FAILED
@@ -217,4 +217,4 @@ def self_test(workspace: Workspace, run: Run) -> None:
     if checks and not all(check.passed for check in checks.values()):
         st.caption("On few rows a check can fail because no judge could tell; trust such measures less here.")
     if st.button("Test again" if checks else "Test the judge", icon=":material/rule:"):
-        remember_job(workspace.self_test(run.id).id)
+        remember_job(workspace.releases.self_test(run.id).id)

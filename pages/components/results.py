@@ -93,7 +93,7 @@ def about(workspace: Workspace, run: Run, dataset: Dataset) -> str:
         + (f" in {duration(run.sample_seconds)}" if run.sample_seconds is not None else ""),
         judged,
     ]
-    if replaced := workspace.replaced(run.id):
+    if replaced := workspace.releases.replaced(run.id):
         how = "left out" if replaced.how == "drop" else "drawn again"
         parts.insert(2, f"{count(len(replaced.rows), 'risky row')} {how}")
     return plain(" · ".join(parts))
@@ -120,7 +120,7 @@ def actions(workspace: Workspace, run: Run) -> None:
         case "Write more rows":
             _more_rows(workspace, run)
         case "Judge again":
-            remember_job(workspace.evaluate(run.id).id)
+            remember_job(workspace.training.evaluate(run.id).id)
         case "Delete":
             _delete(workspace, run)
 
@@ -131,7 +131,7 @@ def _more_rows(workspace: Workspace, run: Run) -> None:
     rows = st.number_input("Rows to write", 1, 100_000_000, run.rows)
     seed = st.number_input("Seed", 0, None, run.seed + 1, help="Another seed, other rows.")
     if st.button("Write them", type="primary", icon=":material/play_arrow:"):
-        remember_job(workspace.sample(run.id, rows, seed).id)
+        remember_job(workspace.training.sample(run.id, rows, seed).id)
 
 
 @st.dialog("Delete the synthetic table")
@@ -141,7 +141,7 @@ def _delete(workspace: Workspace, run: Run) -> None:
         "The real table stays."
     )
     if st.button("Delete", type="primary", icon=":material/delete_forever:"):
-        workspace.delete_run(run.id)
+        workspace.runs.delete(run.id)
         del st.query_params["run"]
         st.session_state.pop("run_kept", None)
         st.rerun()
@@ -162,7 +162,7 @@ def scores(workspace: Workspace, run: Run) -> None:
     with st.grid(3, min_column_width=280):
         for figure in figures:
             _figure_card(run, figure)
-    checked = gate(run.scores, workspace.thresholds(run.dataset_id))
+    checked = gate(run.scores, workspace.thresholds.of(run.dataset_id))
     line, icon = gate_line(checked)
     with st.expander(line, icon=icon):
         gate_reasons(checked)

@@ -23,7 +23,7 @@ def sign_in(workspace: Workspace) -> None:
         key = st.text_input("API key", type="password", help="One with the permission admin, from UNDERSTUDY_API_KEYS.")
         if st.form_submit_button("Sign in", type="primary"):
             try:
-                caller = workspace.caller(key)
+                caller = workspace.access.caller(key)
             except Refused as problem:
                 st.error(plain(problem))
                 st.stop()
@@ -38,7 +38,7 @@ def sign_in(workspace: Workspace) -> None:
 
 def link_token(workspace: Workspace) -> str:
     """What a download link carries where keys are asked for; empty where they are not."""
-    if not workspace.guarded:
+    if not workspace.access.guarded:
         return ""
-    token, _ = workspace.token(ANYBODY_HERE, LINK_MINUTES)
+    token, _ = workspace.access.token(ANYBODY_HERE, LINK_MINUTES)
     return f"?token={token}"

@@ -27,7 +27,7 @@ PAGE = 10
 
 def talk_picker(workspace: Workspace) -> ConversationSet | None:
     """The set to show, or None while there is none."""
-    talks = {talk.id: talk for talk in workspace.talks()}
+    talks = {talk.id: talk for talk in workspace.conversations.find()}
 
     def draw(key: str, chosen: Callable[[], None]) -> None:
         st.selectbox(
@@ -46,16 +46,16 @@ def talk_picker(workspace: Workspace) -> ConversationSet | None:
 
 def show(workspace: Workspace, talk: ConversationSet) -> None:
     """The set, live while it is being written."""
-    job = workspace.job(talk.job_id)
+    job = workspace.jobs.get(talk.job_id)
     active = job.state in ACTIVE
 
     @st.fragment(run_every="1s" if active else None)
     def live() -> None:
-        now = workspace.job(talk.job_id)
+        now = workspace.jobs.get(talk.job_id)
         if active or now.state != "done":
             job_card(workspace, now)
-        made = workspace.written(talk.id)
-        _spent(workspace.talk(talk.id), made)
+        made = workspace.conversations.written(talk.id)
+        _spent(workspace.conversations.get(talk.id), made)
         if active:
             for line in reversed(made[-5:]):
                 _bubbles(line.dialogue)
@@ -64,7 +64,7 @@ def show(workspace: Workspace, talk: ConversationSet) -> None:
 
     live()
     if not active:
-        _finished(workspace, workspace.talk(talk.id))
+        _finished(workspace, workspace.conversations.get(talk.id))
 
 
 def _spent(talk: ConversationSet, made: list[Written]) -> None:
@@ -82,14 +82,14 @@ def _spent(talk: ConversationSet, made: list[Written]) -> None:
 
 
 def _finished(workspace: Workspace, talk: ConversationSet) -> None:
-    made = workspace.written(talk.id)
+    made = workspace.conversations.written(talk.id)
     if talk.note:
         st.warning(plain(talk.note), icon=":material/info:")
     asked = talk.order.brief.dialogues
     with st.container(horizontal=True):
         if made:
             for form, name in FORMS.items():
-                file = workspace.export_talk(talk.id, form)
+                file = workspace.conversations.export(talk.id, form)
                 st.download_button(
                     name,
                     file.read_bytes(),
@@ -100,7 +100,7 @@ def _finished(workspace: Workspace, talk: ConversationSet) -> None:
         if len(made) < asked and st.button(f"Write the missing {asked - len(made)}", icon=":material/play_arrow:"):
             _go_on(workspace, talk)
         if st.button("Delete set", icon=":material/delete:", type="tertiary"):
-            workspace.delete_talk(talk.id)
+            workspace.conversations.delete(talk.id)
             st.query_params.pop("talk", None)
             st.session_state.pop("talk_kept", None)
             st.rerun()
@@ -113,7 +113,7 @@ def _finished(workspace: Workspace, talk: ConversationSet) -> None:
 
 def _go_on(workspace: Workspace, talk: ConversationSet) -> None:
     """Have what is missing written, with the key of this session or of the settings."""
-    workspace.go_on(talk.id, typed_key(talk))
+    workspace.conversations.resume(talk.id, typed_key(talk))
     st.rerun()
 
 
@@ -146,20 +146,22 @@ def _changes(workspace: Workspace, talk: ConversationSet, line: Written) -> None
             edited = st.data_editor(table, num_rows="dynamic", hide_index=True, key=f"edit_{key}")
             if st.button("Keep", key=f"keep_{key}", type="primary"):
                 turns = [Turn(role=row.role, text=row.text) for row in edited.dropna().itertuples()]
-                workspace.set_dialogue(talk.id, line.index, line.dialogue.model_copy(update={"turns": turns}))
+                workspace.conversations.set_dialogue(
+                    talk.id, line.index, line.dialogue.model_copy(update={"turns": turns})
+                )
                 st.rerun()
         if st.button("Reject", icon=":material/close:", key=f"reject_{key}", help="Takes it out of the set."):
-            workspace.set_dialogue(talk.id, line.index, None)
+            workspace.conversations.set_dialogue(talk.id, line.index, None)
             st.rerun()
         if st.button(
             "Write again", icon=":material/replay:", key=f"again_{key}", help="Asks the model for another in its place."
         ):
-            workspace.set_dialogue(talk.id, line.index, None, again=True)
+            workspace.conversations.set_dialogue(talk.id, line.index, None, again=True)
             _go_on(workspace, talk)
 
 
 def _scores(workspace: Workspace, talk: ConversationSet) -> None:
-    scores = workspace.talk_scores(talk.id)
+    scores = workspace.conversations.scores(talk.id)
     if not scores:
         st.caption("It has not been judged yet.")
         return
@@ -169,7 +171,7 @@ def _scores(workspace: Workspace, talk: ConversationSet) -> None:
         "“Real” is the same measurement with the fifth of the real dialogues that was kept back, in the place of the "
         "written ones."
     )
-    for view in workspace.talk_pictures(talk.id):
+    for view in workspace.conversations.pictures(talk.id):
         with st.container(border=True):
             draw(column_figure(view), f"talk_{talk.id}_{view['column']}")
     _extremes(workspace, talk, scores)
@@ -178,7 +180,7 @@ def _scores(workspace: Workspace, talk: ConversationSet) -> None:
 def _extremes(workspace: Workspace, talk: ConversationSet, scores: dict[str, Score]) -> None:
     """The dialogues that a classifier could least, and most easily, tell from real ones."""
     found = scores["dialogue_detector"].detail_as(DetectorDetail) if "dialogue_detector" in scores else None
-    made = {line.dialogue.id: line.dialogue for line in workspace.written(talk.id)}
+    made = {line.dialogue.id: line.dialogue for line in workspace.conversations.written(talk.id)}
     for title, names in (
         ("Most like the real ones", found.most_real if found else []),
         ("Easiest to tell from real ones", found.least_real if found else []),

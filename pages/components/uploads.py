@@ -132,7 +132,7 @@ def _show(preview: Preview) -> None:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _preview(_workspace: Workspace, path: str, name: str, options: str) -> Preview:
-    return _workspace.preview(Path(path), name, ReadOptions.model_validate_json(options))
+    return _workspace.datasets.preview(Path(path), name, ReadOptions.model_validate_json(options))
 
 
 def _kept(workspace: Workspace, file: UploadedFile) -> Path:
@@ -166,7 +166,7 @@ def add_files(
         for file in files:
             path = _kept(workspace, file)
             try:
-                added.append(workspace.add_dataset(path, file.name, **(options or {}).get(file.file_id, {})))
+                added.append(workspace.datasets.add(path, file.name, **(options or {}).get(file.file_id, {})))
             except ReadError as error:
                 refused[file.name] = str(error)
             else:
@@ -189,14 +189,14 @@ def samples(workspace: Workspace) -> None:
     """The tables that come with Understudy, each with where it is from."""
     st.markdown("#### Or start from a sample")
     with st.grid(4, min_column_width=230):
-        for sample in workspace.samples():
+        for sample in workspace.datasets.samples():
             with st.container(border=True, height="stretch", gap="xsmall"):
                 st.markdown(f"**{plain(sample.title)}**")
                 st.caption(f"{plain(sample.source)} · {plain(sample.licence)}")
                 st.space("stretch")
                 if st.button("Add", key=f"sample_{sample.name}", icon=":material/add:"):
                     with st.spinner("Adding …"):
-                        dataset = workspace.add_sample(sample.name)
+                        dataset = workspace.datasets.add_sample(sample.name)
                     opened(dataset)
 
 

@@ -41,9 +41,9 @@ PAGES = {
 def address(folder: Path, serve) -> str:
     """A server whose workspace has a table and two synthetic ones."""
     workspace = Workspace(Settings(workspace=folder)).start()
-    dataset = workspace.add_dataset(DATA / "adult_2000.csv", "adult_2000.csv")
+    dataset = workspace.datasets.add(DATA / "adult_2000.csv", "adult_2000.csv")
     for seed in (0, 1):
-        job = workspace.wait(workspace.train(dataset.id, "bootstrap", seed=seed).id)
+        job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", seed=seed).id)
         assert job.state == "done", job.error
     workspace.close()
     return serve()

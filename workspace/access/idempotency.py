@@ -8,8 +8,9 @@ from hashlib import sha256
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
+from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Answer, now
-from workspace.storage.files import Store
+from workspace.settings import Settings
 
 ABANDONED = timedelta(minutes=10)
 """A call that has not been answered for this long went down with its server."""
@@ -19,10 +20,13 @@ class Unanswered(ValueError):
     """The first call of this key is still being answered."""
 
 
-class IdempotencyStore(Store):
+class IdempotencyStore:
     """What a workspace remembers of the calls that carried an `Idempotency-Key`."""
 
-    def begin_answer(self, owner: str, key: str, asked: str) -> Answer | None:
+    def __init__(self, catalog: Catalog, settings: Settings):
+        self.catalog, self.settings = catalog, settings
+
+    def begin(self, owner: str, key: str, asked: str) -> Answer | None:
         """The answer that the owner's call with this key got before; None when it is the first, which now begins.
 
         `asked` is a digest of the call. Raises Unanswered while the first call is under way, and ValueError when the
@@ -46,13 +50,14 @@ class IdempotencyStore(Store):
             raise Unanswered("The first call with this Idempotency-Key is still being answered. Ask again in a second.")
         return known
 
-    def keep_answer(self, owner: str, key: str, status: int, body: str) -> None:
+    def keep(self, owner: str, key: str, status: int, body: str) -> None:
+        """Remember what the call was answered."""
         mark = sha256(key.encode()).hexdigest()
         with self.catalog.session() as session:
             chosen = update(Answer).where(Answer.owner == owner, Answer.key == mark)
             session.execute(chosen.values(status=status, body=body))
 
-    def forget_answer(self, owner: str, key: str) -> None:
+    def forget(self, owner: str, key: str) -> None:
         """Let the key be used again: its call did nothing."""
         mark = sha256(key.encode()).hexdigest()
         with self.catalog.session() as session:

@@ -21,8 +21,9 @@ import jwt
 from sqlalchemy import update
 
 from workspace.access.secrets import Secrets
+from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Key, now
-from workspace.storage.files import LOCAL, Store
+from workspace.settings import LOCAL, Settings
 
 Permission = Literal["read", "write", "admin"]
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
@@ -50,17 +51,17 @@ ANYBODY_HERE = Caller(LOCAL, frozenset({"admin"}))
 """The one analyst on the machine itself, where no authentication is configured."""
 
 
-class Keys(Store):
+class Access:
     """What a workspace knows of those who call it."""
 
-    @cached_property
-    def secrets(self) -> Secrets:
-        return Secrets(self.settings)
+    def __init__(self, catalog: Catalog, settings: Settings):
+        self.catalog, self.settings = catalog, settings
+        self.secrets = Secrets(settings)
 
     @property
     def guarded(self) -> bool:
         """Whether callers must show a key: as soon as there is one."""
-        return bool(self._given_keys) or bool(self.api_keys())
+        return bool(self._given_keys) or bool(self.keys())
 
     def make_key(self, name: str, permissions: Sequence[str], days: float | None = None) -> tuple[Key, str]:
         """A new key and its text, which is shown this once and kept only as a hash.
@@ -83,11 +84,11 @@ class Keys(Store):
             session.add(key)
         return key, text
 
-    def api_keys(self) -> Sequence[Key]:
+    def keys(self) -> Sequence[Key]:
         """The keys made in the app that were not revoked, newest first."""
-        return [key for key in self.listed(Key) if key.revoked is None]
+        return [key for key in self.catalog.listed(Key) if key.revoked is None]
 
-    def revoke_key(self, key_id: str) -> Key:
+    def revoke(self, key_id: str) -> Key:
         key = self.catalog.get(Key, key_id)
         with self.catalog.session() as session:
             session.execute(update(Key).where(Key.id == key_id, Key.revoked.is_(None)).values(revoked=now()))
@@ -137,9 +138,7 @@ class Keys(Store):
         return caller
 
     def _known_keys(self) -> list[tuple[bytes, Caller, datetime | None]]:
-        made = [
-            (key.digest, Caller(key.name, frozenset(key.permissions), key.id), key.expires) for key in self.api_keys()
-        ]
+        made = [(key.digest, Caller(key.name, frozenset(key.permissions), key.id), key.expires) for key in self.keys()]
         return [*self._given_keys, *made]
 
     @cached_property

@@ -6,12 +6,12 @@ through the services or the queue, never in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, create_engine, event, make_url, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from workspace.catalog.migrations import migrate
@@ -44,6 +44,15 @@ class Catalog:
         if row is None:
             raise NotFound(f"There is no {kind.word} {id!r} here. It may have been deleted.")
         return row
+
+    def listed(self, kind: type[T], **having: Any) -> Sequence[T]:
+        """The rows of a kind, newest first, whose columns have these values; a value of None leaves its column open."""
+        query = select(kind).order_by(kind.created.desc(), kind.id)
+        for column, value in having.items():
+            if value is not None:
+                query = query.where(getattr(kind, column) == value)
+        with self.session() as session:
+            return session.scalars(query).all()
 
     def forget_deleted(self) -> None:
         """Remove from SQLite's write-ahead log what was deleted from its tables."""

@@ -82,9 +82,9 @@ class Measurement:
         return self.seconds, self.taken_mb, self.kept_mb
 
 
-def stage_name(stage: str, kind: type[Model], params: Params) -> str:
+def stage_name(stage: str, kind: type[Model] | None, params: Params | None) -> str:
     """Fits and draws are priced by generator, and by its variant if it has several; the rest together."""
-    if stage not in ("fit", "draw"):
+    if stage not in ("fit", "draw") or kind is None or params is None:
         return stage
     return ":".join(filter(None, (stage, kind.name, kind.variant(params))))
 
@@ -164,17 +164,11 @@ def _priced(table: np.ndarray, costs: np.ndarray, weights: np.ndarray, wanted: n
 
 
 def estimate(prices: CostModel, kind: type[Model], params: Params, shape: Shape, drawn: int) -> Estimate:
-    """What training `kind` on a table of this shape, drawing `drawn` rows and judging them will cost."""
+    """What training `kind` on a table of this shape, drawing `drawn` rows and scoring them will cost."""
     stages, memory, held = {}, 0.0, 0.0
-    passes = kind.passes(params, shape.rows)
     for stage in STAGES:
-        many = drawn * POOL if stage == "draw" and params.polish else drawn
-        name, amounts = stage_name(stage, kind, params), quantities(stage, shape, passes, many)
-        seconds, taken, kept = prices.cost(name, amounts) or (0.0, 0.0, 0.0)
-        if stage == "fit" and (limit := getattr(params, "time_limit_s", 0)):
-            before, _, _ = prices.cost(name, quantities(stage, shape, 0.0, drawn)) or (0.0, 0.0, 0.0)
-            seconds = min(seconds, before + limit)
-        stages[stage], memory, held = seconds, max(memory, held + taken), held + kept
+        stages[stage], taken, kept = stage_cost(prices, stage, kind, params, shape, drawn)
+        memory, held = max(memory, held + taken), held + kept
     return Estimate(
         seconds=sum(stages.values()),
         memory_mb=memory,
@@ -183,6 +177,23 @@ def estimate(prices: CostModel, kind: type[Model], params: Params, shape: Shape,
         stages=stages,
         measured_here=prices.knows(stage_name("fit", kind, params)),
     )
+
+
+def stage_cost(
+    prices: CostModel, stage: str, kind: type[Model] | None, params: Params | None, shape: Shape, drawn: int
+) -> tuple[float, float, float]:
+    """Expected seconds, memory taken and memory kept of one stage; 0 where nothing like it was ever measured.
+
+    Reading and scoring cost the same whatever the generator is: without one, `kind` and `params` are None.
+    """
+    name = stage_name(stage, kind, params)
+    passes = kind.passes(params, shape.rows) if kind is not None and params is not None else 0.0
+    many = drawn * POOL if stage == "draw" and params is not None and params.polish else drawn
+    seconds, taken, kept = prices.cost(name, quantities(stage, shape, passes, many)) or (0.0, 0.0, 0.0)
+    if stage == "fit" and (limit := getattr(params, "time_limit_s", 0)):
+        before, _, _ = prices.cost(name, quantities(stage, shape, 0.0, drawn)) or (0.0, 0.0, 0.0)
+        seconds = min(seconds, before + limit)
+    return seconds, taken, kept
 
 
 def _basis(prices: CostModel, kind: type[Model], fit: str) -> str:

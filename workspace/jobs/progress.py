@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from synth import Report, Stopped
 from workspace.catalog.rows import Event, Job, now
-from workspace.jobs.queue import Process, Queue, changed
+from workspace.jobs.queue import Queue, changed
+from workspace.process import Process
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class Stage(Report):
 
     @property
     def checkpoint(self) -> Path:
-        return self.whole.queue.checkpoint(self.whole.job.id)
+        return self.whole.queue.files.job(self.whole.job.id).checkpoint
 
 
 def _thinned(events: list[Event]) -> list[Event]:

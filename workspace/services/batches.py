@@ -8,8 +8,10 @@ from itertools import pairwise
 
 from sqlalchemy import select
 
+from workspace.arguments import Arguments
+from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Batch, Dependency, Job, new_id, now
-from workspace.storage.files import Store
+from workspace.jobs.queue import Draft, Queue
 
 
 @dataclass(frozen=True)
@@ -18,18 +20,21 @@ class Operation:
 
     name: str
     kind: str
-    start: Callable[[Job | None], Job]
-    """Submits its job; is given the job of the operation it is `of`. Raises ValueError or LookupError, in words."""
+    draft: Callable[[Draft | None], Draft]
+    """Drafts its job; is given the draft of the operation it is `of`. Raises ValueError or LookupError, in words."""
     after: Sequence[str] = ()
     """Operations that must have ended well before it starts."""
     of: str | None = None
     """The operation whose run it works on; it starts after that one."""
 
 
-class Batches(Store):
-    """What a workspace does with batches. A batch is no more than its jobs: the queue keeps them in order."""
+class Batches:
+    """The batches of a workspace. A batch is no more than its jobs: the queue keeps them in order."""
 
-    def add_batch(self, operations: Sequence[Operation], owner: str, *, in_order: bool = False) -> Batch:
+    def __init__(self, catalog: Catalog, queue: Queue):
+        self.catalog, self.queue = catalog, queue
+
+    def add(self, operations: Sequence[Operation], owner: str, *, in_order: bool = False) -> Batch:
         """Queue the jobs of all operations, all at once. One that cannot be started is a failed job beside the others.
 
         With `in_order`, each starts when the one before has ended, well or not. Raises ValueError when names are
@@ -37,32 +42,34 @@ class Batches(Store):
         """
         order = _in_order(operations)
         batch = Batch(id=new_id(), owner=owner, created=now(), operations={})
+        drafts: dict[str, Draft] = {}
         jobs: dict[str, Job] = {}
-        with self.queue.together() as rows:
-            for one in order:
-                try:
-                    jobs[one.name] = one.start(jobs[one.of] if one.of else None)
-                except (ValueError, LookupError) as error:
-                    jobs[one.name] = _failed(one, owner, str(error))
-                    rows.append(jobs[one.name])
-                jobs[one.name].batch_id = batch.id
-            needed = {(one.name, needs): True for one in operations for needs in _needs(one)}
-            if in_order:
-                for earlier, later in pairwise(operations):
-                    needed.setdefault((later.name, earlier.name), False)
-            rows += [
-                Dependency(job_id=jobs[name].id, needs=jobs[needs].id, well=well)
-                for (name, needs), well in needed.items()
-            ]
-            batch.operations = {one.name: jobs[one.name].id for one in operations}
-            rows.append(batch)
+        for one in order:
+            try:
+                drafts[one.name] = one.draft(drafts[one.of] if one.of else None)
+                jobs[one.name] = drafts[one.name].job(batch_id=batch.id)
+            except (ValueError, LookupError) as error:
+                drafts[one.name] = Draft(Arguments(kind=one.kind), owner)
+                failed = {"state": "failed", "error": str(error), "finished": now()}
+                jobs[one.name] = drafts[one.name].job(batch_id=batch.id, **failed)
+        batch.operations = {one.name: jobs[one.name].id for one in operations}
+        needed = {(one.name, needs): True for one in operations for needs in _needs(one)}
+        if in_order:
+            for earlier, later in pairwise(operations):
+                needed.setdefault((later.name, earlier.name), False)
+        waits = [
+            Dependency(job_id=jobs[name].id, needs=jobs[needs].id, well=well) for (name, needs), well in needed.items()
+        ]
+        beside = [row for draft in drafts.values() for row in draft.rows]
+        self.queue.add([*jobs.values(), *beside, *waits, batch])
         return batch
 
-    def batches(self, owner: str | None = None) -> Sequence[Batch]:
+    def find(self, owner: str | None = None) -> Sequence[Batch]:
         """All batches, newest first."""
-        return self.listed(Batch, owner=owner)
+        return self.catalog.listed(Batch, owner=owner)
 
-    def batch(self, batch_id: str) -> Batch:
+    def get(self, batch_id: str) -> Batch:
+        """One batch. Raises NotFound."""
         return self.catalog.get(Batch, batch_id)
 
     def jobs_of(self, *batches: Batch) -> dict[str, Job]:
@@ -71,9 +78,9 @@ class Batches(Store):
         with self.catalog.session() as session:
             return {job.id: job for job in session.scalars(select(Job).where(Job.batch_id.in_(ids)))}
 
-    def cancel_batch(self, batch_id: str) -> None:
+    def cancel(self, batch_id: str) -> None:
         """Cancel what has not ended, the last operation first, so that none starts meanwhile."""
-        jobs = self.jobs_of(self.batch(batch_id))
+        jobs = self.jobs_of(self.get(batch_id))
         for job_id in reversed([id for id, job in jobs.items() if not job.ended]):
             self.queue.cancel(job_id)
 
@@ -98,16 +105,3 @@ def _in_order(operations: Sequence[Operation]) -> list[Operation]:
             raise ValueError(f"Operations wait for one another in a circle: {', '.join(sorted(set(names) - done))}.")
         ordered += ready
     return ordered
-
-
-def _failed(operation: Operation, owner: str, why: str) -> Job:
-    return Job(
-        id=new_id(),
-        kind=operation.kind,
-        owner=owner,
-        arguments={},
-        state="failed",
-        error=why,
-        created=now(),
-        finished=now(),
-    )

@@ -10,8 +10,9 @@ from importlib.metadata import version
 from synth.conversations import Dialogue
 from synth.conversations.dialogue import Turn
 from synth.conversations.redact import redact
+from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Bug
-from workspace.storage.files import Store
+from workspace.telemetry.journal import Journal
 from workspace.version import VERSION
 
 LINES = 50
@@ -27,10 +28,13 @@ def versions() -> dict[str, str]:
     }
 
 
-class Bugs(Store):
-    """What a workspace does with bug reports."""
+class Bugs:
+    """The bug reports of a workspace."""
 
-    def report_bug(self, text: str, owner: str, job_log: str = "") -> Bug:
+    def __init__(self, catalog: Catalog, journal: Journal):
+        self.catalog, self.journal = catalog, journal
+
+    def report(self, text: str, owner: str, job_log: str = "") -> Bug:
         """Keep a report. Of the API's log only the reporter's own lines come along."""
         written, *lines = _without_people([text, *job_log.splitlines()[-LINES:]])
         # The API's log holds no data; its times and ids would pass for telephone numbers.
@@ -41,9 +45,9 @@ class Bugs(Store):
             session.add(bug)
         return bug
 
-    def bugs(self, owner: str | None = None) -> Sequence[Bug]:
+    def find(self, owner: str | None = None) -> Sequence[Bug]:
         """Reports, newest first."""
-        return self.listed(Bug, owner=owner)
+        return self.catalog.listed(Bug, owner=owner)
 
 
 def _without_people(texts: list[str]) -> list[str]:

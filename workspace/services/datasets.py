@@ -1,4 +1,4 @@
-"""Uploaded tables: reading them in, describing them, and keeping a holdout from every generator."""
+"""Uploaded tables: reading them in, describing them, and holding rows out from every generator."""
 
 from __future__ import annotations
 
@@ -11,24 +11,34 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import delete, select, update
 
-from synth import Schema
+from synth.schema import Schema
+from synth.schema.profile import ColumnProfile
+from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import ConversationSet, Dataset, Job, NotFound, Run, Split, new_id
-from workspace.ingest import ingest as tables
-from workspace.ingest.ingest import ColumnProfile, Preview, ReadOptions
-from workspace.storage.files import LOCAL, Store, size_of
-from workspace.tables import preflight
+from workspace.ingest import ingest
+from workspace.ingest.ingest import Preview
+from workspace.ingest.options import ReadOptions
+from workspace.jobs.estimate import Shape
+from workspace.jobs.process import end_at_once
+from workspace.settings import LOCAL, Settings
+from workspace.storage.files import DatasetFiles, Files, size_of, write_atomic
+from workspace.tables import duckdb_file, preflight
+from workspace.tables.samples import SAMPLES, Sample
 
 REJECTED_SHOWN = 1000
 
 
-class Datasets(Store):
-    """What a workspace does with uploaded tables."""
+class Datasets:
+    """The real tables of a workspace: read in, described, split, deleted."""
+
+    def __init__(self, catalog: Catalog, files: Files, settings: Settings):
+        self.catalog, self.files, self.settings = catalog, files, settings
 
     def preview(self, path: Path, name: str, options: ReadOptions | None = None) -> Preview:
         """The first rows of a file and how it would be read. Raises ReadError."""
-        return tables.preview(path, name, options)
+        return ingest.preview(path, name, options)
 
-    def add_dataset(
+    def add(
         self,
         path: Path,
         name: str,
@@ -40,9 +50,10 @@ class Datasets(Store):
         owner: str = LOCAL,
         session: str | None = None,
     ) -> Dataset:
-        """Read a file into the workspace and lock its holdout away. Raises ReadError; then nothing is kept."""
-        with self.incoming() as folder:
-            read = tables.ingest(path, name, folder / "table.duckdb", options)
+        """Read a file into the workspace and hold some of its rows out. Raises ReadError; then nothing is kept."""
+        with self.files.incoming() as folder:
+            files = DatasetFiles(folder)
+            read = ingest.ingest(path, name, files.table, options)
             dataset = Dataset(
                 id=new_id(),
                 name=name,
@@ -59,124 +70,126 @@ class Datasets(Store):
                 session=session,
             )
             if holdout_path is not None:
-                dataset.split = self._split_file(folder, dataset, holdout_path, holdout_path.name)
+                dataset.split = self._split_file(files, dataset, holdout_path, holdout_path.name)
             else:
                 share = self.settings.holdout_share if holdout_share is None else holdout_share
-                dataset.split = _split_share(folder, dataset.rows, share, seed)
-            _write_profiles(folder, read.profiles)
+                dataset.split = _split_share(files, dataset.rows, share, seed)
+            _write_profiles(files, read.profiles)
             dataset.size_bytes = size_of(folder)
             with self.catalog.session() as session:
                 session.add(dataset)
                 session.flush()
-                folder.replace(self.dataset_folder(dataset.id))
+                folder.replace(self.files.dataset(dataset.id).folder)
         return dataset
 
-    def samples(self) -> list[tables.Sample]:
+    def samples(self) -> list[Sample]:
         """The tables shipped with the app."""
-        return list(tables.SAMPLES)
+        return list(SAMPLES)
 
     def add_sample(self, name: str, *, owner: str = LOCAL) -> Dataset:
         """Add a shipped table, its target set."""
-        sample = next((sample for sample in tables.SAMPLES if sample.name == name), None)
+        sample = next((sample for sample in SAMPLES if sample.name == name), None)
         if sample is None:
-            raise NotFound(f"There is no sample {name!r}. There are {', '.join(s.name for s in tables.SAMPLES)}.")
-        dataset = self.add_dataset(sample.path, sample.path.name, owner=owner)
+            raise NotFound(f"There is no sample {name!r}. There are {', '.join(s.name for s in SAMPLES)}.")
+        dataset = self.add(sample.path, sample.path.name, owner=owner)
         schema = _aimed_at(dataset.schema, sample.target) if sample.target else dataset.schema
-        return self._change_dataset(dataset.id, name=sample.title, source=f"sample:{name}", schema=schema)
+        return self._change(dataset.id, name=sample.title, source=f"sample:{name}", schema=schema)
 
-    def datasets(self, owner: str | None = None) -> Sequence[Dataset]:
+    def find(self, owner: str | None = None) -> Sequence[Dataset]:
         """All datasets, newest first."""
-        return self.listed(Dataset, owner=owner)
+        return self.catalog.listed(Dataset, owner=owner)
 
-    def dataset(self, dataset_id: str) -> Dataset:
+    def get(self, dataset_id: str) -> Dataset:
         return self.catalog.get(Dataset, dataset_id)
 
-    def rename_dataset(self, dataset_id: str, name: str) -> Dataset:
+    def rename(self, dataset_id: str, name: str) -> Dataset:
         if not name.strip():
             raise ValueError("A dataset needs a name. Type at least one letter.")
-        return self._change_dataset(dataset_id, name=name.strip())
+        return self._change(dataset_id, name=name.strip())
 
-    def delete_dataset(self, dataset_id: str) -> None:
+    def delete(self, dataset_id: str) -> None:
         """Delete a dataset with its runs and jobs, every byte of them. Jobs that run are ended."""
         with self.catalog.session() as session:
             if session.get(Dataset, dataset_id) is None:
                 raise NotFound(f"There is no dataset {dataset_id!r} here. It may have been deleted.")
             jobs = session.scalars(select(Job).where(Job.dataset_id == dataset_id)).all()
             runs = session.scalars(select(Run.id).where(Run.dataset_id == dataset_id)).all()
-            talks = session.scalars(select(ConversationSet.id).where(ConversationSet.dataset_id == dataset_id)).all()
+            sets = session.scalars(select(ConversationSet.id).where(ConversationSet.dataset_id == dataset_id)).all()
             # The rows go first: whatever still works for this dataset finds out, and nobody lists it.
             session.execute(delete(Dataset).where(Dataset.id == dataset_id))
-        self.end_at_once(jobs)
-        folders = [self.dataset_folder(dataset_id), *map(self.run_folder, runs), *map(self.talk_folder, talks)]
-        self.remove(*folders, *(self.queue.folder(job.id) for job in jobs))
+        end_at_once(jobs, self.settings.cancel_grace_s)
+        files = self.files
+        gone = [files.dataset(dataset_id), *map(files.run, runs), *map(files.conversations, sets)]
+        files.remove(*(one.folder for one in (*gone, *(files.job(job.id) for job in jobs))))
+        self.catalog.forget_deleted()
 
     def rows(self, dataset_id: str, offset: int = 0, limit: int = 100) -> pd.DataFrame:
         """One page of the real table."""
-        return tables.rows(self._table(dataset_id), offset, limit)
+        return duckdb_file.rows(self.files.dataset(self.get(dataset_id).id).table, offset, limit)
 
     def profiles(self, dataset_id: str) -> list[ColumnProfile]:
         """What each column holds."""
-        dataset = self.dataset(dataset_id)
-        file = self.dataset_folder(dataset.id) / "profiles.json"
-        return [ColumnProfile.model_validate(profile) for profile in json.loads(file.read_bytes())]
+        file = self.files.dataset(self.get(dataset_id).id).profiles
+        return [ColumnProfile.model_validate(profile, extra="ignore") for profile in json.loads(file.read_bytes())]
+
+    def shape(self, dataset_id: str) -> Shape:
+        """The size of a dataset as a generator meets it."""
+        dataset = self.get(dataset_id)
+        levels = {profile.name: profile.distinct for profile in self.profiles(dataset_id)}
+        return Shape.of(dataset.train_rows, dataset.schema, levels)
 
     def set_schema(self, dataset_id: str, schema: Schema) -> Dataset:
         """Change kinds and roles. Raises ValueError, in words, when a column cannot take its kind."""
-        dataset = self.dataset(dataset_id)
+        dataset = self.get(dataset_id)
         if schema.names != dataset.schema.names:
             raise ValueError("A schema has the columns of its file, in order. Edit kinds and roles only.")
         edited = Schema(columns=[column for column in schema if column != dataset.schema[column.name]])
-        folder = self.dataset_folder(dataset_id)
-        _check_kinds(folder / "table.duckdb", edited)
+        files = self.files.dataset(dataset_id)
+        _check_kinds(files.table, edited)
         if dataset.split.kind == "file":
-            _check_kinds(folder / dataset.split.file, edited, "The holdout does not fit. ")
-        anew = {profile.name: profile for profile in tables.profile(folder / "table.duckdb", edited)}
-        _write_profiles(folder, [anew.get(profile.name, profile) for profile in self.profiles(dataset_id)])
-        return self._change_dataset(dataset_id, schema=schema)
+            _check_kinds(files.held_out(dataset.split.file), edited, "The holdout does not fit. ")
+        anew = {profile.name: profile for profile in ingest.profile(files.table, edited)}
+        _write_profiles(files, [anew.get(profile.name, profile) for profile in self.profiles(dataset_id)])
+        return self._change(dataset_id, schema=schema)
 
     def preflight(self, dataset_id: str) -> list[preflight.Finding]:
         """What in this table will hurt, and how to mend it."""
-        return preflight.preflight(self.profiles(dataset_id), self.dataset(dataset_id).schema)
+        return preflight.preflight(self.profiles(dataset_id), self.get(dataset_id).schema)
 
     def apply_fix(self, dataset_id: str, finding: preflight.Finding) -> Dataset:
-        schema = self.dataset(dataset_id).schema
+        schema = self.get(dataset_id).schema
         columns = [finding.fix if column.name == finding.column else column for column in schema]
         return self.set_schema(dataset_id, schema.model_copy(update={"columns": columns}))
 
     def set_holdout(self, dataset_id: str, share: float, seed: int = 0) -> Dataset:
-        """Keep back a share of the rows, drawn anew. Runs made before keep the holdout they were trained without."""
+        """Hold out a share of the rows, drawn anew. Runs made before keep the holdout they were trained without."""
         if not 0 <= share < 1:
             raise ValueError(f"A holdout takes a share of the rows from 0 to below 1; {share} was asked for.")
-        dataset = self.dataset(dataset_id)
-        split = _split_share(self.dataset_folder(dataset_id), dataset.rows, share, seed)
-        return self._change_dataset(dataset_id, split=split)
+        dataset = self.get(dataset_id)
+        split = _split_share(self.files.dataset(dataset_id), dataset.rows, share, seed)
+        return self._change(dataset_id, split=split)
 
     def set_holdout_file(self, dataset_id: str, path: Path, name: str) -> Dataset:
         """Judge against the rows of a second file instead; the generator then learns the whole upload."""
-        dataset = self.dataset(dataset_id)
-        return self._change_dataset(
-            dataset_id, split=self._split_file(self.dataset_folder(dataset_id), dataset, path, name)
-        )
+        dataset = self.get(dataset_id)
+        return self._change(dataset_id, split=self._split_file(self.files.dataset(dataset_id), dataset, path, name))
 
     def train_table(self, dataset_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame:
         """The rows generators may see, or a random `rows` of them."""
-        dataset = self.dataset(dataset_id)
+        dataset = self.get(dataset_id)
         return self.real_part(dataset.id, dataset.split, dataset.schema, "train", rows, seed)
 
     def holdout_table(self, dataset_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame | None:
-        """The rows no generator sees; None when none were kept back."""
-        dataset = self.dataset(dataset_id)
+        """The rows no generator sees; None when none were held out."""
+        dataset = self.get(dataset_id)
         return self.real_part(dataset.id, dataset.split, dataset.schema, "holdout", rows, seed)
 
-    def _change_dataset(self, dataset_id: str, **values: Any) -> Dataset:
+    def _change(self, dataset_id: str, **values: Any) -> Dataset:
         with self.catalog.session() as session:
             dataset = session.scalar(
                 update(Dataset).where(Dataset.id == dataset_id).values(**values).returning(Dataset)
             )
-        return dataset or self.dataset(dataset_id)
-
-    def _table(self, dataset_id: str) -> Path:
-        return self.dataset_folder(self.dataset(dataset_id).id) / "table.duckdb"
+        return dataset or self.get(dataset_id)
 
     def real_part(
         self,
@@ -188,34 +201,34 @@ class Datasets(Store):
         seed: int = 0,
     ) -> pd.DataFrame | None:
         """The real rows on one side of a split, or a random `rows` of them; None when that side is empty."""
-        folder = self.dataset_folder(dataset_id)
+        files = self.files.dataset(dataset_id)
         if split.kind == "share":
-            held = np.load(folder / split.file)
+            held = np.load(files.held_out(split.file))
             only = held if part == "holdout" else np.setdiff1d(np.arange(split.of), held, assume_unique=True)
-            return tables.read(folder / "table.duckdb", schema, only=only, sample=rows, seed=seed)
+            return duckdb_file.read(files.table, schema, only=only, sample=rows, seed=seed)
         if part == "train":
-            return tables.read(folder / "table.duckdb", schema, sample=rows, seed=seed)
+            return duckdb_file.read(files.table, schema, sample=rows, seed=seed)
         if split.kind == "file":
-            return tables.read(folder / split.file, schema, sample=rows, seed=seed)
+            return duckdb_file.read(files.held_out(split.file), schema, sample=rows, seed=seed)
         return None
 
-    def _split_file(self, folder: Path, dataset: Dataset, path: Path, name: str) -> Split:
-        with self.incoming() as incoming:
-            read = tables.ingest(path, name, incoming / "holdout.duckdb")
+    def _split_file(self, files: DatasetFiles, dataset: Dataset, path: Path, name: str) -> Split:
+        with self.files.incoming() as incoming:
+            read = ingest.ingest(path, name, incoming / "holdout.duckdb")
             check_fit(incoming / "holdout.duckdb", read.schema, dataset.schema, name)
             file = f"holdout-{new_id()}.duckdb"
-            (incoming / "holdout.duckdb").replace(folder / file)
+            (incoming / "holdout.duckdb").replace(files.held_out(file))
         return Split(kind="file", rows=read.rows, of=dataset.rows, file=file)
 
 
-def _split_share(folder: Path, rows: int, share: float, seed: int) -> Split:
-    """Draw the rows to hold back, exactly `round(share * rows)` of them, and store which they are."""
+def _split_share(files: DatasetFiles, rows: int, share: float, seed: int) -> Split:
+    """Draw the rows to hold out, exactly `round(share * rows)` of them, and store which they are."""
     held = min(round(share * rows), max(rows - 1, 0))
     if not held:
         return Split(kind="none", of=rows, share=share, seed=seed)
     file = f"holdout-{held}-{seed}.npy"
     drawn = np.random.default_rng(seed).permutation(rows)[:held]
-    np.save(folder / file, np.sort(drawn))
+    np.save(files.held_out(file), np.sort(drawn))
     return Split(kind="share", rows=held, of=rows, share=share, seed=seed, file=file)
 
 
@@ -231,7 +244,7 @@ def check_fit(file: Path, read: Schema, schema: Schema, name: str) -> None:
 
 
 def _check_kinds(file: Path, schema: Schema, opening: str = "") -> None:
-    problems = tables.retype(file, schema)
+    problems = ingest.retype(file, schema)
     if problems:
         raise ValueError(opening + " ".join(reason for _, reason in problems))
 
@@ -243,8 +256,6 @@ def _aimed_at(schema: Schema, target: str) -> Schema:
     return schema.model_copy(update={"columns": columns})
 
 
-def _write_profiles(folder: Path, profiles: list[ColumnProfile]) -> None:
-    partial = folder / f"profiles.{new_id()}.part"
+def _write_profiles(files: DatasetFiles, profiles: Sequence[ColumnProfile]) -> None:
     written = [profile.model_dump(mode="json") for profile in profiles]
-    partial.write_text(json.dumps(written, ensure_ascii=False), encoding="utf-8")
-    partial.replace(folder / "profiles.json")
+    write_atomic(files.profiles, json.dumps(written, ensure_ascii=False))

@@ -4,21 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import ZIP_STORED, ZipFile
 
 from metrics import Tables
 from metrics.report import Report, as_csv, as_html, as_json, figures, gather
 from synth import GENERATORS
+from workspace.catalog.rows import Run
+from workspace.services.datasets import Datasets
 from workspace.services.images import pngs
+from workspace.services.runs import Runs
+from workspace.services.thresholds import Thresholds
+from workspace.storage.files import Files
 from workspace.version import VERSION
-
-if TYPE_CHECKING:
-    from workspace.catalog.rows import Run
-    from workspace.workspace import Workspace
 
 ROWS = 100_000
 """Rows of each table that the pictures are drawn from; the scores are those of the whole tables."""
+
+
+class Reports:
+    """Writes reports, and keeps them beside their runs."""
+
+    def __init__(self, files: Files, datasets: Datasets, runs: Runs, thresholds: Thresholds):
+        self.files, self.datasets, self.runs, self.thresholds = files, datasets, runs, thresholds
+
+    def write(self, run_id: str, format: str = "html") -> Path:
+        """The report on a run in one of `FORMATS`, kept until its scores or thresholds change.
+
+        Raises NoImages when "zip" is asked for and no browser is installed to draw the charts.
+        """
+        run = self.runs.get(run_id)
+        files = self.files.run(run.id)
+        target = files.exports / f"report.{format}"
+        sources = [files.scores, self.files.dataset(run.dataset_id).thresholds]
+        changed = max((file.stat().st_mtime for file in sources if file.is_file()), default=0)
+        if not target.is_file() or target.stat().st_mtime < changed:
+            target.parent.mkdir(exist_ok=True)
+            with self.files.incoming() as folder:
+                file = folder / target.name
+                FORMATS[format](self.gathered(run), file)
+                file.replace(target)
+        return target
+
+    def gathered(self, run: Run) -> Report:
+        """What is to be said of a run."""
+        dataset = self.datasets.get(run.dataset_id)
+        tables = Tables(
+            train=self.runs.real_table(run.id, "train", ROWS),
+            holdout=self.runs.real_table(run.id, "holdout", ROWS),
+            synthetic=self.runs.synthetic_table(run.id, ROWS),
+            schema=run.schema,
+            target=run.schema.target,
+            seed=run.seed,
+        )
+        title = GENERATORS[run.model].title if run.model in GENERATORS else run.model
+        params = ", ".join(f"{name} {value}" for name, value in changed_params(run).items())
+        facts = {
+            "Table": dataset.name,
+            "Generator": f"{title} ({params})" if params else title,
+            "Rows written": f"{run.rows:,}",
+            "Seed": str(run.seed),
+            "Made": f"{run.created:%Y-%m-%d %H:%M} UTC",
+            "Understudy": VERSION,
+        }
+        if run.fit_seconds is not None:
+            facts["Training took"] = f"{run.fit_seconds:,.1f} s"
+        if max(run.rows, run.split.of) > ROWS:
+            facts["Charts"] = f"drawn from at most {ROWS:,} random rows of each table"
+        return gather(
+            f"{dataset.name}, synthesised by {title}", facts, tables, run.scores, self.thresholds.of(dataset.id)
+        )
 
 
 def changed_params(run: Run) -> dict[str, Any]:
@@ -27,36 +82,6 @@ def changed_params(run: Run) -> dict[str, Any]:
         return run.params
     defaults = GENERATORS[run.model].Params().model_dump(mode="json")
     return {name: value for name, value in run.params.items() if defaults.get(name) != value}
-
-
-def report_on(workspace: Workspace, run: Run) -> Report:
-    """What is to be said of a run."""
-    dataset = workspace.dataset(run.dataset_id)
-    tables = Tables(
-        train=workspace.real_table(run.id, "train", ROWS),
-        holdout=workspace.real_table(run.id, "holdout", ROWS),
-        synthetic=workspace.synthetic_table(run.id, ROWS),
-        schema=run.schema,
-        target=run.schema.target,
-        seed=run.seed,
-    )
-    title = GENERATORS[run.model].title if run.model in GENERATORS else run.model
-    params = ", ".join(f"{name} {value}" for name, value in changed_params(run).items())
-    facts = {
-        "Table": dataset.name,
-        "Generator": f"{title} ({params})" if params else title,
-        "Rows written": f"{run.rows:,}",
-        "Seed": str(run.seed),
-        "Made": f"{run.created:%Y-%m-%d %H:%M} UTC",
-        "Understudy": VERSION,
-    }
-    if run.fit_seconds is not None:
-        facts["Training took"] = f"{run.fit_seconds:,.1f} s"
-    if max(run.rows, run.split.of) > ROWS:
-        facts["Charts"] = f"drawn from at most {ROWS:,} random rows of each table"
-    return gather(
-        f"{dataset.name}, synthesised by {title}", facts, tables, run.scores, workspace.thresholds(dataset.id)
-    )
 
 
 def _text(form: Callable[[Report], str]) -> Callable[[Report, Path], None]:

@@ -8,19 +8,23 @@ from datetime import timedelta
 
 from sqlalchemy import case, func, or_, select
 
+from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import UNFINISHED, ConversationSet, Dataset, Job, NotFound, Run, now
 from workspace.services.datasets import Datasets
+from workspace.settings import Settings
 
 LOOK_S = 60
 """Seconds between two looks for sessions that expired."""
 
 
-class Sessions(Datasets):
-    """What a workspace does with sessions."""
+class Sessions:
+    """The sessions of a workspace."""
 
-    _looked = 0.0
+    def __init__(self, catalog: Catalog, datasets: Datasets, settings: Settings):
+        self.catalog, self.datasets, self.settings = catalog, datasets, settings
+        self._looked = 0.0
 
-    def delete_session(self, session_id: str, owner: str) -> dict[str, int]:
+    def delete(self, session_id: str, owner: str) -> dict[str, int]:
         """Delete every byte of an owner's session, or of one table named by its id; how many of each kind there were.
 
         Raises NotFound.
@@ -34,10 +38,10 @@ class Sessions(Datasets):
             for name, kind in (("runs", Run), ("talks", ConversationSet), ("jobs", Job)):
                 counted[name] = session.scalar(select(func.count()).where(kind.dataset_id.in_(datasets)))
         for dataset_id in datasets:
-            self.delete_dataset(dataset_id)
+            self.datasets.delete(dataset_id)
         return dict(counted)
 
-    def expire_sessions(self) -> None:
+    def expire(self) -> None:
         """Delete the sessions that the settings let expire: those nobody uploaded to or worked with for long."""
         hours = self.settings.session_hours
         if hours is None or time.monotonic() < self._looked + LOOK_S:
@@ -56,4 +60,4 @@ class Sessions(Datasets):
         with self.catalog.session() as session:
             expired = session.execute(query).all()
         for session_id, owner in expired:
-            self.delete_session(session_id, owner)
+            self.delete(session_id, owner)

@@ -1,94 +1,169 @@
-"""The workspace's folder and catalog: where things lie, how they arrive complete, and how they vanish."""
+"""The workspace's folder: what its files are called, how they arrive complete, and how they vanish."""
 
 from __future__ import annotations
 
+import os
 import shutil
-import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from secrets import token_hex
 
-from sqlalchemy import select
+from workspace.process import Process
+from workspace.settings import HOST
 
-from workspace.catalog.catalog import Catalog
-from workspace.catalog.rows import ConversationSet, Dataset, Job, MeasurementRow, Run, new_id
-from workspace.jobs.estimate import CostModel, Measurement, machine, shipped
-from workspace.jobs.queue import Process, Queue, process_of
-from workspace.settings import HOST, Settings
-from workspace.telemetry.journal import Journal
-
-LOCAL = "local"
-"""The owner where nobody signs in."""
-MEASUREMENTS_READ = 1000
-ORPHAN_S = 600
-"""A folder that no row has named for this long was left by a crash."""
+ABANDONED_S = 24 * 3600
+"""Another machine's temporary folder is abandoned when nothing was written there for this long."""
 
 
-class Store:
-    """A folder and its catalog, open. Any number of processes may open the same one."""
+def write_atomic(file: Path, content: bytes | str) -> None:
+    """Write a file that is there whole or not at all: readers see the old content until the new one is complete."""
+    partial = file.with_name(f"{file.name}.{token_hex(4)}.part")
+    try:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
 
-    def __init__(self, settings: Settings | None = None):
-        self.settings = settings or Settings()
-        self.folder = self.settings.workspace
-        for name in ("datasets", "runs", "talks", "jobs", "tmp"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
-        for plugin in self.settings.plugins:
-            import_module(plugin)
-        self.catalog = Catalog(self.settings.catalog_url, self.folder)
-        self.queue = Queue(self.catalog, self.settings)
-        self.journal = Journal(self.settings)
 
-    def dataset_folder(self, dataset_id: str) -> Path:
-        return self.folder / "datasets" / dataset_id
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
-    def run_folder(self, run_id: str) -> Path:
-        return self.folder / "runs" / run_id
 
-    def talk_folder(self, talk_id: str) -> Path:
-        return self.folder / "talks" / talk_id
+@dataclass(frozen=True)
+class DatasetFiles:
+    """What the folder of a dataset holds."""
 
-    def clean_up(self, orphan_s: float = ORPHAN_S) -> None:
-        """Clear away what a crash left: folders of processes that are gone, and folders that no row names."""
-        for folder in (self.folder / "tmp").iterdir():
-            if _abandoned(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-        for name, kind in (("datasets", Dataset), ("runs", Run), ("talks", ConversationSet), ("jobs", Job)):
-            with self.catalog.session() as session:
-                known = set(session.scalars(select(kind.id)))
-            for folder in (self.folder / name).iterdir():
-                # Another server may be between moving a folder into place and listing it.
-                if folder.name not in known and time.time() - folder.stat().st_ctime > orphan_s:
-                    self.remove(folder)
+    folder: Path
 
-    def measured(self) -> list[Measurement]:
-        """What jobs and calibrations took on machines like this one, the latest first."""
-        here = machine(self.settings.threads_per_job)
-        query = select(MeasurementRow).where(MeasurementRow.machine == here).order_by(MeasurementRow.id.desc())
-        with self.catalog.session() as session:
-            rows = session.scalars(query.limit(MEASUREMENTS_READ)).all()
-        return [Measurement(row.stage, row.quantities, row.seconds, row.taken_mb, row.kept_mb) for row in rows]
+    @property
+    def table(self) -> Path:
+        return self.folder / "table.duckdb"
 
-    def prices(self) -> CostModel:
-        """What work costs here, as far as is known."""
-        return CostModel([*self.measured(), *shipped()])
+    @property
+    def profiles(self) -> Path:
+        return self.folder / "profiles.json"
 
-    def keep_measured(self, measured: Sequence[Measurement]) -> None:
-        """Store what stages took, for the estimates to come."""
-        here = machine(self.settings.threads_per_job)
-        with self.catalog.session() as session:
-            for one in measured:
-                row = MeasurementRow(machine=here, stage=one.stage, quantities=one.quantities)
-                row.seconds, row.taken_mb, row.kept_mb = one.seconds, one.taken_mb, one.kept_mb
-                session.add(row)
+    @property
+    def thresholds(self) -> Path:
+        return self.folder / "thresholds.json"
+
+    def held_out(self, name: str) -> Path:
+        """The held-out rows, or which rows of the table they are: `Split.file` has the name."""
+        return self.folder / name
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """What the folder of a run holds."""
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def synthetic(self) -> Path:
+        return self.folder / "synthetic.duckdb"
+
+    @property
+    def scores(self) -> Path:
+        return self.folder / "scores.json"
+
+    @property
+    def trials(self) -> Path:
+        return self.folder / "trials.json"
+
+    @property
+    def replaced(self) -> Path:
+        return self.folder / "replaced.json"
+
+    @property
+    def self_test(self) -> Path:
+        return self.folder / "selftest.json"
+
+    @property
+    def exports(self) -> Path:
+        return self.folder / "export"
+
+
+@dataclass(frozen=True)
+class ConversationFiles:
+    """What the folder of a conversation set holds."""
+
+    folder: Path
+
+    @property
+    def dialogues(self) -> Path:
+        return self.folder / "set.jsonl"
+
+    @property
+    def scores(self) -> Path:
+        return self.folder / "judged.json"
+
+    @property
+    def exports(self) -> Path:
+        return self.folder / "export"
+
+
+@dataclass(frozen=True)
+class JobFiles:
+    """What the folder of a job holds."""
+
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    @property
+    def model_log(self) -> Path:
+        """What the small language model of this machine wrote while it served the job."""
+        return self.folder / "model.txt"
+
+    @property
+    def scratch(self) -> Path:
+        """Where a job writes what is not complete yet."""
+        return self.folder / "work"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where a job keeps what a second attempt can go on from."""
+        return self.folder / "checkpoint"
+
+
+class Files:
+    """A workspace's folder. Any number of processes may work in it."""
+
+    KINDS = ("datasets", "runs", "talks", "jobs")
+    """Folders with one folder for each dataset, run, conversation set and job."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for name in (*self.KINDS, "tmp"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def dataset(self, dataset_id: str) -> DatasetFiles:
+        return DatasetFiles(self.folder / "datasets" / dataset_id)
+
+    def run(self, run_id: str) -> RunFiles:
+        return RunFiles(self.folder / "runs" / run_id)
+
+    def conversations(self, set_id: str) -> ConversationFiles:
+        return ConversationFiles(self.folder / "talks" / set_id)
+
+    def job(self, job_id: str) -> JobFiles:
+        return JobFiles(self.folder / "jobs" / job_id)
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
-        """A folder for what is not complete yet. Its name says whose it is, so that a crash's can be told."""
-        process = Process.current()
-        folder = self.folder / "tmp" / f"{HOST}~{process.pid}~{process.born}~{new_id()}"
+        """A folder for what is not complete yet; its name says which process it belongs to."""
+        folder = self.folder / "tmp" / f"{HOST}~{self._process.pid}~{self._process.born}~{token_hex(8)}"
         folder.mkdir()
         try:
             yield folder
@@ -96,39 +171,41 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self, *folders: Path) -> None:
-        """Delete folders. Moved out of sight first, so that a crash in between leaves nothing half there."""
+        """Delete folders. Each is moved out of sight first, so that a crash in between leaves no half of it."""
         with self.incoming() as trash:
             for folder in folders:
                 if folder.exists():
-                    folder.replace(trash / new_id())
-        self.catalog.forget_deleted()
+                    folder.replace(trash / token_hex(8))
 
-    def listed(self, kind: type[Any], **having: str | None) -> Sequence[Any]:
-        query = select(kind).order_by(kind.created.desc(), kind.id)
-        for column, value in having.items():
-            if value is not None:
-                query = query.where(getattr(kind, column) == value)
-        with self.catalog.session() as session:
-            return session.scalars(query).all()
+    def clear_abandoned(self) -> None:
+        """Delete the temporary folders of processes that are gone."""
+        for folder in (self.folder / "tmp").iterdir():
+            if _is_abandoned(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def end_at_once(self, jobs: Sequence[Job]) -> None:
-        """End the processes of jobs whose rows are gone, and wait until they are."""
-        processes = [process for job in jobs if job.state == "running" and (process := process_of(job))]
-        for sign, patience_s in ((signal.SIGTERM, self.settings.cancel_grace_s), (signal.SIGKILL, 5.0)):
-            for process in processes:
-                process.end_group(sign)
-            end = time.monotonic() + patience_s
-            while any(process.alive for process in processes) and time.monotonic() < end:
-                time.sleep(0.02)
+    def orphans(self, kind: str, known: set[str], older_than_s: float) -> list[Path]:
+        """Folders of a kind that no row names, left by a crash; younger ones may be about to be listed."""
+        return [
+            folder
+            for folder in (self.folder / kind).iterdir()
+            if folder.name not in known and time.time() - folder.stat().st_ctime > older_than_s
+        ]
+
+    @cached_property
+    def _process(self) -> Process:
+        return Process.current()
 
 
-def _abandoned(folder: Path) -> bool:
-    """Whether the process that made this folder for what it had not completed is gone."""
+def link_or_copy(source: str, target: str) -> None:
+    """The same bytes under a second name, or a copy where the disk has no such links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _is_abandoned(folder: Path) -> bool:
     host, pid, born, _ = folder.name.rsplit("~", 3)
     if host == HOST:
         return not Process(int(pid), float(born)).alive
-    return time.time() - folder.stat().st_mtime > 24 * 3600
-
-
-def size_of(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return time.time() - folder.stat().st_mtime > ABANDONED_S

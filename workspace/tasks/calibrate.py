@@ -22,9 +22,9 @@ from synth import GENERATORS, Model, Params, Schema, Synthesizer
 from synth.schema import Column
 from workspace.jobs.estimate import REFERENCE, Measurement, Shape, quantities, speed, stage_name
 from workspace.jobs.meter import ResourceMeter
-from workspace.jobs.queue import job_environment
+from workspace.jobs.process import job_environment
 from workspace.settings import ROOT, Settings
-from workspace.storage.files import Store
+from workspace.workspace import Workspace
 
 FIRST_ROWS, MOST_ROWS = 250, 64_000
 LONG_S = 1.5
@@ -113,15 +113,15 @@ def main() -> None:
     )
     parser.add_argument("--here", action="store_true", help="measure in this very process")
     asked = parser.parse_args()
-    store = Store(Settings())
+    workspace = Workspace(Settings())
     for model in asked.models or ([] if asked.ship else GENERATORS):
         if asked.here:
             _give_way()
-            store.keep_measured(calibrate(GENERATORS[model]))
+            workspace.measurements.keep(calibrate(GENERATORS[model]))
         else:
-            run(model, store.settings)
+            run(model, workspace.settings)
     if asked.ship:
-        _ship(store.measured())
+        _ship(workspace.measurements.find())
 
 
 def _give_way() -> None:

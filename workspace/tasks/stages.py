@@ -6,21 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
-from synth import GENERATORS
-from synth.generators.bootstrap import Bootstrap
+from synth import GENERATORS, Model
 from workspace.catalog.rows import Job, Run
-from workspace.jobs.estimate import Measurement, estimate, quantities, stage_name
+from workspace.jobs.estimate import Measurement, quantities, stage_cost, stage_name
 from workspace.jobs.meter import ResourceMeter, cpu_seconds, held_mb, peak_mb
 from workspace.jobs.progress import Progress, Stage
+from workspace.storage.files import RunFiles
+from workspace.workspace import Workspace
 
-if TYPE_CHECKING:
-    from workspace.workspace import Workspace
-
-TITLES = {"start": "Reading", "fit": "Training", "draw": "Sampling", "judge": "Judging"}
+TITLES = {"start": "Reading", "fit": "Training", "draw": "Sampling", "judge": "Evaluating"}
 
 
 @dataclass(frozen=True)
@@ -35,11 +30,10 @@ class Work:
     publish: Callable[[Run], None]
     """Move the scratch folder into place as this run's, and list the run."""
 
-
-class Arguments(BaseModel):
-    """What a job was asked to do; kept in its row."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    @property
+    def files(self) -> RunFiles:
+        """The scratch folder as that of the run in the making."""
+        return RunFiles(self.folder)
 
 
 class Stages:
@@ -47,13 +41,22 @@ class Stages:
 
     def __init__(self, work: Work, run: Run, names: tuple[str, ...], begin: float = 0.0):
         self.work, self.run, self.names, self.begin = work, run, names, begin
-        # A table that was made elsewhere is only judged, and that costs the same whatever made it.
-        self.kind = GENERATORS.get(run.model, Bootstrap)
-        self.params = self.kind.Params.model_validate(run.params)
-        self.shape = work.workspace.shape(work.workspace.dataset(run.dataset_id))
-        self._passes = self.kind.passes(self.params, self.shape.rows)
-        expected = estimate(work.workspace.prices(), self.kind, self.params, self.shape, run.rows).stages
+        self.shape = work.workspace.datasets.shape(run.dataset_id)
+        # A table can be scored without its generator: it was made elsewhere, or its plugin is gone.
+        self._kind = GENERATORS.get(run.model)
+        self._params = self._kind.Params.model_validate(run.params) if self._kind and names != ("judge",) else None
+        prices, known = work.workspace.measurements.cost_model(), (self._kind, self._params, self.shape, run.rows)
+        expected = {name: stage_cost(prices, name, *known)[0] for name in names}
         self._shares = {name: max(expected[name], 0.02 * sum(expected.values()), 1e-3) for name in names}
+
+    @property
+    def generator(self) -> type[Model]:
+        """The run's generator. Raises ValueError when it is not installed any more."""
+        if self._kind is None:
+            raise ValueError(
+                f"The generator {self.run.model!r} is not here any more. Install its plugin again, or train another."
+            )
+        return self._kind
 
     @contextmanager
     def stage(self, name: str, *, typical: bool = True) -> Iterator[Stage]:
@@ -64,19 +67,22 @@ class Stages:
         report(0.0)
         yield report
         self.work.progress.flush()
-        polished = name == "draw" and self.params.polish
+        polished = name == "draw" and self._params is not None and self._params.polish
         if typical and not polished and self.work.job.attempts == 1:
-            self._keep(name, meter, report.reached.get("epoch", self._passes))
+            self._keep(name, meter, report.reached)
 
     def _place(self, seconds: float) -> float:
         """Where in the job's progress this is, of the seconds the stages should take."""
         return self.begin + (1 - self.begin) * seconds / sum(self._shares.values())
 
-    def _keep(self, name: str, meter: ResourceMeter, passed: float) -> None:
+    def _keep(self, name: str, meter: ResourceMeter, reached: dict[str, float]) -> None:
         seconds, taken, kept = meter.busy_seconds, meter.taken_mb, meter.kept_mb
         if name == "start":
             # With what the interpreter and its imports took.
             seconds, taken, kept = cpu_seconds(), peak_mb(), held_mb()
-        stage = stage_name(name, self.kind, self.params)
-        amounts = quantities(name, self.shape, passed, self.run.rows)
-        self.work.workspace.keep_measured([Measurement(stage, amounts, seconds, taken, kept)])
+        passes = 1.0
+        if self._kind is not None and self._params is not None:
+            passes = reached.get("epoch", self._kind.passes(self._params, self.shape.rows))
+        stage = stage_name(name, self._kind, self._params)
+        amounts = quantities(name, self.shape, passes, self.run.rows)
+        self.work.workspace.measurements.keep([Measurement(stage, amounts, seconds, taken, kept)])

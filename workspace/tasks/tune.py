@@ -10,18 +10,19 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, Field
 
 import metrics
-from metrics import METRICS, Score, Tables
-from metrics.verdict import FIGURES, figure
-from synth import GENERATORS, Model, Report, Synthesizer
+from metrics import Tables
+from synth import GENERATORS, Report, Synthesizer
+from workspace.arguments import TuneArguments
 from workspace.catalog.rows import Job
+from workspace.jobs.kinds import job
 from workspace.tasks.stages import Stages, Work
-from workspace.tasks.train import JudgingArguments, judge, judge_again, make, new_run
+from workspace.tasks.train import make, new_run, score, score_again
+from workspace.tuning_space import Trial, knobs, merit, metrics_of
 
 if TYPE_CHECKING:
     import optuna
@@ -38,98 +39,16 @@ STARTUP_TRIALS = 3
 """Trials that are never cut short, for the later ones to be compared with."""
 
 
-class TuneArguments(JudgingArguments):
-    model: str
-    params: dict[str, Any]
-    """Where the search begins; what is not searched stays so."""
-    search: list[str]
-    """Names of the parameters to search."""
-    trials: int
-    budget_s: float | None = None
-    objective: str = "fidelity"
-    rows: int | None = None
-    seed: int = 0
-
-
-class Knob(BaseModel):
-    """A parameter that can be searched, and where."""
-
-    name: str
-    choices: list[Any] = Field(description="Two numbers are the ends of a range; else the values to choose from.")
-    integer: bool
-    log: bool
-
-    @property
-    def is_range(self) -> bool:
-        numbers = [value for value in self.choices if isinstance(value, int | float) and not isinstance(value, bool)]
-        return len(self.choices) == 2 and len(numbers) == 2
-
-    def suggest(self, trial: optuna.Trial) -> Any:
-        if not self.is_range:
-            return trial.suggest_categorical(self.name, self.choices)
-        low, high = self.choices
-        if self.integer:
-            return trial.suggest_int(self.name, int(low), int(high), log=self.log)
-        return trial.suggest_float(self.name, low, high, log=self.log)
-
-
-class Trial(BaseModel):
-    """One set of parameters that was tried."""
-
-    number: int
-    params: dict[str, Any]
-    state: Literal["done", "pruned", "failed"]
-    score: float | None = Field(description="The objective, measured on rows the trial did not learn.")
-    seconds: float
-    note: str = ""
-
-
-def knobs(kind: type[Model]) -> dict[str, Knob]:
-    """The parameters of a generator that declare where to search."""
-    properties = kind.Params.model_json_schema().get("properties", {})
-    return {
-        name: Knob(
-            name=name,
-            choices=about["tune"],
-            integer="integer" in [about.get("type"), *(kind.get("type") for kind in about.get("anyOf", []))],
-            log=bool(about.get("log")),
-        )
-        for name, about in properties.items()
-        if about.get("tune")
-    }
-
-
-def objectives() -> list[str]:
-    """What can be tuned for: one of the three figures, or a single metric."""
-    return [*FIGURES, *METRICS]
-
-
-def metrics_of(objective: str) -> list[str]:
-    return [name for name in FIGURES.get(objective, (objective,)) if name in METRICS]
-
-
-def merit(objective: str, scores: dict[str, Score]) -> float | None:
-    """How good the scores are, higher is better; None when the objective could not be measured."""
-    if objective in FIGURES:
-        return figure(objective, scores).value
-    score = scores[objective]
-    if score.value is None:
-        return None
-    good = METRICS[objective].card.good
-    if good == "reference":
-        return -abs(score.value - score.reference) if score.reference is not None else None
-    return score.value if good == "high" else -score.value
-
-
-def tune(work: Work) -> None:
-    """Search for the best parameters, train them on all training rows, and publish and judge that run."""
-    asked = TuneArguments.model_validate(work.job.arguments)
+@job("Search settings of", TuneArguments, stages=("fit", "draw", "judge"), offered=False, place=40)
+def tune(work: Work, asked: TuneArguments) -> None:
+    """Search for the best parameters, train them on all training rows, and publish and score that run."""
     if work.job.run_id is not None:
-        judge_again(work, asked)
+        score_again(work, asked)
         return
-    dataset = work.workspace.dataset(work.job.dataset_id)
+    datasets = work.workspace.datasets
+    dataset = datasets.get(work.job.dataset_id)
     schema = dataset.schema.released
-    table = work.workspace.real_part(dataset.id, dataset.split, schema, "train")
+    table = datasets.real_part(dataset.id, dataset.split, schema, "train")
     if len(table) < LEAST_ROWS:
         raise ValueError(f"Tuning needs at least {LEAST_ROWS} training rows, and there are {len(table)}.")
     share = asked.trials / (asked.trials + 1)
@@ -147,9 +66,9 @@ def tune(work: Work) -> None:
         options=asked.options,
     )
     stages = Stages(work, run, ("fit", "draw", "judge"), begin=share)
-    (work.folder / "trials.json").write_text(json.dumps(search.told()), encoding="utf-8")
+    work.files.trials.write_text(json.dumps(search.told()), encoding="utf-8")
     make(work, run, table, stages)
-    judge(work, asked, stages)
+    score(work, asked, stages)
 
 
 class _Search:

@@ -13,12 +13,13 @@ from types import FrameType, TracebackType
 
 from synth import Stopped
 from workspace.catalog.rows import Job, Run, now
+from workspace.jobs.kinds import KINDS
 from workspace.jobs.meter import cpu_seconds, highest_mb
 from workspace.jobs.progress import Progress
-from workspace.jobs.queue import Process, changed
+from workspace.jobs.queue import changed
+from workspace.process import Process
 from workspace.settings import Settings
 from workspace.storage.files import size_of
-from workspace.tasks.registry import TASKS
 from workspace.tasks.stages import Work
 from workspace.telemetry.failures import for_the_log, in_words
 from workspace.workspace import Workspace
@@ -34,7 +35,7 @@ class Attempt:
     def __init__(self, workspace: Workspace, job: Job, process: Process):
         self.workspace, self.job, self.process = workspace, job, process
         self.progress = Progress(workspace.queue, job, process)
-        self.scratch = workspace.queue.scratch(job.id)
+        self.scratch = workspace.files.job(job.id).scratch
         self._publishing = False
 
     def __enter__(self) -> Work:
@@ -89,7 +90,7 @@ class Attempt:
             if not changed(session, self.job.id, Job.state == "running", Job.pid == self.process.pid, run_id=run.id):
                 raise Stopped
             # Last before the commit: a folder without its row is cleared away at the next start.
-            self.scratch.replace(self.workspace.run_folder(run.id))
+            self.scratch.replace(self.workspace.files.run(run.id).folder)
         self.job.run_id = run.id
         self.scratch.mkdir()
         self._publishing = False
@@ -107,7 +108,8 @@ def main(job_id: str) -> None:
     if job is None or job.cancel_asked:
         return
     with Attempt(workspace, job, process) as work:
-        TASKS[job.kind](work)
+        kind = KINDS[job.kind]
+        kind.do(work, kind.arguments_of(job))
     logging.shutdown()
     # All is written. What libraries do at exit can take seconds, in which the job holds memory for nothing.
     os._exit(0)

@@ -1,0 +1,117 @@
+"""The dispatcher: starts queued jobs while slots are free, and keeps rows and processes in step."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from workspace.catalog.rows import Job, now
+from workspace.jobs.process import Processes, job_environment, process_of
+from workspace.jobs.queue import Queue
+from workspace.settings import HOST, ROOT
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.2
+START_S = 30
+"""A claimed job whose worker has not shown itself after this long never started."""
+SILENT_S = 60
+"""A worker on another machine that says nothing for this long is gone."""
+
+
+class Dispatcher(threading.Thread):
+    """Starts queued jobs while slots are free, and sees to it that no job is `running` without a process.
+
+    It adopts what it finds: a worker that outlived its server is watched like one of its own.
+    """
+
+    def __init__(self, queue: Queue, chores: Sequence[Callable[[], None]] = ()):
+        super().__init__(name="dispatcher", daemon=True)
+        self.queue = queue
+        self.chores = chores
+        """What else is to be looked after, by the way."""
+        self.processes = Processes(queue.files, queue.settings)
+        self._calibration: subprocess.Popen[bytes] | None = None
+        self._closing = threading.Event()
+
+    def run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self.step()
+            except (OperationalError, OSError) as error:
+                # A full disk, a database that is away, no process to be had: the next round finds things as they are.
+                log.warning("Jobs could not be looked after; trying again. (%s)", type(error).__name__)
+            self.queue.changed.wait(POLL_S)
+            self.queue.changed.clear()
+
+    def step(self) -> None:
+        codes = self.processes.reap()
+        for job in self.queue.running():
+            self._watch(job, codes)
+        self.queue.give_up()
+        while job := self.queue.claim():
+            self.queue.attach(job.id, self.processes.start(job))
+        self._calibrate()
+        for chore in self.chores:
+            chore()
+
+    def close(self) -> None:
+        """Stop dispatching. Workers go on; the next dispatcher adopts them."""
+        self._closing.set()
+        self.queue.changed.set()
+        if self.is_alive():
+            self.join()
+        if self._calibration is not None:
+            self._calibration.kill()
+            self._calibration.wait()
+
+    def _calibrate(self) -> None:
+        """Measure one generator at a time, behind everything else this machine does."""
+        if self._calibration is not None and self._calibration.poll() is None:
+            return
+        model = next((model for model, measured in self.queue.to_measure.items() if not measured), None)
+        if model is not None:
+            self.queue.to_measure[model] = True
+            self._calibration = subprocess.Popen(
+                [sys.executable, "-m", "workspace.tasks.calibrate", "--here", model],
+                cwd=ROOT,
+                env=job_environment(self.queue.settings),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def _watch(self, job: Job, codes: dict[int, int]) -> None:
+        process = process_of(job)
+        if job.host != HOST:
+            if _past(job.heard, SILENT_S):
+                self.queue.end(job.id, "interrupted", f"Nothing was heard from its machine, {job.host}. Try again.")
+        elif process is None:
+            if _past(job.started, START_S):
+                self.queue.end(job.id, "interrupted", "Its process never started. Try again.", Job.pid.is_(None))
+        elif not process.alive:
+            process.end_group(signal.SIGKILL)
+            if job.cancel_asked:
+                self.queue.end(job.id, "cancelled")
+            else:
+                self.queue.end(job.id, "interrupted", _last_words(codes.get(process.pid)))
+        elif _past(job.cancel_asked, self.queue.settings.cancel_grace_s):
+            process.end_group(signal.SIGKILL)
+
+
+def _past(moment: Any, seconds: float) -> bool:
+    return moment is not None and now() - moment > timedelta(seconds=seconds)
+
+
+def _last_words(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return "Its process was killed, as the system does when memory runs out. Try again, perhaps with fewer rows."
+    return "Its process ended before the work was done. Try again."

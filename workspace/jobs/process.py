@@ -1,0 +1,91 @@
+"""The worker processes of jobs: how they start, with which share of the machine, and how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from workspace.catalog.rows import Job
+from workspace.process import Process
+from workspace.settings import HOST, ROOT, Settings
+from workspace.storage.files import Files
+
+THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def job_environment(settings: Settings) -> dict[str, str]:
+    """The variables a job's process starts with: the settings, and its share of the threads."""
+    return {
+        **os.environ,
+        **settings.environment(),
+        **dict.fromkeys(THREAD_LIMITS, str(settings.threads_per_job)),
+        # Waiting threads sleep: spinning ones slow two trainings on two cores eightfold.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def process_of(job: Job) -> Process | None:
+    """The process that works on a job, if it is one of this machine."""
+    return Process(job.pid, job.born) if job.pid and job.born and job.host == HOST else None
+
+
+def end_at_once(jobs: Sequence[Job], grace_s: float) -> None:
+    """End the processes of jobs, and wait until they are gone: they have `grace_s` seconds to end by themselves."""
+    processes = [process for job in jobs if job.state == "running" and (process := process_of(job))]
+    for sign, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):
+        for process in processes:
+            process.end_group(sign)
+        end = time.monotonic() + patience_s
+        while any(process.alive for process in processes) and time.monotonic() < end:
+            time.sleep(0.02)
+
+
+class Processes:
+    """Runs jobs as worker processes of this machine."""
+
+    def __init__(self, files: Files, settings: Settings):
+        self.files, self.settings = files, settings
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, job: Job) -> Process:
+        """Start the worker of a claimed job: its own session, its share of the threads, its output in its log.
+
+        A clean interpreter, because multiprocessing's spawn would import `__main__` again, which is the server.
+        """
+        files = self.files.job(job.id)
+        files.folder.mkdir(parents=True, exist_ok=True)
+        with files.log.open("ab") as output:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "workspace.tasks.worker", job.id],
+                cwd=ROOT,
+                env=job_environment(self.settings),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._children[worker.pid] = worker
+        return Process.of(worker.pid)
+
+    def reap(self) -> dict[int, int]:
+        """Collect workers that ended, and end what they started and left; their exit codes by process id."""
+        codes = {pid: child.poll() for pid, child in self._children.items()}
+        ended = {pid: code for pid, code in codes.items() if code is not None}
+        for pid in ended:
+            del self._children[pid]
+            Process(pid, born=0.0).end_group(signal.SIGKILL)
+        return ended

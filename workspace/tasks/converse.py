@@ -1,0 +1,111 @@
+"""Writing a conversation set, and evaluating it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from pydantic import SecretStr
+
+from metrics import DIALOGUE_METRICS, Score
+from metrics.dialogue.base import Conversations, Texts
+from metrics.dialogue.views import pictures
+from metrics.tools.intervals import mean_interval
+from synth import Report
+from synth.conversations import Server, plan, write
+from synth.conversations.judge import RUBRIC, give_marks
+from synth.conversations.local_model import serving
+from synth.conversations.order import ConversationRequest
+from workspace.access.secrets import Secrets
+from workspace.arguments import ConverseArguments
+from workspace.jobs.kinds import job
+from workspace.storage.files import write_atomic
+from workspace.tasks.stages import Work
+
+
+@job("Write conversations", ConverseArguments, offered=False, place=50)
+def converse(work: Work, asked: ConverseArguments) -> None:
+    """Write a conversation set and evaluate it. What was written stays, whatever ends the job."""
+    workspace, conversations = work.workspace, work.workspace.conversations
+    to_write = conversations.get(asked.set_id)
+    order = to_write.order
+    key = Secrets(workspace.settings).show(asked.key)
+    files = workspace.files.conversations(to_write.id)
+    files.folder.mkdir(parents=True, exist_ok=True)
+    reading = work.progress.stage("Reading", 0.0, 0.02)
+    reading(0.0)
+    shown = conversations.shown(to_write.dataset_id, order)
+    held = []
+    if to_write.dataset_id:
+        held = conversations.dialogues(to_write.dataset_id, order.shape, held_out=True)
+    with _server(work, order, key) as server:
+        writing = work.progress.stage("Writing", 0.03, 0.9)
+        outcome = write(
+            order.brief,
+            shown,
+            server,
+            files.dialogues,
+            intent=order.intent,
+            budget=order.budget,
+            batch=order.batch,
+            report=writing,
+        )
+        conversations.change(to_write.id, outcome=asdict(outcome), note=outcome.stopped)
+        judged = Conversations(
+            source=Texts(shown),
+            holdout=Texts(held) if any(dialogue.turns for dialogue in held) else None,
+            synthetic=Texts([line.dialogue for line in conversations.written(to_write.id)]),
+            asked=[item.labels for item in plan(order.brief)],
+            intent=order.intent or "intent",
+            seed=order.brief.seed,
+        )
+        evaluated = _evaluate(judged, order, server, work.progress.stage("Evaluating", 0.9, 1.0))
+    write_atomic(files.scores, json.dumps(evaluated, ensure_ascii=False))
+    without_key = asked.model_copy(update={"key": ""})
+    workspace.queue.change(work.job.id, arguments=without_key.model_dump(by_alias=True, exclude={"kind", "key"}))
+
+
+@contextmanager
+def _server(work: Work, order: ConversationRequest, key: str) -> Iterator[Server]:
+    """The server that writes: the order's, or the small model of this machine, running while the block does."""
+    if order.local:
+        work.progress.stage("Starting the small model", 0.02, 0.03)(0.0)
+        with serving(work.workspace.files.job(work.job.id).model_log) as server:
+            yield server
+    else:
+        yield order.server.model_copy(update={"api_key": SecretStr(key)})
+
+
+def _evaluate(judged: Conversations, order: ConversationRequest, server: Server, report: Report) -> dict[str, Any]:
+    """The scores of a set by metric, and what its pictures show."""
+    names = order.metrics if order.metrics is not None else list(DIALOGUE_METRICS)
+    scores = {}
+    for at, name in enumerate(names):
+        report(at / len(names) / 2, DIALOGUE_METRICS[name].card.title)
+        scores[name] = DIALOGUE_METRICS[name](judged)
+    if order.judged:
+        scores["model_judge"] = _by_model(judged, order.judged, server, report.part(0.5, 1.0))
+    return {
+        "scores": {name: score.model_dump(mode="json") for name, score in scores.items()},
+        "pictures": pictures(judged) if judged.source.turns and judged.synthetic.turns else [],
+    }
+
+
+def _by_model(judged: Conversations, most: int, server: Server, report: Report) -> Score:
+    """The mean mark a model gives, 1 to 5, beside what it gives held-out real dialogues."""
+    made = judged.synthetic.dialogues[:most]
+    real = [dialogue for dialogue in judged.holdout.dialogues if dialogue.turns][:most] if judged.holdout else []
+    marks = give_marks([*made, *real], server, report)
+    means = [[mark.mean for mark in side if mark] for side in (marks[: len(made)], marks[len(made) :])]
+    if not means[0]:
+        return Score(value=None, note="The model gave no marks that could be read.")
+    return Score(
+        value=float(np.mean(means[0])),
+        reference=float(np.mean(means[1])) if means[1] else None,
+        ci=mean_interval(np.array(means[0]), (1.0, 5.0)),
+        detail={"rubric": RUBRIC, "marks": {d.id: m.model_dump() for d, m in zip(made, marks, strict=False) if m}},
+    )
