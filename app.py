@@ -4,7 +4,7 @@
 """
 
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import streamlit as st
@@ -13,6 +13,18 @@ from starlette.routing import Mount
 from api import api
 from api.security import must_be_guarded
 from pages.components.frame import explain_failure, get_workspace
+from workspace.startup import settings_at_start
+from workspace.workspace import Workspace
+
+
+def check_at_start() -> None:
+    """End the process with a sentence for each setting that cannot be used, or when strangers could come in."""
+    with closing(Workspace(settings_at_start())) as workspace:
+        must_be_guarded(st.get_option("server.address") or "", workspace)
+
+
+# Here and not in the lifespan: what that raises is printed as a traceback.
+check_at_start()
 
 
 @asynccontextmanager
@@ -22,7 +34,6 @@ async def lifespan(app: st.App):
     sys.setswitchinterval(0.001)
     # A mounted application's own lifespan never runs, so its workspace is handed over here.
     api.state.workspace = workspace = get_workspace()
-    must_be_guarded(st.get_option("server.address") or "", workspace)
     yield
     workspace.close()
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "UNDERSTUDY_"
 CONFIG = f"{PREFIX}CONFIG"
@@ -20,6 +22,18 @@ LOCAL = "local"
 """The owner of everything where nobody signs in."""
 HOST = platform.node()
 """The machine (or container) this process runs on: process ids mean nothing on another."""
+
+Permission = Literal["read", "write", "admin"]
+PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
+"""Each includes those before it."""
+
+
+class UnfitSettings(ValueError):
+    """Settings that cannot be used: `sentences` say which, why, and what to write instead."""
+
+    def __init__(self, sentences: list[str]):
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
 
 
 def cores() -> int:
@@ -33,6 +47,119 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+def _folder(path: Path) -> Path:
+    """A folder that is there, or can be made."""
+    there = next(part for part in (path, *path.parents) if part.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"{str(path)!r} is no folder that can be written to; name another")
+    return path
+
+
+def _existing_folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise ValueError(f"there is no folder {str(path)!r}; make it, or correct the path")
+    return path
+
+
+def _rate(text: str) -> str:
+    """A rate limit, such as `1200/minute`."""
+    # It takes a tenth of a second to import, and most processes leave these settings alone.
+    from limits import parse
+
+    try:
+        parse(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no rate; write a number and a unit, such as 1200/minute or 120/hour") from None
+    return text
+
+
+def _origin(text: str) -> str:
+    """What a browser sends as `Origin`: scheme and host, nothing after them; or `*`."""
+    if text != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s@]+", text):
+        raise ValueError(
+            f"{text!r} is no origin; write scheme and host without a path or a slash at the end, such as "
+            "https://example.org"
+        )
+    return text
+
+
+def _server_address(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("this is no address of a server; write one such as https://example.org/v1")
+    return text
+
+
+def _catalog_address(text: str | None) -> str | None:
+    """A database of SQLite or PostgreSQL whose driver is installed. The messages leave its password out."""
+    if text is None:
+        return None
+    # It takes a quarter of a second to import; a process without a database server gets there when it opens SQLite.
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    try:
+        url = make_url(text)
+        backend = url.get_backend_name()
+        if backend not in ("sqlite", "postgresql"):
+            raise ValueError(f"{backend!r} is no database that is supported; there are sqlite and postgresql")
+        url.get_dialect().import_dbapi()
+    except (NoSuchModuleError, ImportError):
+        raise ValueError(
+            f"the driver of {url.drivername!r} is not installed; write postgresql+psycopg://user:password@host/name"
+        ) from None
+    except ArgumentError:
+        raise ValueError(
+            "this is no address of a database; write postgresql+psycopg://user:password@host/name"
+        ) from None
+    return text
+
+
+def _secret(key: SecretStr) -> SecretStr:
+    if not key.get_secret_value().strip():
+        raise ValueError("a key is empty; leave it out, or make one: " + MAKE_A_KEY)
+    return key
+
+
+MAKE_A_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+"""A command that prints a fresh random key."""
+
+
+def parse_keys(text: str) -> list[tuple[str, str, list[str]]]:
+    """The key, the name and the permissions of each entry of `key:name:permissions,...`.
+
+    Permissions are joined by `,` or `+`: what has no colon goes on with the entry before. Raises ValueError, whose
+    message holds no part of a key.
+    """
+    entries: list[list[str]] = []
+    for piece in filter(None, (piece.strip() for piece in text.split(","))):
+        if ":" in piece or not entries:
+            entries.append(piece.split(":"))
+        else:
+            entries[-1][-1] += f",{piece}"
+    found = []
+    for number, parts in enumerate(entries, 1):
+        if len(parts) != 3 or len(parts[0]) < 16 or not parts[1]:
+            raise ValueError(
+                f"entry {number} is not key:name:permissions with a key of at least 16 characters; make a key: "
+                + MAKE_A_KEY
+            )
+        permissions = re.split(r"[,+|/ ]+", parts[2])
+        # A permission that is none may be a key in the wrong place: it is not repeated.
+        if not set(permissions) <= set(PERMISSIONS):
+            raise ValueError(f"entry {number} has a permission that is none of {', '.join(PERMISSIONS)}")
+        found.append((parts[0], parts[1], permissions))
+    return found
+
+
+def _known_keys(keys: SecretStr) -> SecretStr:
+    parse_keys(keys.get_secret_value())
+    return keys
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+
+
 class Settings(BaseSettings):
     """What the person who runs the app may choose.
 
@@ -40,12 +167,14 @@ class Settings(BaseSettings):
     `UNDERSTUDY_CONFIG` names); a name in that file that is no setting is an error.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, enable_decoding=False, hide_input_in_errors=True
+    )
 
-    workspace: Annotated[Path, AfterValidator(_absolute)] = Field(
+    workspace: Annotated[Path, AfterValidator(_absolute), AfterValidator(_folder)] = Field(
         Path("workspace-data"), description="Folder that holds tables, models, runs and logs."
     )
-    database_url: str | None = Field(
+    database_url: Annotated[str | None, AfterValidator(_catalog_address)] = Field(
         None,
         description="Catalog, as SQLAlchemy writes it (`postgresql+psycopg://...`); unset: SQLite in the workspace.",
     )
@@ -71,14 +200,17 @@ class Settings(BaseSettings):
     cancel_grace_s: float = Field(
         1.0, ge=0, le=60, description="Seconds a cancelled job has to end by itself before it is killed."
     )
-    holdout_share: float = Field(0.2, ge=0, lt=1, description="Share of an upload kept from every generator.")
+    holdout_share: float = Field(
+        0.2, ge=0, lt=1, description="Share of an upload's rows that are held out for evaluation."
+    )
     max_upload_mb: int = Field(2048, ge=1, description="Largest upload in megabytes.")
-    api_keys: SecretStr = Field(
-        SecretStr(""), description="API keys as `key:name:permissions,...`; permissions are read, write or admin."
+    api_keys: Annotated[SecretStr, AfterValidator(_known_keys)] = Field(
+        SecretStr(""),
+        description="API keys as `key:name:permissions,...`; permissions are read, write or admin, separated by commas.",
     )
     token_minutes: float = Field(60, gt=0, description="Minutes a token of `POST /api/token` is good for.")
-    call_limit: str = Field("1200/minute", description="Most calls of one key, as `limits` writes it.")
-    start_limit: str = Field("120/hour", description="Most jobs one key may start, as `limits` writes it.")
+    call_limit: Rate = Field("1200/minute", description="Most calls of one key, as `limits` writes it.")
+    start_limit: Rate = Field("120/hour", description="Most jobs one key may start, as `limits` writes it.")
     max_queued: int = Field(100, ge=1, description="Most jobs of one key that wait or run at once.")
     max_rows: int = Field(100_000_000, ge=1, description="Most rows one call may ask for.")
     max_columns: int = Field(2000, ge=1, description="Most columns of an upload through the API.")
@@ -90,12 +222,20 @@ class Settings(BaseSettings):
     session_hours: float | None = Field(
         None, gt=0, description="Hours after its last upload or job at which a session is deleted; unset: never."
     )
-    cors_origins: list[str] = Field([], description="Origins whose pages may call the API from a browser.")
-    data_folder: Path | None = Field(None, description="The one folder whose files `data_path` may name.")
-    secret_keys: list[SecretStr] = Field(
-        [], description="Keys that encrypt credentials and sign tokens, newest first; unset: one made in the workspace."
+    cors_origins: list[Annotated[str, AfterValidator(_origin)]] = Field(
+        [], description="Origins whose pages may call the API from a browser, separated by commas."
     )
-    llm_base_url: str = Field("https://api.openai.com/v1", description="OpenAI-compatible server for conversations.")
+    data_folder: Annotated[Path, AfterValidator(_absolute), AfterValidator(_existing_folder)] | None = Field(
+        None, description="The one folder whose files `data_path` may name."
+    )
+    secret_keys: list[Annotated[SecretStr, AfterValidator(_secret)]] = Field(
+        [],
+        description="Keys that encrypt credentials and sign tokens, newest first, separated by commas; unset: one made "
+        "in the workspace.",
+    )
+    llm_base_url: Annotated[str, AfterValidator(_server_address)] = Field(
+        "https://api.openai.com/v1", description="OpenAI-compatible server for conversations."
+    )
     llm_api_key: SecretStr = Field(SecretStr(""), description="Its API key; unset: typed per session in the page.")
     llm_model: str = Field("gpt-4o-mini", description="The model that writes conversations.")
     llm_local_only: bool = Field(False, description="Forbid any language-model server that is not on this machine.")
@@ -107,8 +247,23 @@ class Settings(BaseSettings):
     log_mb: int = Field(10, ge=1, description="Megabytes at which the log of the API, `logs/api.jsonl`, is rotated.")
     log_files: int = Field(5, ge=0, description="Rotated logs of the API that are kept.")
     plugins: list[str] = Field(
-        [], description="Modules imported at start that add generators, metrics or kinds of job of your own."
+        [],
+        description="Modules imported at start that add generators, metrics or kinds of job of your own, separated by "
+        "commas.",
     )
+
+    @field_validator("cors_origins", "secret_keys", "plugins", "llm_prices", mode="before")
+    @classmethod
+    def _from_text(cls, given: Any, info: ValidationInfo) -> Any:
+        """What an environment variable holds: JSON, or a list whose items are separated by commas."""
+        if not isinstance(given, str):
+            return given
+        if info.field_name != "llm_prices" and not given.lstrip().startswith("["):
+            return [item.strip() for item in given.split(",") if item.strip()]
+        try:
+            return json.loads(given)
+        except ValueError:
+            raise ValueError("this is no JSON") from None
 
     @classmethod
     def settings_customise_sources(
@@ -120,9 +275,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = os.environ.get(CONFIG)
-        if file and not Path(file).is_file():
-            raise FileNotFoundError(f"{CONFIG} names {file}, which is not there. Correct the path or unset it.")
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, file or "understudy.yaml")
+        written = _in_file(Path(file or "understudy.yaml"), named=bool(file))
+        return init_settings, env_settings, InitSettingsSource(settings_cls, written)
 
     @property
     def catalog_url(self) -> str:
@@ -132,6 +286,50 @@ class Settings(BaseSettings):
         """The variables under which another process reads these same settings."""
         given = {name: getattr(self, name) for name in self.model_fields_set | {"workspace"}}
         return {PREFIX + name.upper(): _written(value) for name, value in given.items() if value is not None}
+
+
+def read_settings() -> Settings:
+    """The settings of this process, from its environment and the YAML file.
+
+    Raises UnfitSettings, with a sentence for each setting that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        # A default made of the other settings waits for these to be right.
+        own = [one for one in found if one["type"] != "default_factory_not_called"]
+        raise UnfitSettings([_sentence(str(one["loc"][0]), one["type"], one["msg"]) for one in own]) from None
+
+
+def _sentence(name: str, kind: str, problem: str) -> str:
+    if kind == "extra_forbidden":
+        return f"{name!r} in the YAML file is no setting. Correct the name or leave it out."
+    problem = problem.removeprefix("Value error, ").removeprefix("Input ")
+    return f"{PREFIX}{name.upper()} {'' if problem.startswith('should') else 'cannot be used: '}{problem}."
+
+
+def _in_file(file: Path, named: bool) -> dict[str, Any]:
+    """The settings in a YAML file; none where there is no file and none was named. Raises UnfitSettings."""
+    import yaml
+
+    if not named and not file.is_file():
+        return {}
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UnfitSettings([f"{CONFIG} names {file}, which is not there. Correct the path or unset it."]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnfitSettings([f"The settings in {file} cannot be read ({type(error).__name__})."]) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}" if mark else "some place"
+        raise UnfitSettings(
+            [f"The settings in {file} are no YAML at {place}. Write a line each, NAME: VALUE."]
+        ) from None
+    if not isinstance(found, dict | None):
+        raise UnfitSettings([f"The settings in {file} are no names with values. Write a line each, NAME: VALUE."])
+    return {str(name): value for name, value in (found or {}).items()}
 
 
 def _written(value: object) -> str:

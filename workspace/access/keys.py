@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
-from typing import Literal, get_args
 
 import jwt
 from sqlalchemy import update
@@ -23,10 +22,8 @@ from sqlalchemy import update
 from workspace.access.secrets import Secrets
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Key, now
-from workspace.settings import LOCAL, Settings
+from workspace.settings import LOCAL, PERMISSIONS, Permission, Settings, parse_keys
 
-Permission = Literal["read", "write", "admin"]
-PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 ALGORITHM = "HS256"
 
 
@@ -147,27 +144,6 @@ class Access:
             (_digest(text), Caller(name, frozenset(permissions), _digest(text)[:8].hex()), None)
             for text, name, permissions in parse_keys(self.settings.api_keys.get_secret_value())
         ]
-
-
-def parse_keys(text: str) -> list[tuple[str, str, list[str]]]:
-    """The keys in `key:name:permissions,...`; permissions are joined by `+`. Raises ValueError, without the keys."""
-    found = []
-    for number, entry in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
-        parts = entry.split(":")
-        if len(parts) != 3 or len(parts[0]) < 16 or not parts[1]:
-            raise ValueError(
-                f"Entry {number} of UNDERSTUDY_API_KEYS is not key:name:permissions with a key of at least 16 "
-                "characters. Make a key: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-            )
-        permissions = re.split(r"[+|/ ]", parts[2])
-        unknown = sorted(set(permissions) - set(PERMISSIONS))
-        if unknown:
-            raise ValueError(
-                f"Entry {number} of UNDERSTUDY_API_KEYS names the permission(s) {', '.join(unknown)}; "
-                f"there are {', '.join(PERMISSIONS)}."
-            )
-        found.append((parts[0], parts[1], permissions))
-    return found
 
 
 def is_loopback(address: str) -> bool:

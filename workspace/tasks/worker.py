@@ -18,7 +18,7 @@ from workspace.jobs.meter import cpu_seconds, highest_mb
 from workspace.jobs.progress import Progress
 from workspace.jobs.queue import changed
 from workspace.process import Process
-from workspace.settings import Settings
+from workspace.startup import settings_at_start
 from workspace.storage.files import size_of
 from workspace.tasks.stages import Work
 from workspace.telemetry.failures import for_the_log, in_words
@@ -98,7 +98,7 @@ class Attempt:
 
 def main(job_id: str) -> None:
     process = Process.current()
-    settings = Settings()
+    settings = settings_at_start()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for package in ("workspace", "synth", "metrics"):
         logging.getLogger(package).setLevel(settings.log_level)
