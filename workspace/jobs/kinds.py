@@ -38,7 +38,7 @@ class JobKind:
 
     def arguments_of(self, job: Job) -> Any:
         """What the job was asked to do, as an instance of `arguments`."""
-        return self.arguments.model_validate({**job.arguments, "kind": self.name})
+        return self.arguments.model_validate({**job.arguments, "kind": self.name}, extra="ignore")
 
 
 KINDS: Registry[JobKind] = Registry(

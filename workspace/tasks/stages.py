@@ -44,7 +44,9 @@ class Stages:
         self.shape = work.workspace.datasets.shape(run.dataset_id)
         # A table can be scored without its generator: it was made elsewhere, or its plugin is gone.
         self._kind = GENERATORS.get(run.model)
-        self._params = self._kind.Params.model_validate(run.params) if self._kind and names != ("judge",) else None
+        self._params = (
+            self._kind.Params.model_validate(run.params, extra="ignore") if self._kind and names != ("judge",) else None
+        )
         prices, known = work.workspace.measurements.cost_model(), (self._kind, self._params, self.shape, run.rows)
         expected = {name: stage_cost(prices, name, *known)[0] for name in names}
         self._shares = {name: max(expected[name], 0.02 * sum(expected.values()), 1e-3) for name in names}

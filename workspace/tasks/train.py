@@ -97,7 +97,7 @@ def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
     with stages.stage("fit") as report:
         begun = time.monotonic()
         kind = stages.generator
-        params = kind.Params.model_validate(run.params)
+        params = kind.Params.model_validate(run.params, extra="ignore")
         synthesizer = Synthesizer(kind(params, run.seed), run.schema).fit(table, report)
         run.fit_seconds = time.monotonic() - begun
     synthesizer.save(work.files.model)

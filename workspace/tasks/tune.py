@@ -150,7 +150,7 @@ class _Search:
         return self.report.stop_early or (self.asked.budget_s is not None and spent + 2 * longest > self.asked.budget_s)
 
     def _params(self, found: dict[str, Any]) -> dict[str, Any]:
-        params = self.kind.Params.model_validate({**self.asked.params, **found})
+        params = self.kind.Params.model_validate({**self.asked.params, **found}, extra="ignore")
         return params.model_dump(mode="json")
 
     def _try(self) -> None:
@@ -183,7 +183,7 @@ class _Search:
         number, trials = trial.number, self.asked.trials
         part = self.report.part(number / trials, (number + 1) / trials)
         heard = _TrialReport(part, trial, f"Trial {number + 1} of {trials}", self._best is not None)
-        params = self.kind.Params.model_validate({**self.asked.params, **found})
+        params = self.kind.Params.model_validate({**self.asked.params, **found}, extra="ignore")
         synthesizer = Synthesizer(self.kind(params, self.asked.seed), self.schema).fit(self.train, heard)
         judged = Tables(
             train=self.train,
