@@ -96,7 +96,7 @@ def test_cancel_ends_a_library_that_swallows_the_stop_within_two_seconds(workspa
     time.sleep(0.3)
     workspace.jobs.cancel(job.id)
     assert until(lambda: workspace.jobs.get(job.id).state == "cancelled") < 2
-    assert not Process(job.pid, job.born).alive
+    assert not Process(job.pid, job.process_started).alive
 
 
 def test_a_queued_job_that_is_cancelled_never_starts(workspace, dataset):
@@ -224,6 +224,6 @@ def test_a_deleted_job_ends_and_takes_its_log_along(workspace, dataset):
     folder = workspace.files.job(job.id).folder
     assert folder.exists()
     workspace.jobs.delete(job.id)
-    assert not Process(job.pid, job.born).alive and not folder.exists()
+    assert not Process(job.pid, job.process_started).alive and not folder.exists()
     with pytest.raises(NotFound, match="no job"):
         workspace.jobs.get(job.id)

@@ -150,7 +150,7 @@ def test_a_catalog_from_before_the_first_release_gets_columns_that_may_not_be_em
         assert session.scalars(select(MeasurementRow)).all() == []
     assert catalog.get(Dataset, dataset.id).rejected == []
     found = catalog.get(Job, job.id)
-    assert (found.note, found.arguments, found.enough_asked) == ("", {}, False)
+    assert (found.note, found.arguments, found.stop_early_asked) == ("", {}, False)
     put(catalog, a_run(dataset, conditions={"cases": []}), Job(kind="train", owner="ann"))
     put(catalog, MeasurementRow(machine="here", stage="judge", quantities={}, seconds=1, taken_mb=1, kept_mb=0))
 

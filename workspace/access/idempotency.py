@@ -26,10 +26,10 @@ class IdempotencyStore:
     def __init__(self, catalog: Catalog, settings: Settings):
         self.catalog, self.settings = catalog, settings
 
-    def begin(self, owner: str, key: str, asked: str) -> Answer | None:
+    def begin(self, owner: str, key: str, digest: str) -> Answer | None:
         """The answer that the owner's call with this key got before; None when it is the first, which now begins.
 
-        `asked` is a digest of the call. Raises Unanswered while the first call is under way, and ValueError when the
+        `digest` tells the call from others. Raises Unanswered while the first call is under way, and ValueError when the
         key was used for another call.
         """
         mark = sha256(key.encode()).hexdigest()
@@ -41,10 +41,10 @@ class IdempotencyStore:
             with self.catalog.session() as session:
                 known = session.get(Answer, (owner, mark))
                 if known is None:
-                    session.add(Answer(owner=owner, key=mark, asked=asked))
+                    session.add(Answer(owner=owner, key=mark, digest=digest))
         except IntegrityError as error:
             raise Unanswered("The same call is being answered at this moment. Ask again in a second.") from error
-        if known is not None and known.asked != asked:
+        if known is not None and known.digest != digest:
             raise ValueError("This Idempotency-Key was used for another call. Make a new one for each call.")
         if known is not None and known.status is None:
             raise Unanswered("The first call with this Idempotency-Key is still being answered. Ask again in a second.")

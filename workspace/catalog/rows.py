@@ -182,14 +182,14 @@ class Job(Row):
     finished: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     cancel_asked: Mapped[datetime | None]
-    enough_asked: Mapped[bool] = mapped_column(default=False)
+    stop_early_asked: Mapped[bool] = mapped_column("enough_asked", default=False)
 
     progress: Mapped[float] = mapped_column(default=0.0)
     stage: Mapped[str] = mapped_column(default="")
     note: Mapped[str] = mapped_column(default="")
     error: Mapped[str] = mapped_column(default="")
     """Why it failed, in a sentence."""
-    heard: Mapped[datetime | None]
+    last_heard: Mapped[datetime | None] = mapped_column("heard")
     """When its worker last reported."""
     ends: Mapped[datetime | None]
     """When it is expected to end, judging by its pace so far."""
@@ -198,7 +198,7 @@ class Job(Row):
 
     host: Mapped[str | None]
     pid: Mapped[int | None]
-    born: Mapped[float | None]
+    process_started: Mapped[float | None] = mapped_column("born")
     """When the process started: a process id alone may be used again."""
 
     @property
@@ -226,7 +226,7 @@ class Dependency(Row):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     needs: Mapped[str] = mapped_column(String(32), primary_key=True)
     """The other job. No foreign key: when that job is deleted, this one must not start as if it had succeeded."""
-    well: Mapped[bool] = mapped_column(default=True)
+    must_succeed: Mapped[bool] = mapped_column("well", default=True)
     """Whether the other job must succeed; otherwise it only has to end."""
 
 
@@ -250,8 +250,8 @@ class Answer(Row):
     owner: Mapped[str] = mapped_column(String(200), primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     created: Mapped[datetime] = mapped_column(default=now)
-    asked: Mapped[str] = mapped_column(String(64))
-    """A digest of the call: the same key with another call is a mistake."""
+    digest: Mapped[str] = mapped_column("asked", String(64))
+    """Of the call: the same key with another call is a mistake."""
     status: Mapped[int | None]
     """HTTP status of the response; None while the first call is in progress."""
     body: Mapped[str] = mapped_column(default="")

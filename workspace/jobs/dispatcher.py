@@ -92,7 +92,7 @@ class Dispatcher(threading.Thread):
     def _watch(self, job: Job, codes: dict[int, int]) -> None:
         process = process_of(job)
         if job.host != HOST:
-            if _past(job.heard, SILENT_S):
+            if _past(job.last_heard, SILENT_S):
                 self.queue.end(job.id, "interrupted", f"Nothing was heard from its machine, {job.host}. Try again.")
         elif process is None:
             if _past(job.started, START_S):

@@ -40,7 +40,7 @@ def job_environment(settings: Settings) -> dict[str, str]:
 
 def process_of(job: Job) -> Process | None:
     """The process that works on a job, if it is one of this machine."""
-    return Process(job.pid, job.born) if job.pid and job.born and job.host == HOST else None
+    return Process(job.pid, job.process_started) if job.pid and job.process_started and job.host == HOST else None
 
 
 def end_at_once(jobs: Sequence[Job], grace_s: float) -> None:

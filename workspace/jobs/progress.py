@@ -28,7 +28,7 @@ class Progress:
         self.queue, self.job, self.process = queue, job, process
         self.stopping = False
         """Set when the job was cancelled: the next report raises Stopped."""
-        self._enough = job.enough_asked
+        self._enough = job.stop_early_asked
         self._begun = self._written = self._asked = time.monotonic()
         self._stage = ""
         self._waiting: list[Event] = []
@@ -60,7 +60,12 @@ class Progress:
         last, waiting = self._waiting[-1], self._waiting
         with self.queue.catalog.session() as session:
             job = self._change(
-                session, progress=last.progress, stage=last.stage, note=last.note, heard=now(), ends=self._ends(last)
+                session,
+                progress=last.progress,
+                stage=last.stage,
+                note=last.note,
+                last_heard=now(),
+                ends=self._ends(last),
             )
             if job is not None:
                 session.add_all(_thinned(waiting))
@@ -74,7 +79,7 @@ class Progress:
         """Whether somebody asked to stop training and keep what is trained."""
         if not self._enough and time.monotonic() - self._asked > 0.5:
             with self.queue.catalog.session() as session:
-                self._heed(self._change(session, heard=now()))
+                self._heed(self._change(session, last_heard=now()))
         return self._enough
 
     def _change(self, session: Session, **values: Any) -> Job | None:
@@ -85,7 +90,7 @@ class Progress:
         if job is None or job.cancel_asked:
             self.stopping = True
             raise Stopped
-        self._enough = job.enough_asked
+        self._enough = job.stop_early_asked
 
     @property
     def _interval(self) -> float:

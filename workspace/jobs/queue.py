@@ -103,9 +103,9 @@ class Queue:
                     state="running",
                     host=HOST,
                     pid=None,
-                    born=None,
+                    process_started=None,
                     started=now(),
-                    heard=now(),
+                    last_heard=now(),
                     attempts=Job.attempts + 1,
                 )
                 .returning(Job)
@@ -113,7 +113,7 @@ class Queue:
 
     def give_up(self) -> None:
         """End the queued jobs whose dependencies did not end well: they can never start."""
-        failed = Dependency.well & or_(_OTHER.id.is_(None), _OTHER.state.in_(ENDED) & (_OTHER.state != "done"))
+        failed = Dependency.must_succeed & or_(_OTHER.id.is_(None), _OTHER.state.in_(ENDED) & (_OTHER.state != "done"))
         with self.catalog.session() as session:
             session.execute(
                 update(Job)
@@ -134,7 +134,7 @@ class Queue:
             Job.host == HOST,
             or_(Job.pid.is_(None), Job.pid == process.pid),
             pid=process.pid,
-            born=process.born,
+            process_started=process.born,
         )
 
     def change(self, job_id: str, *conditions: ColumnElement[bool], **values: Any) -> Job | None:
@@ -200,9 +200,9 @@ class Queue:
                 finished=None,
                 ends=None,
                 cancel_asked=None,
-                enough_asked=False,
+                stop_early_asked=False,
                 pid=None,
-                born=None,
+                process_started=None,
             )
         if job is None:
             raise ValueError(

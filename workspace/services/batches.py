@@ -23,7 +23,7 @@ class Operation:
     draft: Callable[[Draft | None], Draft]
     """Drafts its job; is given the draft of the operation it is `of`. Raises ValueError or LookupError, in words."""
     after: Sequence[str] = ()
-    """Operations that must have ended well before it starts."""
+    """Operations that must succeed before it starts."""
     of: str | None = None
     """The operation whose run it works on; it starts after that one."""
 
@@ -37,7 +37,7 @@ class Batches:
     def add(self, operations: Sequence[Operation], owner: str, *, in_order: bool = False) -> Batch:
         """Queue the jobs of all operations, all at once. One that cannot be started is a failed job beside the others.
 
-        With `in_order`, each starts when the one before has ended, well or not. Raises ValueError when names are
+        With `in_order`, each starts when the one before has ended, whether it succeeded or not. Raises ValueError when names are
         given twice, are unknown, or depend on themselves; then nothing is queued.
         """
         order = _in_order(operations)
@@ -58,7 +58,8 @@ class Batches:
             for earlier, later in pairwise(operations):
                 needed.setdefault((later.name, earlier.name), False)
         waits = [
-            Dependency(job_id=jobs[name].id, needs=jobs[needs].id, well=well) for (name, needs), well in needed.items()
+            Dependency(job_id=jobs[name].id, needs=jobs[needs].id, must_succeed=must_succeed)
+            for (name, needs), must_succeed in needed.items()
         ]
         beside = [row for draft in drafts.values() for row in draft.rows]
         self.queue.add([*jobs.values(), *beside, *waits, batch])

@@ -100,7 +100,7 @@ class Jobs:
 
     def stop_early(self, job_id: str) -> Job:
         """Ask a running job to stop training, keep what is trained, and go on with it."""
-        job = self.queue.change(job_id, Job.state == "running", enough_asked=True)
+        job = self.queue.change(job_id, Job.state == "running", stop_early_asked=True)
         return job or self.get(job_id)
 
     def retry(self, job_id: str) -> Job:

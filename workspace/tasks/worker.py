@@ -67,7 +67,7 @@ class Attempt:
         """Show servers on other machines, which cannot see this process, that it lives, however long a step takes."""
         while True:
             time.sleep(BEAT_S)
-            self.workspace.queue.change(self.job.id, Job.pid == self.process.pid, heard=now())
+            self.workspace.queue.change(self.job.id, Job.pid == self.process.pid, last_heard=now())
 
     def _end(self, state: str, error: str = "", **values: float) -> None:
         self.workspace.queue.end(
