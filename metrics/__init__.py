@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from metrics.evaluation import evaluate
     from metrics.privacy.distances import riskiest_rows
     from metrics.registry import DIALOGUE_METRICS, METRICS, metric
-    from metrics.utility.train_on_synthetic import suggest_target
+    from metrics.utility.task import suggest_target
     from metrics.verdict import THRESHOLDS, Figure, Gate, Threshold, Verdict, gate, plain_names, summary
 
 HOMES = {
@@ -20,7 +20,7 @@ HOMES = {
     "metrics.evaluation": ("evaluate",),
     "metrics.privacy.distances": ("riskiest_rows",),
     "metrics.registry": ("DIALOGUE_METRICS", "METRICS", "metric"),
-    "metrics.utility.train_on_synthetic": ("suggest_target",),
+    "metrics.utility.task": ("suggest_target",),
     "metrics.verdict": (
         "THRESHOLDS",
         "Figure",

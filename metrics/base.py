@@ -42,24 +42,22 @@ class NotMeasurable(ValueError):
 # Scores and cards --------------------------------------------------------------------------------------------------
 
 Measured = Annotated[float, AfterValidator(lambda value: round(value, 12))]
-"""A measured number without what floating point leaves behind it: 1, not 0.9999999999999999."""
+"""A measured number without floating-point noise: 1, not 0.9999999999999999."""
 
 
 class Score(BaseModel):
-    """A measured value beside what real data scores."""
+    """A measured value beside its benchmark, what held-out real rows score."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     value: Measured | None = Field(description="The measurement; None when it could not be made, and `note` says why.")
-    reference: Measured | None = Field(
-        None, description="The same measurement with holdout rows in the synthetic's place."
-    )
+    reference: Measured | None = Field(None, description="The benchmark: the same measurement on held-out real rows.")
     ci: tuple[Measured, Measured] | None = Field(None, description="95 % interval of the value.")
     reference_ci: tuple[Measured, Measured] | None = Field(None, description="95 % interval of the reference.")
     at_holdout_size: Measured | None = Field(
         None,
-        description="The value on as many synthetic rows as the holdout has, where the number of rows matters: "
-        "what is compared with the reference.",
+        description="The value on as many synthetic rows as are held out, where the number of rows matters: "
+        "this is compared with the benchmark.",
     )
     detail: Annotated[
         SerializeAsAny[InstanceOf[Detail]] | dict[str, Any],
@@ -68,7 +66,7 @@ class Score(BaseModel):
         default_factory=dict,
         description="What it found beside the value, and the chart draws: each metric's own, of plain JSON values.",
     )
-    note: str = Field("", description="What the reader must know, in a sentence.")
+    note: str = Field("", description="What the reader should know, in a sentence.")
 
     def detail_as(self, model: type[D]) -> D | None:
         """The detail, or that part of it which `model` reads; None where the detail holds something else.
@@ -94,14 +92,14 @@ class Card(BaseModel):
     question: str = Field(description="The question it answers, as a data owner would ask it.")
     low: float | None = Field(description="The smallest value it can take; None: no bound.")
     high: float | None = Field(description="The largest value it can take; None: no bound.")
-    good: Good = Field(description="Which values are good: high ones, low ones, or those near what real data scores.")
+    good: Good = Field(description="Which values are good: high ones, low ones, or those near the benchmark.")
     why: str = Field("", description="Why that is good, in a sentence.")
     cost: Cost = "cheap"
     needs: tuple[Literal["holdout", "target"], ...] = ()
     source: str = Field("", description="Paper or library that defines it.")
-    matters: float = Field(0.01, description="A difference from the reference smaller than this has no consequence.")
-    every_row: bool = Field(False, description="Whether it must see every row, however large the tables are.")
-    plain: str = Field("", description="The plain name small services use for it, where there is one.")
+    matters: float = Field(0.01, description="A smaller difference from the benchmark is of no consequence.")
+    every_row: bool = Field(False, description="Whether it needs every row, however large the tables are.")
+    plain: str = Field("", description="A plain name for it, where there is one.")
 
 
 # Metrics -----------------------------------------------------------------------------------------------------------
@@ -114,23 +112,23 @@ class Subject(Protocol):
         """Itself as the metric of this card reads it. Raises NotMeasurable where it lacks what the metric needs."""
 
 
-Judged = TypeVar("Judged", bound=Subject)
+S = TypeVar("S", bound=Subject)
 
 
 @dataclass(frozen=True)
-class Metric(Generic[Judged]):
+class Metric(Generic[S]):
     """A metric of tables or of conversations: called with them, it always answers with a `Score`."""
 
     card: Card
-    measure: Callable[[Judged], Score]
+    measure: Callable[[S], Score]
     detail: type[Detail] | None = None
     """The model of its scores' detail; None: plain values."""
     place: float = inf
     """Where it stands in its family; without one it comes last."""
 
-    def __call__(self, judged: Judged) -> Score:
+    def __call__(self, subject: S) -> Score:
         try:
-            return self.measure(judged.ready(self.card))
+            return self.measure(subject.ready(self.card))
         except NotMeasurable as reason:
             return Score(value=None, note=str(reason))
 
@@ -140,43 +138,43 @@ class Metric(Generic[Judged]):
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What a metric looks at. All three tables conform to `schema` (see `synth.schema.casting.conform`)."""
+    """The tables that a metric compares. All three conform to `schema` (see `synth.schema.casting.conform`)."""
 
     train: pd.DataFrame
     """The rows the generator learned from."""
     holdout: pd.DataFrame | None
-    """Real rows no generator has seen; None when the analyst kept none back."""
+    """Held-out real rows, which no generator has seen; None when none were held out."""
     synthetic: pd.DataFrame
-    """The rows to judge."""
+    """The rows to evaluate."""
     schema: Schema
     target: str | None = None
     """The column to predict in the utility metrics."""
     seed: int = 0
     options: dict[str, Any] = field(default_factory=dict)
-    """What the analyst chose for single metrics, such as the sensitive columns; see `OPTIONS`."""
+    """Choices for single metrics, such as the sensitive columns; see `OPTIONS`."""
     shared: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
-    """What one metric computed and another can use again; see `once`."""
+    """Cache of what several metrics use; see `once`."""
 
     def ready(self, card: Card) -> Tables:
         """The tables as a metric reads them: conformed, with the holdout that it needs."""
         tables = conformed(self)
         if "holdout" in card.needs and tables.holdout is None:
             raise NotMeasurable(
-                "No rows were held back, so there is nothing to judge against. Keep a holdout of this dataset."
+                "No rows were held out, so there is no benchmark to compare with. Hold out some rows of this dataset."
             )
         return tables
 
 
 OPTIONS = {
-    "sensitive": "Columns a stranger must not learn: list of names (CAP disclosure, attribute inference, l-diversity).",
-    "quasi_identifiers": "Columns a stranger may already know of a person: list of names (attacks, k-anonymity).",
-    "rules": "Conditions every row keeps, such as 'dropoff >= pickup' or 'age >= 18': list of texts (validity).",
-    "epsilon": "Privacy budget the generator spent, where it is differentially private: a number.",
+    "sensitive": "Columns no attacker must learn: list of names (CAP disclosure, attribute inference, l-diversity).",
+    "quasi_identifiers": "Quasi-identifiers, which an attacker may already know: list of names (attacks, k-anonymity).",
+    "rules": "Conditions that every row meets, such as 'dropoff >= pickup' or 'age >= 18': list of texts (validity).",
+    "epsilon": "Privacy budget of a differentially private generator: a number.",
 }
 
 
 def once(compute: Callable[..., Found]) -> Callable[..., Found]:
-    """Make `compute(tables, ...)` run only the first time it is asked of one `Tables`; several metrics share it."""
+    """Cache `compute(tables, ...)` for each `Tables`, so that several metrics share it."""
 
     @wraps(compute)
     def remembered(tables: Tables, *about: Any) -> Found:
@@ -213,11 +211,11 @@ def conformed(tables: Tables) -> Tables:
         try:
             sides[side] = conform(table, tables.schema).reset_index(drop=True)
         except ValueError as error:
-            # Only the part that names the column: the rest may quote a person's data.
+            # Only the part that names the column: the rest may quote personal data.
             raise NotMeasurable(
                 f"The {side} table does not fit the schema. {str(error).split(': ')[0].rstrip('.')}."
             ) from error
-    judged = replace(tables, **sides)
-    # Asked of the result, the answer is the result: metrics may call each other.
-    judged.shared[(conformed.__module__, conformed.__qualname__)] = judged
-    return judged
+    ready = replace(tables, **sides)
+    # Conformed tables are conformed already: metrics may call each other.
+    ready.shared[(conformed.__module__, conformed.__qualname__)] = ready
+    return ready

@@ -12,11 +12,11 @@ from metrics.registry import METRICS
 from metrics.tools.sampling import sample_rows
 
 MOST_ROWS = 100_000
-"""Larger tables are judged on so many of their rows, but for metrics that must see every row."""
+"""Larger tables are evaluated on a sample of so many rows, except by metrics that need every row."""
 EFFORT = {"cheap": 1, "medium": 3, "dear": 6}
 
 Explain = Callable[[Card, BaseException], str | None]
-"""What to say of a metric that failed, as its score's note; None: nothing, the error is to end the judging."""
+"""The note of a metric that failed, in words; None: the error ends the evaluation."""
 
 
 def evaluate(
@@ -27,10 +27,10 @@ def evaluate(
 ) -> dict[str, Score]:
     """Score the synthetic table with the named metrics (default: all), in the order given.
 
-    `report(done, note)` hears how far the work is, done from 0 to 1; what it raises stops the work. Tables of more
-    than 100,000 rows are judged on a random sample, and the score's note states the sampling error.
-    A metric that fails unexpectedly ends the judging, unless `explain` has words for the error: they become the note
-    of that metric's score, and the others are measured. Raises KeyError for an unknown name.
+    `report(done, note)` is told the progress, from 0 to 1; what it raises stops the work. Tables of more than
+    100,000 rows are evaluated on a random sample, and the score's note states the sampling error.
+    An unexpected error in a metric ends the evaluation, unless `explain` has words for it: they become the note of
+    that metric's score, and the others are measured. Raises KeyError for an unknown name.
     """
     metrics = [METRICS[name] for name in (METRICS if names is None else names)]
     effort = [EFFORT[metric.card.cost] for metric in metrics]
@@ -39,16 +39,16 @@ def evaluate(
     for place, metric in enumerate(metrics):
         if report:
             report(sum(effort[:place]) / sum(effort), metric.card.title)
-        with Spared(metric.card, explain) as spared:
-            spared.score = scored(metric, tables, sample)
-        scores[metric.card.name] = spared.score
+        with Contained(metric.card, explain) as contained:
+            contained.score = scored(metric, tables, sample)
+        scores[metric.card.name] = contained.score
     if report:
         report(1.0, "Scored")
     return scores
 
 
-class Spared(AbstractContextManager):
-    """Spares the other scores the failure of one metric, whose own score then says in its note what happened."""
+class Contained(AbstractContextManager):
+    """Contains the failure of one metric: its own score says what happened, and the others are measured."""
 
     def __init__(self, card: Card, explain: Explain | None):
         self.card, self.explain = card, explain
@@ -65,7 +65,7 @@ class Spared(AbstractContextManager):
 
 
 def scored(metric: Metric, tables: Tables, sample: Tables) -> Score:
-    """What a metric says of all rows, or of a sample where that is enough for it."""
+    """A metric's score on all rows, or on a sample where that is enough for it."""
     if metric.card.every_row or sample is tables:
         return metric(tables)
     return with_sampling_error(metric(sample), len(tables.synthetic))
@@ -85,10 +85,10 @@ def sampled(tables: Tables) -> Tables:
 
 
 def with_sampling_error(score: Score, rows: int) -> Score:
-    """The score with a note that says on how many rows it was measured, and what that may have cost."""
+    """The score with a note of how many rows it was measured on, and the sampling error."""
     if score.value is None:
         return score
-    note = f"Judged on a random sample of at most {MOST_ROWS:,} rows of each table ({rows:,} synthetic rows)"
+    note = f"Evaluated on a random sample of at most {MOST_ROWS:,} rows of each table ({rows:,} synthetic rows)"
     if score.ci is not None:
         note += f"; sampling error ±{max(score.ci[1] - score.value, score.value - score.ci[0]):.4f}"
     return score.model_copy(update={"note": f"{score.note} {note}.".strip()})

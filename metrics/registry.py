@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, TypedDict, Unpack, get_args
 
-from metrics.base import Card, Cost, Family, Good, Judged, Metric, Score, Tables
+from metrics.base import Card, Cost, Family, Good, Metric, S, Score, Tables
 from metrics.detail import Detail
 from synth.registry import Registry
 
@@ -52,7 +52,7 @@ def metric(
     detail: type[Detail] | None = None,
     place: float = inf,
     **more: Unpack[CardFields],
-) -> Callable[[Callable[[Judged], Score]], Metric[Judged]]:
+) -> Callable[[Callable[[S], Score]], Metric[S]]:
     """Make a metric of a function, and add it to its registry; the function's name is the metric's name.
 
     A function of `Tables` for the families fidelity, utility and privacy, of `Conversations` for dialogue. `detail`
@@ -63,7 +63,7 @@ def metric(
         def mean_income(tables: Tables) -> Score: ...
     """
 
-    def make(measure: Callable[[Judged], Score]) -> Metric[Judged]:
+    def make(measure: Callable[[S], Score]) -> Metric[S]:
         card = Card(
             name=measure.__name__, title=title, family=family, question=question, low=low, high=high, good=good, **more
         )

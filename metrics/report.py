@@ -1,6 +1,6 @@
-"""One report on a synthetic table, to hand to somebody who has no account here: HTML, JSON and CSV.
+"""A report on a synthetic table for readers without an account: HTML, JSON and CSV.
 
-The report leaves the house, so it holds statistics of the real table and none of its rows: levels that few real rows
+The report is shared outside, so it holds statistics of the real table and none of its rows: levels that few real rows
 have are counted together, single rows are not drawn, and free text and personal data appear by length only.
 """
 
@@ -35,7 +35,7 @@ COLUMNS = 60
 PLOTLY_CONFIG = charts.CONFIG | {"displayModeBar": "hover"}
 
 
-class Judged(BaseModel):
+class Evaluated(BaseModel):
     """One metric: how to read it, what was measured, and the verdict."""
 
     card: Card
@@ -44,14 +44,14 @@ class Judged(BaseModel):
 
 
 class Report(BaseModel):
-    """All that the report says, as JSON."""
+    """The content of the report, as JSON."""
 
     title: str
     facts: dict[str, str] = Field(description="How the table came to be: dataset, generator, rows, seed, ...")
     rows: dict[str, int]
     figures: list[Figure]
     gate: Gate | None = Field(description="Whether the owner's thresholds are met; None: none were set.")
-    judged: list[Judged]
+    judged: list[Evaluated]
     columns: list[dict[str, Any]] = Field(description="`metrics.views.column_view` of the columns drawn.")
     columns_left_out: int
     correlation: dict[str, Any]
@@ -66,7 +66,7 @@ def gather(
     scores: dict[str, Score],
     thresholds: list[Threshold] | None = None,
 ) -> Report:
-    """What is to be said of `tables.synthetic`; `facts` are lines of the report's head, such as {"Seed": "0"}.
+    """The report on `tables.synthetic`; `facts` are lines of its head, such as {"Seed": "0"}.
 
     Tables that do not fit their schema are reported on without pictures, and the head says why.
     """
@@ -84,7 +84,7 @@ def gather(
         rows={"train": len(train), "holdout": 0 if holdout is None else len(holdout), "synthetic": len(synthetic)},
         figures=summary(scores),
         gate=None if thresholds is None else gate(scores, thresholds),
-        judged=[_judged(METRICS[name].card, scores[name]) for name in METRICS if name in scores],
+        judged=[_evaluated(METRICS[name].card, scores[name]) for name in METRICS if name in scores],
         columns=[_discreet(views.column_view(train, holdout, synthetic, _shown(schema[name]))) for name in drawn],
         columns_left_out=len(schema) - len(drawn),
         correlation=views.correlation_view(train, synthetic, schema, seed=tables.seed),
@@ -93,7 +93,7 @@ def gather(
     )
 
 
-def _judged(card: Card, score: Score) -> Judged:
+def _evaluated(card: Card, score: Score) -> Evaluated:
     """The score with that part of its detail that is drawn or is a number; other lists may name real rows."""
     drawn = {name for picture in charts.PICTURES for name in picture.part.model_fields}
     kept = {
@@ -101,7 +101,7 @@ def _judged(card: Card, score: Score) -> Judged:
         for name, value in score.model_dump(mode="json")["detail"].items()
         if name in drawn or isinstance(value, str | int | float | None)
     }
-    return Judged(card=card, score=score.model_copy(update={"detail": kept}), verdict=verdict(card, score))
+    return Evaluated(card=card, score=score.model_copy(update={"detail": kept}), verdict=verdict(card, score))
 
 
 def _worst_columns(scores: dict[str, Score], names: list[str]) -> list[str]:
@@ -168,7 +168,7 @@ def as_csv(report: Report) -> str:
 
 
 def as_html(report: Report) -> str:
-    """One page with everything in it: it asks no network, follows the reader's light or dark, and prints."""
+    """One self-contained page: it needs no network, follows the reader's light or dark theme, and prints."""
     drawn = figures(report)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True)
     environment.filters |= {"number": number, "words": lambda level: level.replace("_", " ")}
@@ -212,7 +212,7 @@ def _bare(figure: go.Figure) -> dict[str, Any]:
 
 
 def _as_script(value: Any) -> str:
-    """JSON that cannot end the script it stands in, whatever columns are called."""
+    """JSON that cannot end the script it stands in, whatever the names of columns."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 

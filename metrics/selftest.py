@@ -1,4 +1,4 @@
-"""Is the judge itself to be trusted on this table? It is shown four tables whose verdict is known."""
+"""Self-test: is the evaluation right about this dataset? It is run on four tables whose verdict is known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from metrics.tools.sampling import randomness, sample_rows
 from metrics.verdict import FIGURES, verdict
 
 PRIVACY = FIGURES["privacy"]
-"""A table gives people away when one of these says so: an attacker takes the easiest way in."""
+"""A table leaks when one of these says so: an attacker takes the easiest way in."""
 TRENDS = ("column_pair_trends", "correlation_difference")
 """Either will do: SDMetrics cuts each table's numbers by its own range, which one outlier can move."""
 MOST_ROWS = 10_000
@@ -22,12 +22,12 @@ FLIPPED = 0.1
 
 
 class Check(BaseModel):
-    """What the judge said of a table whose verdict is known."""
+    """Whether the evaluation was right about a table whose verdict is known."""
 
     case: str
     expected: str
     passed: bool
-    wrong: list[str] = Field(description="The verdicts that are not as they must be, each in a sentence.")
+    wrong: list[str] = Field(description="The verdicts that are wrong, each in a sentence.")
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Case:
 
 
 def self_test(tables: Tables, report: Callable[[float, str], None] | None = None) -> list[Check]:
-    """Show the judge four tables whose verdict is known, made of the real rows.
+    """Evaluate four tables whose verdict is known, made of the real rows.
 
     The training rows handed out as synthetic must fail privacy. Half of the holdout must pass everything, with the
     other half as holdout. Every column shuffled by itself must fail the trends and the detector. The training rows
     with one cell in ten changed must fail privacy, although their columns look right.
-    On a table of few rows a check can fail because no judge could tell; the reader then knows that.
+    On few rows a check can fail because no metric can tell; the reader then knows that.
     Raises NotMeasurable without a holdout of at least twice the rows that privacy needs.
     """
     from metrics.privacy.distances import LEAST_ROWS
@@ -72,14 +72,14 @@ def self_test(tables: Tables, report: Callable[[float, str], None] | None = None
     for place, case in enumerate(CASES):
         if report:
             report(place / len(CASES), case.title)
-        checks.append(judged(case, tables))
+        checks.append(checked(case, tables))
     if report:
         report(1.0, "Self-test done")
     return checks
 
 
-def judged(case: Case, tables: Tables) -> Check:
-    """What the judge says of one case."""
+def checked(case: Case, tables: Tables) -> Check:
+    """The verdicts on one case, against those expected."""
     scores = evaluate(case.tables(tables), case.metrics)
     verdicts = {name: verdict(METRICS[name].card, score) for name, score in scores.items()}
     wrong = [
@@ -136,7 +136,7 @@ def flipped(tables: Tables) -> Tables:
 
 CASES = (
     Case("Training rows as synthetic", "must fail privacy", copied, worse=(PRIVACY,)),
-    Case("Fresh real rows as synthetic", "must pass everything", fresh, as_good_as_real=True),
+    Case("Held-out real rows as synthetic", "must pass everything", fresh, as_good_as_real=True),
     Case(
         "Every column shuffled by itself",
         "must fail trends and detection",
@@ -146,7 +146,7 @@ CASES = (
     ),
     Case(
         "Training rows with one cell in ten changed",
-        "must fail privacy although every column looks right",
+        "must fail privacy, although every column looks right",
         flipped,
         worse=(PRIVACY,),
         not_worse=("column_shapes",),

@@ -1,4 +1,4 @@
-"""What a manager reads: a verdict on each score, three figures, and whether the table may be released."""
+"""The verdict on each score, three summary figures, and the release gate."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Level = Literal["better", "as_good", "worse", "unknown"]
 
 
 class Verdict(BaseModel):
-    """A score in words, measured against what real data scores."""
+    """A score in words, compared with its benchmark."""
 
     level: Level
     text: str
 
 
 def verdict(card: Card, score: Score) -> Verdict:
-    """Is the score better than, as good as, or worse than what real data would score, and by how much?
+    """Is the score better than, as good as, or worse than its benchmark, and by how much?
 
     A difference counts when it is larger than chance explains (both intervals together) and than what matters
     (`Card.matters`). Without a reference there is no verdict.
@@ -31,15 +31,15 @@ def verdict(card: Card, score: Score) -> Verdict:
     if score.value is None:
         return Verdict(level="unknown", text=score.note or "Not measured.")
     if score.reference is None:
-        alone = f"{number(score.value)}; there is nothing real to judge this against."
+        alone = f"{number(score.value)}; there is no benchmark to compare it with."
         return Verdict(level="unknown", text=score.note or alone)
     compared, loss = compared_value(score), worse_by(card, score)
     against = f"{number(compared)} against {number(score.reference)}"
     if abs(loss) <= max(chance(score), card.matters):
-        return Verdict(level="as_good", text=f"As good as {yardstick(card)}: {against}.")
+        return Verdict(level="as_good", text=f"As good as {benchmark(card)}: {against}.")
     level: Level = "worse" if loss > 0 else "better"
     said = "Off" if card.good == "reference" else f"{level.capitalize()} than"
-    return Verdict(level=level, text=f"{said} {yardstick(card)} by {number(abs(loss))}: {against}.")
+    return Verdict(level=level, text=f"{said} {benchmark(card)} by {number(abs(loss))}: {against}.")
 
 
 def compared_value(score: Score) -> float:
@@ -48,7 +48,7 @@ def compared_value(score: Score) -> float:
 
 
 def worse_by(card: Card, score: Score) -> float:
-    """How much worse than its reference a score is; negative where it is better."""
+    """How much worse a score is than its benchmark; negative where it is better."""
     difference = compared_value(score) - score.reference
     return {"high": -difference, "low": difference, "reference": abs(difference)}[card.good]
 
@@ -62,7 +62,7 @@ def chance(score: Score) -> float:
 
 ALL_AT_ONCE = 1.6
 """Of thirty metrics at 95 % one or two differ by chance. At 3.14 instead of 1.96 deviations none does in 95 % of
-all scorecards (Bonferroni): measured on ten data sets with fresh rows as synthetic."""
+all scorecards (Bonferroni): measured on ten datasets with held-out rows as synthetic."""
 
 
 def reach(interval: tuple[float, float] | None, value: float, *, up: bool) -> float:
@@ -72,10 +72,10 @@ def reach(interval: tuple[float, float] | None, value: float, *, up: bool) -> fl
     return max(interval[1] - value, 0.0) if up else max(value - interval[0], 0.0)
 
 
-def yardstick(card: Card) -> str:
+def benchmark(card: Card) -> str:
     """What the reference of a metric was measured on, in words."""
-    return {"utility": "a model trained on real data", "dialogue": "real dialogues held back"}.get(
-        card.family, "fresh real rows"
+    return {"utility": "a model trained on real data", "dialogue": "held-out real dialogues"}.get(
+        card.family, "held-out real rows"
     )
 
 
@@ -106,7 +106,7 @@ FIGURES: dict[Family, tuple[str, ...]] = {
         "pii_replay",
     ),
 }
-"""Which metrics make the three figures. The others tell where to look; these tell whether."""
+"""The metrics in the three figures; the others show where a difference lies."""
 
 
 class Figure(BaseModel):
@@ -114,10 +114,10 @@ class Figure(BaseModel):
 
     family: Family
     title: str
-    value: float | None = Field(description="0 to 1, and 1 is what fresh real rows reach; None: not judged.")
+    value: float | None = Field(description="0 to 1, and 1 is what held-out real rows reach; None: not evaluated.")
     level: Level
     text: str
-    weakest: str | None = Field(description="Name of the metric that scores worst against real data.")
+    weakest: str | None = Field(description="Name of the metric that scores worst against its benchmark.")
 
 
 def summary(scores: dict[str, Score]) -> list[Figure]:
@@ -131,31 +131,31 @@ def summary(scores: dict[str, Score]) -> list[Figure]:
 
 
 def figure(family: Family, scores: dict[str, Score]) -> Figure:
-    """The figure of one family; not judged when none of its metrics could be compared with real data."""
+    """The figure of one family; no value when none of its metrics could be compared with its benchmark."""
     title = family.capitalize()
-    judged = {
+    compared = {
         name: verdict(METRICS[name].card, scores[name])
         for name in FIGURES[family]
         if name in scores and scores[name].value is not None and scores[name].reference is not None
     }
-    if not judged:
+    if not compared:
         notes = [scores[name].note for name in FIGURES[family] if name in scores and scores[name].note]
         why = notes[0] if notes else "None of its metrics was measured."
         return Figure(family=family, title=title, value=None, level="unknown", text=why, weakest=None)
     reached = {
-        name: share_reached(METRICS[name].card, scores[name]) if judged[name].level == "worse" else 1.0
-        for name in judged
+        name: share_reached(METRICS[name].card, scores[name]) if compared[name].level == "worse" else 1.0
+        for name in compared
     }
     weakest = min(reached, key=reached.__getitem__)
     value = reached[weakest] if family == "privacy" else float(np.mean(list(reached.values())))
-    worse = [METRICS[name].card.title for name in judged if judged[name].level == "worse"]
+    worse = [METRICS[name].card.title for name in compared if compared[name].level == "worse"]
     level: Level = "worse" if worse else "as_good"
     if not worse:
-        text = f"{title} 100 of 100: on all {len(judged)} measures as good as real data."
+        text = f"{title} 100 of 100: as good as real data on all {len(compared)} metrics."
     else:
         text = (
             f"{title} {100 * value:.0f} of 100, where 100 is what real data scores. Worse than real data on "
-            f"{len(worse)} of {len(judged)} measures, most of all {METRICS[weakest].card.title}: {judged[weakest].text}"
+            f"{len(worse)} of {len(compared)} metrics, most of all {METRICS[weakest].card.title}: {compared[weakest].text}"
         )
     return Figure(family=family, title=title, value=value, level=level, text=text, weakest=weakest if worse else None)
 
@@ -169,7 +169,7 @@ class Guessing(Detail):
 def share_reached(card: Card, score: Score) -> float:
     """How much of what real data reaches above mere guessing was reached, 0 to 1."""
     if card.good == "low":
-        # An attack that succeeds with strangers half of the time leaves only the other half to lose.
+        # Of an attack that succeeds half of the time anyway, only the other half can be lost.
         room = max((1.0 if card.high is None else card.high) - score.reference, 1e-9)
         return float(np.clip(1 - worse_by(card, score) / room, 0, 1))
     beside = score.detail_as(Guessing)
@@ -190,7 +190,7 @@ class MedianDistance(Detail):
 
 
 def plain_names(scores: dict[str, Score]) -> dict[str, float | None]:
-    """Three privacy measures under the plain names small services use.
+    """Three privacy metrics under plain names.
 
     `exact match count` counts copied rows, `nearest-neighbour distance` is the median distance of a synthetic row to
     the nearest training row (0 to 1), and `membership inference risk` is how far the better attack is above guessing
@@ -213,15 +213,15 @@ def plain_names(scores: dict[str, Score]) -> dict[str, float | None]:
 
 
 class Threshold(BaseModel):
-    """What the owner demands of one metric before a table may leave the house."""
+    """What the owner of the data requires of one metric before a table may be released."""
 
     model_config = ConfigDict(extra="forbid")
 
     metric: str = Field(description="Name of the metric.")
-    worse_by: float | None = Field(None, ge=0, description="How much worse than real data it may score.")
-    at_least: float | None = Field(None, description="The smallest value allowed, whatever real data scores.")
-    at_most: float | None = Field(None, description="The largest value allowed, whatever real data scores.")
-    required: bool = Field(True, description="Whether a table on which it cannot be measured is held back.")
+    worse_by: float | None = Field(None, ge=0, description="How much worse than its benchmark it may score.")
+    at_least: float | None = Field(None, description="The smallest value allowed, whatever the benchmark.")
+    at_most: float | None = Field(None, description="The largest value allowed, whatever the benchmark.")
+    required: bool = Field(True, description="Whether a table on which it cannot be measured fails the gate.")
 
 
 class Reason(BaseModel):
@@ -252,7 +252,7 @@ THRESHOLDS: list[Threshold] = [
     Threshold(metric="column_pair_trends", worse_by=0.05),
     Threshold(metric="train_on_synthetic", worse_by=0.05, required=False),
 ]
-"""What a careful owner would ask; every owner may choose differently."""
+"""The recommended thresholds; every owner may choose others."""
 
 
 def gate(scores: dict[str, Score], thresholds: list[Threshold] | None = None) -> Gate:
@@ -278,13 +278,13 @@ def checked(threshold: Threshold, score: Score | None) -> Reason:
         why = score.note if score else "It was not measured."
         return reason(not threshold.required, why if threshold.required else f"{why} It is not required.")
     if threshold.at_least is not None and score.value < threshold.at_least:
-        return reason(False, f"{number(score.value)}, and at least {number(threshold.at_least)} is asked.")
+        return reason(False, f"{number(score.value)}, and at least {number(threshold.at_least)} is required.")
     if threshold.at_most is not None and score.value > threshold.at_most:
         return reason(False, f"{number(score.value)}, and at most {number(threshold.at_most)} is allowed.")
     if threshold.worse_by is None:
         return reason(True, number(score.value))
     if score.reference is None:
-        return reason(not threshold.required, f"Nothing to judge it against. {score.note}".strip())
+        return reason(not threshold.required, f"There is no benchmark to compare it with. {score.note}".strip())
     loss = worse_by(card, score)
     words = f"{verdict(card, score).text} Up to {number(threshold.worse_by)} worse is allowed."
     return reason(loss <= max(threshold.worse_by, chance(score)), words)

@@ -160,7 +160,7 @@ def test_the_scorecard_has_a_row_for_each_metric_measured_or_not():
     labels = list(figure.layout.yaxis.ticktext)
     assert labels == ["<b>Fidelity</b>", "Column shapes", "Column pair trends", "<b>Privacy</b>", "Exact copies"]
     said = [note.text for note in figure.layout.annotations]
-    assert any("0.800" in text and "real 0.990" in text for text in said)
+    assert any("0.800" in text and "benchmark 0.990" in text for text in said)
     assert any("There is no holdout." in text for text in said)
     value = next(trace for trace in figure.data if trace.name == "Synthetic")
     assert [row[0] for row in value.customdata] == ["column_shapes", "column_pair_trends"]

@@ -133,5 +133,5 @@ def test_in_very_large_tables_the_riskiest_rows_are_looked_for_among_some():
 
 
 def test_riskiest_rows_need_a_holdout():
-    with pytest.raises(NotMeasurable, match="holdout"):
+    with pytest.raises(NotMeasurable, match="No rows were held out"):
         riskiest_rows(replace(mixed_tables(), holdout=None))

@@ -108,7 +108,7 @@ def test_the_gate_is_told_when_the_owner_has_set_one():
 
 def test_without_a_holdout_the_page_says_so():
     page = report.as_html(made(holdout=False))
-    assert "no rows were held back, so there is no" in page
+    assert "no rows were held out, so there is no" in page
 
 
 def test_tables_that_do_not_fit_their_schema_are_reported_on_without_pictures():

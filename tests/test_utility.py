@@ -7,6 +7,7 @@ import pytest
 
 from metrics.tools.encode import encoded
 from metrics.tools.learners import Target
+from metrics.utility.task import likely_targets, suggest_target
 from metrics.utility.train_on_synthetic import (
     augmentation_gain,
     calibration,
@@ -14,9 +15,7 @@ from metrics.utility.train_on_synthetic import (
     importance_agreement,
     importances,
     in_common,
-    likely_targets,
     losses_of,
-    suggest_target,
     train_on_synthetic,
 )
 from metrics.verdict import verdict

@@ -37,16 +37,16 @@ def test_a_score_is_judged_by_its_reference(good, value, reference, level):
 
 
 def test_a_verdict_says_by_how_much():
-    assert verdict(card("high"), score(0.7, 0.8)).text == "Worse than fresh real rows by 0.100: 0.700 against 0.800."
+    assert verdict(card("high"), score(0.7, 0.8)).text == "Worse than held-out real rows by 0.100: 0.700 against 0.800."
 
 
 def test_what_should_be_like_real_data_is_off_on_either_side():
-    assert verdict(card("reference"), score(0.7, 0.8)).text == "Off fresh real rows by 0.100: 0.700 against 0.800."
-    assert verdict(card("reference"), score(0.9, 0.8)).text == "Off fresh real rows by 0.100: 0.900 against 0.800."
+    assert verdict(card("reference"), score(0.7, 0.8)).text == "Off held-out real rows by 0.100: 0.700 against 0.800."
+    assert verdict(card("reference"), score(0.9, 0.8)).text == "Off held-out real rows by 0.100: 0.900 against 0.800."
 
 
 def test_without_a_reference_the_value_is_still_told():
-    assert verdict(card("high"), score(0.95)).text == "0.950; there is nothing real to judge this against."
+    assert verdict(card("high"), score(0.95)).text == "0.950; there is no benchmark to compare it with."
 
 
 def test_what_chance_explains_is_no_difference():

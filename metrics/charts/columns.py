@@ -52,7 +52,7 @@ def _histogram(view: dict[str, Any]) -> go.Figure:
             **positions([level["label"] for level in view["apart"]]),
         }
         layout["yaxis2"] = {"anchor": "x2", "tickformat": SHARE, "rangemode": "tozero"}
-        layout["annotations"] = [heading("Set apart", "x2", "y2")]
+        layout["annotations"] = [heading("Outside the main range / missing", "x2", "y2")]
     return figure(traces, view["column"], rows_in_words(view["rows"]), view["note"], height=280, **layout)
 
 
@@ -179,7 +179,10 @@ def _bars(view: dict[str, Any]) -> go.Figure:
 def _time(view: dict[str, Any]) -> go.Figure:
     cycles = view["cycles"]
     traces = _steps(view, "x", "y")
-    panels = [*cycles, *([{"name": "set apart", "labels": [], "shares": {}}] if view["apart"] else [])]
+    panels = [
+        *cycles,
+        *([{"name": "outside the main range / missing", "labels": [], "shares": {}}] if view["apart"] else []),
+    ]
     layout: dict[str, Any] = {
         "xaxis": {"type": "date", "domain": [0, 1], "anchor": "y"},
         "yaxis": {"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
@@ -203,7 +206,9 @@ def _time(view: dict[str, Any]) -> go.Figure:
         right = left + unit * width[number - 2]
         layout[f"xaxis{number}"] = {"domain": [left, min(right, 1)], "anchor": y, **ticks}
         layout[f"yaxis{number}"] = {"domain": [0, 0.33], "anchor": x, "tickformat": SHARE, "rangemode": "tozero"}
-        layout["annotations"].append(heading(f"By {panel['name']}" if panel["labels"] else "Set apart", x, y))
+        layout["annotations"].append(
+            heading(f"By {panel['name']}" if panel["labels"] else "Outside the main range / missing", x, y)
+        )
         left = right + gap
     return figure(
         traces, view["column"], rows_in_words(view["rows"]), view["note"], height=440 if panels else 280, **layout

@@ -36,7 +36,7 @@ def curves_figure(detail: Curves, low_is_good: bool = False) -> go.Figure:
     return figure(
         traces,
         f"{curve.capitalize()} from typical to unusual rows",
-        "From the commonest kinds of real rows, at the left, to all of them, at the right",
+        "From the most typical real rows, at the left, to all of them, at the right",
         height=320,
         xaxis={"title": {"text": "Share of real rows inside"}, "range": [-0.01, 1.01], "tickformat": ".0%"},
         yaxis={"title": {"text": curve.capitalize()}, "range": [-0.01, 1.01], "tickformat": ".0%"},
@@ -71,8 +71,8 @@ def nearness_figure(detail: Distances, low_is_good: bool = False) -> go.Figure:
         )
     return figure(
         traces,
-        "How near the nearest real rows are",
-        "A generator that copies has its solid line left of the dotted one",
+        "Distance to the nearest real row",
+        "If the generator copies, its solid line lies left of the dotted one",
         height=260,
         xaxis={"title": {"text": "0: the same row"}},
         yaxis={"title": {"text": "Share of rows"}, "tickformat": SHARE, "rangemode": "tozero"},
@@ -99,7 +99,7 @@ def roc_figure(detail: Roc | RocOfAttacks, low_is_good: bool = False) -> go.Figu
         )
     return figure(
         traces,
-        "Found against false alarms",
+        "ROC curve: found against false alarms",
         "A curve above the diagonal succeeds more often than guessing",
         height=340,
         xaxis={"title": {"text": "False alarms"}, "range": [-0.01, 1.01], "tickformat": ".0%"},
@@ -110,8 +110,8 @@ def roc_figure(detail: Roc | RocOfAttacks, low_is_good: bool = False) -> go.Figu
 def attack_figure(detail: AttackRates, low_is_good: bool = False) -> go.Figure:
     """`attack_rate`, `control_rate`, `guessing_rate`: how often an attack is right, about whom."""
     bars = {
-        "About people trained on": (detail.attack_rate, SYNTHETIC),
-        "About strangers": (detail.control_rate, REAL),
+        "People in the training data": (detail.attack_rate, SYNTHETIC),
+        "People outside the training data": (detail.control_rate, REAL),
         "Guessing without the table": (detail.guessing_rate, NEUTRAL),
     }
     trace = {
@@ -129,7 +129,7 @@ def attack_figure(detail: AttackRates, low_is_good: bool = False) -> go.Figure:
         [trace],
         "How often the attack is right",
         f"{detail.attacks:,} attacks with the synthetic table",
-        "Right about people trained on, but not about strangers: that is a leak",
+        "Right more often about people in the training data than about others: that is a leak",
         height=130,
         xaxis={"tickformat": ".0%", "range": [0, 1.1 * max(*(rate for rate, _ in bars.values()), 0.05)]},
         yaxis=row_axis(list(bars)),
@@ -138,7 +138,7 @@ def attack_figure(detail: AttackRates, low_is_good: bool = False) -> go.Figure:
 
 def calibration_figure(detail: Calibration, low_is_good: bool = False) -> go.Figure:
     """`real` and `synthetic` [{said, happened, rows}]: how often what a model said so sure came true."""
-    traces: list[dict[str, Any]] = [_diagonal("As sure as right")]
+    traces: list[dict[str, Any]] = [_diagonal("Perfect calibration")]
     sides = ((detail.real, "Trained on real", REAL), (detail.synthetic, "Trained on synthetic", SYNTHETIC))
     for groups, name, colour in sides:
         traces.append(
@@ -150,16 +150,16 @@ def calibration_figure(detail: Calibration, low_is_good: bool = False) -> go.Fig
                 "y": [group.happened for group in groups],
                 "customdata": [group.rows for group in groups],
                 "line": {"width": 2, "color": colour},
-                "hovertemplate": "said %{x:.1%}, came true %{y:.1%} (%{customdata:,} rows)",
+                "hovertemplate": "predicted %{x:.1%}, observed %{y:.1%} (%{customdata:,} rows)",
             }
         )
     return figure(
         traces,
-        "Said and came true",
-        "Held-out real rows in groups by how sure the model was",
+        "Calibration: predicted and observed",
+        "Held-out real rows, grouped by predicted probability",
         height=340,
-        xaxis={"title": {"text": "The model said"}, "range": [-0.01, 1.01], "tickformat": ".0%"},
-        yaxis={"title": {"text": "Came true"}, "range": [-0.01, 1.01], "tickformat": ".0%"},
+        xaxis={"title": {"text": "Predicted probability"}, "range": [-0.01, 1.01], "tickformat": ".0%"},
+        yaxis={"title": {"text": "Observed share"}, "range": [-0.01, 1.01], "tickformat": ".0%"},
     )
 
 
@@ -169,7 +169,7 @@ def importances_figure(detail: Importances, low_is_good: bool = False) -> go.Fig
     return _side_by_side(
         [item.column for item in shown],
         {"real": [item.real for item in shown], "synthetic": [item.synthetic for item in shown]},
-        "What the models look at",
+        "Feature importance",
         f"Importance of each column for predicting {shortened(detail.target, 40)}, on held-out real rows",
         {"tickformat": SHARE},
         22,

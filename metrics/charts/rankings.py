@@ -161,16 +161,16 @@ def secrets_figure(detail: SecretRisks, low_is_good: bool = False) -> go.Figure:
     """`secrets` [{secret, risk, ci}]: how much more often an attacker learns each column of a person trained on."""
     shown = [secret for secret in detail.secrets if secret.risk is not None][:MOST]
     if not shown:
-        return nothing("Secrets, most at risk first", "No secret could be attacked.")
+        return nothing("Sensitive columns, most at risk first", "No column could be attacked.")
     return dots(
         [secret.secret for secret in shown],
         [secret.risk for secret in shown],
         [0.0] * len(shown),
-        "Secrets, most at risk first",
-        "How much more often each is guessed right of people trained on than of strangers",
-        {"title": {"text": "Risk, with its 95 % interval"}},
+        "Sensitive columns, most at risk first",
+        "How much more often each is guessed right of people in the training data than of others",
+        {"title": {"text": "Risk, with its 95 % confidence interval"}},
         intervals=[secret.ci for secret in shown],
-        reference_name="Strangers",
+        reference_name="People outside the training data",
     )
 
 
@@ -181,15 +181,15 @@ def protection_figure(detail: SecretScores, low_is_good: bool = False) -> go.Fig
         [secret.secret for secret in shown],
         [secret.score for secret in shown],
         [secret.reference for secret in shown],
-        "Protection of each secret",
-        "1: a stranger who knows the person's other columns learns no more than by guessing",
+        "Protection of each sensitive column",
+        "1: an attacker who knows the person's other columns learns no more than by guessing",
         {"title": {"text": "Protection"}, "range": [-0.01, 1.01]},
     )
 
 
 def culprits_figure(detail: ColumnShares, low_is_good: bool = False) -> go.Figure:
     """`gave_it_away` [{column, share}]: each column's part in telling synthetic rows from real ones, largest first."""
-    title = "What gave it away"
+    title = "What tells synthetic rows from real ones"
     shown = [item for item in detail.gave_it_away if item.share > 0][:MOST]
     if not shown:
         return nothing(title, "No column told synthetic rows from real ones.")
@@ -205,7 +205,7 @@ def culprits_figure(detail: ColumnShares, low_is_good: bool = False) -> go.Figur
     return figure(
         [bars],
         title,
-        "Each column's part in telling synthetic rows from held-out real ones",
+        "Each column's share in the classifier's decisions",
         height=50 + 22 * len(shown),
         xaxis={"tickformat": ".0%", "rangemode": "tozero"},
         yaxis=row_axis([item.column for item in shown]),
@@ -247,7 +247,7 @@ def pair_scores_figure(detail: PairScores, low_is_good: bool = False) -> go.Figu
     labels = unique([plain(name, 40) for name in names])
     has_holdout = any(pair.reference is not None for pair in pairs)
     sides = (
-        {"score": "Synthetic", "reference": "Real holdout rows in its place"} if has_holdout else {"score": "Synthetic"}
+        {"score": "Synthetic", "reference": "Benchmark: held-out real rows"} if has_holdout else {"score": "Synthetic"}
     )
     lost = {}
     for key in sides:

@@ -35,7 +35,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def runs_figure(view: dict[str, Any]) -> go.Figure:
-    """Draws `metrics.views.runs_view`: fidelity against privacy, larger for dearer runs, with the Pareto front."""
+    """Draws `metrics.views.runs_view`: fidelity against privacy, larger for longer training, with the Pareto front."""
     runs = [run for run in view["runs"] if run["fidelity"] is not None and run["privacy"] is not None]
     if not runs:
         return nothing("Fidelity against privacy", "No run has both a fidelity and a privacy figure yet.")
@@ -55,16 +55,16 @@ def runs_figure(view: dict[str, Any]) -> go.Figure:
         {
             "type": "scatter",
             "mode": "markers",
-            "name": "Fresh real rows",
+            "name": "Benchmark: held-out real rows",
             "x": [1],
             "y": [1],
             "marker": {"symbol": "star", "size": 15, "color": REAL},
-            "hovertemplate": "What fresh real rows score<extra></extra>",
+            "hovertemplate": "Benchmark: held-out real rows<extra></extra>",
         },
     ]
     low = min(0.9, *(min(run["fidelity"], run["privacy"]) for run in runs)) - 0.03
     sides = _label_sides(runs, 1.05 - low)
-    dearest = max((run["seconds"] for run in runs if run["seconds"]), default=0) or 1
+    longest = max((run["seconds"] for run in runs if run["seconds"]), default=0) or 1
     for n, model in enumerate(models):
         own = [run for run in runs if run["model"] == model]
         colour = PALETTE[n % len(PALETTE)]
@@ -80,7 +80,7 @@ def runs_figure(view: dict[str, Any]) -> go.Figure:
                 "textfont": {"size": 11},
                 "customdata": [[run["id"], _cost(run["seconds"]), _utility(run["utility"])] for run in own],
                 "marker": {
-                    "size": [_size(run["seconds"], dearest) for run in own],
+                    "size": [_size(run["seconds"], longest) for run in own],
                     "color": [rgba(colour, 0.85 if run["front"] else 0.25) for run in own],
                     "line": {"color": colour, "width": 1.5},
                 },
@@ -90,8 +90,8 @@ def runs_figure(view: dict[str, Any]) -> go.Figure:
     return figure(
         traces,
         "Fidelity against privacy",
-        "1: as fresh real rows. Larger: dearer to train",
-        "Pale: another run is better in one of the two and no worse in the other",
+        "1: as good as held-out real rows. Size = training time",
+        "Faded = beaten by another run: better in one of the two, no worse in the other",
         height=420,
         xaxis={"title": {"text": "Fidelity"}, "range": [low, 1.04]},
         yaxis={"title": {"text": "Privacy"}, "range": [low, 1.06]},
@@ -128,14 +128,14 @@ LABEL = (0.13, 0.05)
 """How wide and high a label is, in parts of the axes."""
 
 
-def _size(seconds: float | None, dearest: float) -> float:
-    """The marker's size: 9 for a run that cost nothing, 26 for the dearest, by the logarithm of the cost."""
-    return 9.0 if not seconds else 9 + 17 * math.log1p(seconds) / math.log1p(dearest)
+def _size(seconds: float | None, longest: float) -> float:
+    """The marker's size: 9 for a run that took no time, 26 for the longest, by the logarithm of the time."""
+    return 9.0 if not seconds else 9 + 17 * math.log1p(seconds) / math.log1p(longest)
 
 
 def _cost(seconds: float | None) -> str:
     if seconds is None:
-        return "cost unknown"
+        return "training time unknown"
     return f"{seconds:,.1f} s to train" if seconds < 90 else f"{seconds / 60:,.1f} min to train"
 
 
@@ -192,7 +192,7 @@ def runs_columns_figure(scores: Mapping[str, Score], title: str = "Columns acros
     return figure(
         traces,
         title,
-        f"{more}1 is as in the training rows; the stronger the colour, the more is lacking",
+        f"{more}1: as in the training rows; the stronger the colour, the larger the difference",
         height=40 + 24 * len(worst),
         xaxis={"type": "category", "showgrid": False, "side": "bottom"},
         yaxis={"type": "category", "showgrid": False, "autorange": "reversed"},

@@ -1,4 +1,4 @@
-"""The scorecard: every metric on one page, beside what real rows score."""
+"""The scorecard: every metric beside its benchmark."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAMILIES = {"fidelity": "Fidelity", "utility": "Utility", "privacy": "Privacy", 
 
 
 def scorecard_figure(cards: Iterable[Card], scores: Mapping[str, Score]) -> go.Figure:
-    """Each metric a row from its smallest to its largest value: the score, its interval, and what real rows score."""
+    """Each metric a row from its smallest to its largest value: the score, its interval, and the benchmark."""
     rows = [card for card in cards if card.name in scores]
     rows.sort(key=lambda card: list(FAMILIES).index(card.family))
     if not rows:
@@ -51,7 +51,7 @@ def scorecard_figure(cards: Iterable[Card], scores: Mapping[str, Score]) -> go.F
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "95 % interval",
+            "name": "95 % confidence interval",
             "x": [x for card, ci in bounded for x in (at(card, ci[0]), at(card, ci[1]), None)],
             "y": [y for card, _ in bounded for y in (places[card.name], places[card.name], None)],
             "line": {"color": rgba(SYNTHETIC, 0.45), "width": 6},
@@ -89,7 +89,7 @@ def scorecard_figure(cards: Iterable[Card], scores: Mapping[str, Score]) -> go.F
         traces,
         "Scorecard",
         "Every row runs from the smallest to the largest value; the arrow points to the good end",
-        "Real: what holdout rows score in the place of the synthetic ones",
+        "Benchmark: what held-out real rows score",
         height=20 + 30 * len(lines),
         annotations=said,
         xaxis={"domain": [0, 0.66], "range": [-0.04, 1.04], "visible": False, "fixedrange": True},
@@ -139,7 +139,7 @@ def _good_ends(cards: list[Card], places: Mapping[str, int]) -> list[dict[str, A
 def _hover(card: Card, score: Score) -> str:
     lines = [f"<b>{plain(card.title, 60)}</b>", *wrapped(card.question), *wrapped(verdict(card, score).text)]
     if score.ci:
-        lines.append(f"95 % interval: {number(score.ci[0])} to {number(score.ci[1])}")
+        lines.append(f"95 % confidence interval: {number(score.ci[0])} to {number(score.ci[1])}")
     return "<br>".join(lines)
 
 
@@ -154,12 +154,12 @@ def wrapped(text: str, width: int = 60) -> list[str]:
 
 
 def _said(card: Card, score: Score) -> dict[str, Any]:
-    """The figures at the right end of a row, in words."""
+    """The text at the right end of a row."""
     place = {"yref": "y", "xanchor": "left", "yanchor": "middle", "font": {"size": 12}, "showarrow": False}
     if score.value is None:
         # The row has no dot, so the sentence takes its place.
         return place | {"x": 0, "xref": "x", "text": f"<i>Not measured. {plain(score.note, 140)}</i>"}
     words = {"better": "better", "as_good": "as good", "worse": "<b>worse</b>"}
-    level = words.get(verdict(card, score).level, "nothing to judge by")
-    reference = "" if score.reference is None else f" (real {number(score.reference)})"
+    level = words.get(verdict(card, score).level, "no benchmark")
+    reference = "" if score.reference is None else f" (benchmark {number(score.reference)})"
     return place | {"x": 0.68, "xref": "paper", "text": f"<b>{number(score.value)}</b>{reference}: {level}"}

@@ -17,7 +17,7 @@ SYNTHETIC = "#D55E00"
 NEUTRAL = "#808080"
 
 LABELS = {"train": "Real (training)", "holdout": "Real (holdout)", "real": "Real", "synthetic": "Synthetic"}
-HOLDOUT = "Real (holdout in its place)"
+HOLDOUT = "Benchmark: held-out real rows"
 """What a score's reference is called."""
 
 CONFIG: dict[str, Any] = {

@@ -1,7 +1,6 @@
-"""What a dialogue metric looks at: the conversations written, the real ones shown to the model, and those held out.
+"""What a dialogue metric compares: synthetic conversations, the real ones shown to the model, and held-out ones.
 
-Every measurement is also made with real, held-out conversations in the place of the synthetic ones: that is the
-reference beside each value.
+Every measurement is also made on held-out real conversations: that is the benchmark beside each value.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -53,15 +53,15 @@ class Texts:
 
 @dataclass(frozen=True, eq=False)
 class Conversations:
-    """What a dialogue metric looks at."""
+    """The conversations that a dialogue metric compares."""
 
     source: Texts
     """The real dialogues the model was shown."""
     holdout: Texts | None
-    """Real dialogues that no prompt held; None when none were kept back."""
+    """Held-out real dialogues, which no prompt showed; None when none were held out."""
     synthetic: Texts
     asked: list[dict[str, str]] = field(default_factory=list)
-    """The labels planned for each dialogue that was asked for."""
+    """The labels of each dialogue in the plan."""
     intent: str = "intent"
     """The label of the real dialogues that the synthetic ones carry as `intent`."""
     seed: int = 0
@@ -71,12 +71,12 @@ class Conversations:
         if not len(self.synthetic):
             raise NotMeasurable("No dialogue was written.")
         if "holdout" in card.needs and not self.holdout:
-            raise NotMeasurable("No real dialogues were kept back to judge against.")
+            raise NotMeasurable("No real dialogues were held out, so there is no benchmark to compare with.")
         return self
 
 
-def beside_holdout(conversations: Conversations, measure: Callable[[Texts], float], **more) -> Score:
-    """`measure` of the synthetic dialogues, beside the held-out real ones."""
+def beside_holdout(conversations: Conversations, measure: Callable[[Texts], float], **more: Any) -> Score:
+    """`measure` of the synthetic dialogues, beside that of held-out real ones; `more` are other fields of the score."""
     return Score(
         value=measure(conversations.synthetic),
         reference=measure(conversations.holdout) if conversations.holdout else None,
@@ -85,5 +85,6 @@ def beside_holdout(conversations: Conversations, measure: Callable[[Texts], floa
 
 
 def need_turns(conversations: Conversations) -> None:
+    """Raise NotMeasurable unless the input holds dialogues."""
     if not conversations.source.turns:
         raise NotMeasurable("The input holds no dialogues to compare with, only attributes or a description.")

@@ -37,7 +37,7 @@ class PersonalDetail(Detail):
 @metric(
     "Turns copied from the input",
     "dialogue",
-    "How many turns stand word for word in the input?",
+    "How many turns are copied word for word from the input?",
     0,
     1,
     "low",
@@ -46,7 +46,7 @@ class PersonalDetail(Detail):
     needs=("holdout",),
 )
 def copied_turns(conversations: Conversations) -> Score:
-    """How many turns stand word for word in the input? Share of turns of five words or more.
+    """How many turns are copied word for word from the input? Share of turns of five words or more.
 
     Shorter ones ("Thank you, bye") are everybody's. Held-out real dialogues repeat stock phrases too: that is the
     reference to compare with.
@@ -77,7 +77,7 @@ def copied_turns(conversations: Conversations) -> Score:
 @metric(
     "Longest run shared with the input",
     "dialogue",
-    "How many words in a row are the input's?",
+    "How many words in a row are copied from the input?",
     0,
     None,
     "low",
@@ -86,7 +86,9 @@ def copied_turns(conversations: Conversations) -> Score:
     needs=("holdout",),
 )
 def longest_shared_run(conversations: Conversations) -> Score:
-    """How many words in a row are the input's? 95th percentile over dialogues of the longest such run, in words.
+    """How many words in a row are copied from the input?
+
+    The 95th percentile over dialogues of the longest such run, in words.
 
     A run grows while each of its five-word windows stands somewhere in the input, so it may chain two places of it.
     """
@@ -114,9 +116,9 @@ def _longest(text: str, known: set) -> int:
 
 
 @metric(
-    "Nearer to the input than to held-out dialogues",
+    "Closer to the input than to held-out dialogues",
     "dialogue",
-    "Do the dialogues keep closer to those the model was shown than to others like them?",
+    "Are the dialogues closer to those the model was shown than to held-out ones?",
     0,
     1,
     "reference",
@@ -126,7 +128,7 @@ def _longest(text: str, known: set) -> int:
     source="The tables' share nearer to train, on TF-IDF vectors",
 )
 def share_nearer_to_source(conversations: Conversations) -> Score:
-    """Do the dialogues keep closer to those the model was shown than to others like them?
+    """Are the dialogues closer to those the model was shown than to held-out ones?
 
     Share whose nearest real dialogue (cosine of TF-IDF) is one of the input rather than one held out, among equally
     many of both; ties count half. 0.5 is what no memory of the input gives.
@@ -145,7 +147,7 @@ def share_nearer_to_source(conversations: Conversations) -> Score:
 
 
 @metric(
-    "Personal data that came through",
+    "Personal data leaked",
     "dialogue",
     "How many e-mails, numbers and names of real people are in the output?",
     0,

@@ -40,7 +40,8 @@ class DetectorDetail(Detail):
 def dialogue_detector(conversations: Conversations) -> Score:
     """Can a classifier tell them from real dialogues?
 
-    The real ones are held out: no prompt showed them. 1: it cannot tell; 0: it always can. 1 - (2 AUC - 1), from five-fold cross-validated logistic regression on TF-IDF of words and pairs of words.
+    The real ones are held out: no prompt showed them. 1: it cannot tell; 0: it always can. 1 - (2 AUC - 1), from
+    five-fold cross-validated logistic regression on TF-IDF of words and pairs of words.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
@@ -49,7 +50,7 @@ def dialogue_detector(conversations: Conversations) -> Score:
 
     size = min(len(conversations.synthetic), len(conversations.holdout), 2000)
     if size < 10:
-        raise NotMeasurable(f"It takes 10 dialogues of each kind to tell; there are {size}.")
+        raise NotMeasurable(f"It takes 10 synthetic and 10 held-out dialogues to tell; there are {size}.")
     rng = np.random.default_rng(conversations.seed)
     real = [conversations.holdout.dialogues[at].text for at in rng.permutation(len(conversations.holdout))[:size]]
     drawn = [conversations.synthetic.dialogues[at] for at in rng.permutation(len(conversations.synthetic))[:size]]
@@ -83,19 +84,21 @@ def _undetected(auc: float) -> float:
 
 
 @metric(
-    "Intent classifier trained on them",
+    "Intent classifier trained on synthetic dialogues",
     "dialogue",
-    "Does a classifier trained on them know real customers' intents?",
+    "Does a classifier trained on the synthetic dialogues recognise real customers' intents?",
     0,
     1,
     "high",
     place=180,
     needs=("holdout",),
     cost="medium",
-    why="It is what such sets are made for.",
+    why="It is what such sets are used for.",
 )
 def intent_classifier(conversations: Conversations) -> Score:
-    """Does a classifier trained on them know real customers' intents? Accuracy on held-out real dialogues.
+    """Does a classifier trained on the synthetic dialogues recognise real customers' intents?
+
+    Accuracy on held-out real dialogues.
 
     The reference is the same learner trained on as many real dialogues.
     """

@@ -1,4 +1,4 @@
-"""The marks a language model gives: how to read them."""
+"""LLM-as-a-judge: how to read the ratings of a language model."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from metrics.base import Card
 
 MODEL_JUDGE = Card(
     name="model_judge",
-    title="A model's marks",
+    title="Rating by a language model",
     family="dialogue",
-    question="Does it hang together, does everybody keep to their part, does it end well?",
+    question="Are dialogues coherent, does everybody stay in their role, is the matter resolved?",
     low=1,
     high=5,
     good="high",
@@ -16,4 +16,4 @@ MODEL_JUDGE = Card(
     matters=0.25,
     source="Zheng et al. 2023, LLM-as-a-judge",
 )
-"""How to read the marks a language model gives, which whoever holds the model's key asks it for."""
+"""The card of the ratings, which the job that holds the model's key requests."""

@@ -1,4 +1,4 @@
-"""What the synthetic table leaves out and what it makes up: levels, ranges, missing values."""
+"""Coverage and adherence: what the synthetic table leaves out and what it invents."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class MissingnessDetail(ColumnScores, PairScores):
 def coverage(tables: Tables) -> Score:
     """Does every level and the whole range of every column occur?
 
-    A generator that has collapsed gives the common cases only: no widowers, nobody above 70. Levels: the share of
+    After mode collapse a generator gives only the common cases: no widowers, nobody above 70. Levels: the share of
     train's levels that occur. Numbers and dates: the share of train's range, smallest to largest, that lies between
     the smallest and the largest. The mean over the columns. In [0, 1].
     """
@@ -91,7 +91,7 @@ def range_covered(real: np.ndarray, other: np.ndarray) -> float:
     "high",
     detail=CoverageDetail,
     place=70,
-    why="1 means no age of 200 and no level that does not exist; fresh real rows hold a few new values too.",
+    why="1 means no age of 200 and no level that does not exist; held-out real rows have a few new values too.",
     matters=0.005,
     source="SDMetrics, BoundaryAdherence and CategoryAdherence",
 )

@@ -1,4 +1,4 @@
-"""Can a machine tell the synthetic rows from real ones?"""
+"""Detection: can a classifier tell the synthetic rows from real ones?"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DetectorDetail(ColumnShares, Roc):
 @metric(
     "Detector",
     "fidelity",
-    "Can a machine learn to tell the synthetic rows from real rows?",
+    "Can a classifier tell the synthetic rows from real rows?",
     0,
     1,
     "high",
@@ -40,11 +40,11 @@ class DetectorDetail(ColumnShares, Roc):
     source="SDMetrics detection metrics; Lopez-Paz and Oquab 2017, Revisiting classifier two-sample tests",
 )
 def detector(tables: Tables) -> Score:
-    """Can a machine learn to tell the synthetic rows from real rows?
+    """Can a classifier tell the synthetic rows from real rows?
 
-    Boosted trees look at rows marked real or synthetic, learn what gives the synthetic ones away, and then judge
-    rows they have not seen (5-fold cross-validation). The real rows are the holdout's: told from training rows, a
-    perfect copy of the training data would pass. 1 - (2 AUC - 1), in [0, 1], AUC below one half counting as guessing.
+    Boosted trees learn to classify rows as real or synthetic, and are tested on rows they have not seen (5-fold
+    cross-validation). The real rows are held-out ones: against training rows, a perfect copy of the training data
+    would pass. 1 - (2 AUC - 1), in [0, 1], AUC below one half counting as guessing.
     Source: SDMetrics' detection score, with LightGBM as the learner.
     """
     sides = encoded(tables)

@@ -1,4 +1,4 @@
-"""Where real rows lie, and whether synthetic rows lie there, everywhere there, and not exactly there."""
+"""Alpha-precision, beta-recall and authenticity: do synthetic rows lie where real rows lie, and not exactly there?"""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def alpha_precision(tables: Tables) -> Score:
     "reference",
     detail=ManifoldDetail,
     place=100,
-    why="Fresh real rows reach about one half: every second row has a stranger nearer than its nearest fellow.",
+    why="Held-out real rows reach about one half: half of them are closer to a training row than its neighbour is.",
     matters=0.03,
     cost="medium",
     source=SOURCE,
@@ -203,7 +203,7 @@ def beta_recall(tables: Tables) -> Score:
 
     A real row counts as met when a synthetic row is nearer to it than any other real row; the met rows should lie
     as far out as synthetic rows do. A generator that forgot a group meets none of it; one that copies meets all.
-    1 - 2 times the area between the curve and the diagonal. In [0, 1]; fresh real rows score about one half.
+    1 - 2 times the area between the curve and the diagonal. In [0, 1]; held-out real rows score about one half.
     """
     return scored(tables, "recall_at", "recall")
 
@@ -217,7 +217,7 @@ def beta_recall(tables: Tables) -> Score:
     "high",
     detail=AuthenticityDetail,
     place=50,
-    why="Fresh real rows score about one half; less means that rows crowd around training rows.",
+    why="Held-out real rows score about one half; less means that synthetic rows lie close around training rows.",
     matters=0.03,
     cost="medium",
     needs=("holdout",),
@@ -227,7 +227,7 @@ def authenticity(tables: Tables) -> Score:
     """How many synthetic rows are new, rather than a training row slightly changed?
 
     A row counts as new when it is farther from its nearest training row than that row is from its nearest fellow.
-    The share of new rows, among equally many training rows. In [0, 1]; fresh real rows score about one half.
+    The share of new rows, among equally many training rows. In [0, 1]; held-out real rows score about one half.
     """
     found = supports(tables)
     return Score(

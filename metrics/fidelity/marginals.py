@@ -36,7 +36,7 @@ class MarginalsDetail(WayScores, ColumnScores, PairScores):
 @metric(
     "Marginal accuracy",
     "fidelity",
-    "Taking one, two or three columns at a time, how much of the real distribution is met?",
+    "How closely do single columns, pairs and triples follow the real distribution?",
     0,
     1,
     "high",
@@ -48,7 +48,7 @@ class MarginalsDetail(WayScores, ColumnScores, PairScores):
     source="mostlyai-qa 1.10, accuracy (Platzer and Reutterer 2021)",
 )
 def marginal_accuracy(tables: Tables) -> Score:
-    """Taking one, two or three columns at a time, how much of the real distribution is met?
+    """How closely do single columns, pairs and triples follow the real distribution?
 
     Every column is cut into ten bins holding about equally many training rows (its ten commonest levels), missing
     on its own; each single column, pair and triple gives a cross table, and its accuracy is 1 - the total variation

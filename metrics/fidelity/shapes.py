@@ -125,7 +125,7 @@ def kolmogorov_smirnov(left: np.ndarray, right: np.ndarray) -> float:
 def column_pair_trends(tables: Tables) -> Score:
     """Do the columns depend on each other as they do in the real data?
 
-    A stranger who knows that husbands are men and that pay grows with age notices at once when a table does not.
+    Husbands are men and pay grows with age: a reader notices at once when a table does not follow.
     Two columns of numbers: 1 - |difference of Pearson's correlations| / 2. Otherwise the complement of the total
     variation distance between the two-way tables, numbers cut into ten equal bins of their own table, missing as a
     level. The mean over the pairs associated in the real data (|correlation| above 0.5, Cramér's V above 0.3);

@@ -1,4 +1,4 @@
-"""Does every synthetic row keep the rules that real rows keep? Rules are found in the data, or given."""
+"""Validity: does every synthetic row follow the rules of the real data? Rules are discovered, or given."""
 
 from __future__ import annotations
 
@@ -45,31 +45,31 @@ class Rule:
     broken: Callable[[pd.DataFrame, Side], np.ndarray]
 
 
-class RuleKept(BrokenRule):
+class RuleBroken(BrokenRule):
     kind: str
     columns: list[str]
 
 
 class ValidityDetail(Rules):
-    rules: list[RuleKept]
+    rules: list[RuleBroken]
 
 
 @metric(
     "Validity",
     "fidelity",
-    "Does every row keep the rules that hold in the real data?",
+    "Does every row follow the rules that hold in the real data?",
     0,
     1,
     "high",
     detail=ValidityDetail,
     place=80,
-    why="1 means no row that a reader would call impossible.",
+    why="1 means that no row is impossible.",
     matters=0.005,
     every_row=True,
     source="SDMetrics, DiagnosticReport (keys, kinds); order and determination rules found as in Papenbrock et al. 2015",
 )
 def validity(tables: Tables) -> Score:
-    """Does every row keep the rules that hold in the real data?
+    """Does every row follow the rules that hold in the real data?
 
     A trip that ends before it starts, two customers with one number, a bachelor of primary school: a single such
     row and nobody trusts the rest. The rules are those that no training row breaks (keys differ, columns are always
@@ -93,7 +93,7 @@ def validity(tables: Tables) -> Score:
         score.reference = float(also.mean())
         score.reference_ci = share_interval(int(also.sum()), len(also))
     items = [
-        RuleKept(
+        RuleBroken(
             rule=rule.text,
             kind=rule.kind,
             columns=rule.columns,

@@ -1,7 +1,7 @@
 """Attacks on the people in the training data: singling out, linking, inferring (Giomi et al. 2023).
 
-Each attack is run against training rows and, as its control, against as many holdout rows that no generator saw.
-Only what succeeds more often against training rows is a leak; the rest is what the population tells anybody.
+Each attack is run against training rows and, as its control, against as many held-out rows.
+Only what succeeds more often against training rows is a leak; the rest follows from the population.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Outcome:
 
 @once
 def arenas(tables: Tables) -> tuple[Arena, list[Arena]]:
-    """The arena of the synthetic table, and two with half of the holdout in its place, the other half as control."""
+    """The arena of the synthetic table, and two with half of the holdout in its place and the other half as control."""
     sides = encoded(tables)
     train_rows, holdout_rows = equal_sides(tables)
     train, holdout = sides.train.take(train_rows), sides.holdout.take(holdout_rows)
@@ -95,7 +95,7 @@ def arenas(tables: Tables) -> tuple[Arena, list[Arena]]:
 
 
 def run(tables: Tables, attack: Callable[[Arena], Outcome]) -> Score:
-    """The risk of an attack with the synthetic table, beside that of the same attack with fresh real rows."""
+    """The risk of an attack with the synthetic table, beside that of the same attack with held-out real rows."""
     real, fresh = arenas(tables)
     outcome, fresh_outcomes = attack(real), [attack(arena) for arena in fresh]
     value, interval = excess_risk(outcome.attack, outcome.control)
@@ -114,7 +114,7 @@ def run(tables: Tables, attack: Callable[[Arena], Outcome]) -> Score:
         detail = InferenceDetail(secrets=most_at_risk_first, **detail.model_dump())
     note = ""
     if rate(outcome.attack) <= rate(outcome.guessing):
-        note = "The attack did no better than guessing, so it tells of this attack only, not that none succeeds."
+        note = "The attack did no better than guessing: this says that this attack fails, not that every attack does."
     return Score(
         value=value, ci=interval, reference=reference, reference_ci=reference_interval, detail=detail, note=note
     )

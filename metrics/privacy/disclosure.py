@@ -1,4 +1,4 @@
-"""What follows about a person from what is known of them: CAP, and the sizes of the groups people hide in."""
+"""Disclosure: what follows about a person from what is known of them, k-anonymity and l-diversity."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SMALL_GROUPS = (2, 5, 10)
 
 @dataclass(frozen=True)
 class Choice:
-    """Which columns a stranger knows of a person and which are to stay secret, chosen by the analyst or for him."""
+    """Which columns an attacker knows and which are sensitive, chosen by the analyst or by default."""
 
     known: list[str]
     sensitive: list[str]
@@ -44,14 +44,14 @@ def choice(tables: Tables) -> Choice:
         target = tables.target or tables.schema.target
         sensitive = [target] if target in sides.names and target not in known else []
         sensitive = sensitive or [name for name in sides.names if name not in known][-1:]
-        note = f"No sensitive column was chosen; {', '.join(sensitive)} is taken for one."
+        note = f"No sensitive column was chosen; {', '.join(sensitive)} is used."
     if not known:
         others = [name for name in sides.names if name not in sensitive]
         levels = {name: len(np.unique(in_bins(sides, sides.train, name))) for name in others}
         known = sorted((name for name in others if levels[name] > 1), key=lambda name: levels[name])[:MOST_KNOWN]
-        note = f"{note} No quasi-identifiers were chosen; {', '.join(known)} are taken for known.".strip()
+        note = f"{note} No quasi-identifiers were chosen; {', '.join(known)} are used.".strip()
     if not known or not sensitive:
-        raise NotMeasurable("There are no two columns of which one could be known and the other secret.")
+        raise NotMeasurable("It takes two columns: one that is known and one that is sensitive.")
     return Choice(known, sensitive, note)
 
 
@@ -92,30 +92,30 @@ class DiversityDetail(GroupsOfFewSecrets):
 @metric(
     "Disclosure protection (CAP)",
     "privacy",
-    "How badly does somebody guess a secret who looks for people alike in the synthetic table?",
+    "How well is a sensitive value protected from somebody who looks up similar people in the synthetic table?",
     0,
     1,
     "high",
     detail=DisclosureDetail,
     place=110,
-    why="1 means no better than by throwing dice; real rows of other people set what the population tells anyway.",
+    why="1 means no better than random guessing; held-out rows show what the population reveals anyway.",
     matters=0.02,
     source="Elliot 2014; Taub et al. 2018 (CAP); SDMetrics, DisclosureProtection",
 )
 def disclosure_protection(tables: Tables) -> Score:
-    """How badly does somebody guess a secret who looks for people alike in the synthetic table?
+    """How well is a sensitive value protected from somebody who looks up similar people in the synthetic table?
 
-    He knows some columns of a person, finds the synthetic rows that agree in them, and guesses the secret as those
-    have it. The correct attribution probability of a training row is the share of them that have its secret; rows
-    nobody agrees with do not count. Protection is 1 - its mean, divided by what throwing dice over all values of
-    the secret protects, at most 1. In [0, 1]; the value is that of the worst protected secret.
+    The attacker knows some columns of a person, finds the synthetic rows that agree in them, and guesses the secret
+    as those have it. The correct attribution probability of a training row is the share of them that have its secret; rows
+    nobody agrees with do not count. Protection is 1 - its mean, divided by what random guessing among all values
+    of the secret protects, at most 1. In [0, 1]; the value is that of the worst protected secret.
     """
     sides, chosen = encoded(tables), choice(tables)
     found = {secret: protection(sides, sides.synthetic, chosen.known, secret) for secret in chosen.sensitive}
     found = {secret: value for secret, value in found.items() if np.isfinite(value)}
     if not found:
         raise NotMeasurable(
-            "No synthetic row agrees with a real one in what is known, or the secrets are constant: nothing follows."
+            "No synthetic row agrees with a real one in the known columns, or the sensitive columns are constant."
         )
     worst = min(found, key=found.__getitem__)
 
@@ -163,22 +163,22 @@ def protection(sides: Encoded, attacker: Side, known: list[str], secret: str) ->
 @metric(
     "k-anonymity",
     "privacy",
-    "In how small a group of people alike does a row of the synthetic table stand?",
+    "How small is the smallest group of rows that share their quasi-identifiers?",
     1,
     None,
     "high",
     detail=AnonymityDetail,
     place=120,
-    why="A row that agrees with nobody in what a stranger may know stands alone: k is 1.",
+    why="A row whose quasi-identifiers no other row has stands alone: k is 1.",
     matters=1,
     every_row=True,
     source="Samarati and Sweeney 1998",
 )
 def k_anonymity(tables: Tables) -> Score:
-    """In how small a group of people alike does a row of the synthetic table stand?
+    """How small is the smallest group of rows that share their quasi-identifiers?
 
-    Rows that agree in all quasi-identifiers form a group; k is the size of the smallest. A synthetic row is nobody,
-    so that a small k is no leak by itself, but laws and contracts ask for it. At least 1.
+    k is the size of that group. A synthetic row is nobody, so that a small k is no leak by itself, but laws and
+    contracts require it. At least 1.
     """
     sides, chosen = encoded(tables), choice(tables)
 
@@ -200,19 +200,19 @@ def k_anonymity(tables: Tables) -> Score:
 @metric(
     "l-diversity",
     "privacy",
-    "How many different secrets are there at least among people alike?",
+    "How many sensitive values has each group of rows that share their quasi-identifiers at least?",
     1,
     None,
     "high",
     detail=DiversityDetail,
     place=130,
-    why="Where all people alike share one secret, knowing them is knowing it: l is 1.",
+    why="Where a whole group shares one sensitive value, belonging to the group reveals it: l is 1.",
     matters=1,
     every_row=True,
     source="Machanavajjhala et al. 2007",
 )
 def l_diversity(tables: Tables) -> Score:
-    """How many different secrets are there at least among people alike?
+    """How many sensitive values has each group of rows that share their quasi-identifiers at least?
 
     In each group of rows that agree in all quasi-identifiers, the number of different values of a sensitive column;
     l is the smallest over groups and sensitive columns. At least 1.

@@ -1,4 +1,4 @@
-"""Does the synthetic table give away the people it was learned from? Copies and distances."""
+"""Copies and distances: does the synthetic table leak rows of the training data?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_ROWS, MOST_REAL = 10_000, 20_000
 LEAST_RISKY, MOST_RISKY, MOST_COMPARED = 500, 50_000, 15_000_000_000
 """Synthetic rows among which the riskiest are looked for: so many that few cells are compared (some seconds' work)."""
 NEAR = 0.05
-"""A near copy is as near to a training row as this share of fresh real rows."""
+"""A near copy is as near to a training row as this share of held-out real rows."""
 TIE = 1e-6
 """Distances nearer than this to each other are ties: float32 sums of the same terms can differ by less."""
 
@@ -59,7 +59,7 @@ class NearCopiesDetail(Detail):
     "low",
     detail=CopiesDetail,
     place=10,
-    why="Fresh real rows repeat training rows too where rows are common; only more than that is a leak.",
+    why="Held-out real rows repeat training rows too where rows are common; only more than that is a leak.",
     matters=0.002,
     every_row=True,
     plain="exact match count",
@@ -68,8 +68,8 @@ class NearCopiesDetail(Detail):
 def exact_copies(tables: Tables) -> Score:
     """How many synthetic rows are rows of the training data, value for value?
 
-    A copied row is a person put on the table. But two people can be alike: the share of holdout rows that also
-    occur in the training data says how many copies chance alone makes. A share, in [0, 1].
+    A copied row exposes a person. But two people can be alike: the share of held-out rows that also occur in the
+    training data is the number of copies that chance alone makes. A share, in [0, 1].
     """
     sides = encoded(tables)
     there = [sides.train, sides.synthetic] + ([sides.holdout] if sides.holdout else [])
@@ -90,7 +90,7 @@ def exact_copies(tables: Tables) -> Score:
         score.reference = float(also.mean())
         score.reference_ci = share_interval(int(also.sum()), len(also))
     else:
-        score.note = "Without a holdout nobody can say how many copies chance alone makes."
+        score.note = "No rows were held out, so nobody can say how many copies chance alone makes."
     return score
 
 
@@ -103,7 +103,7 @@ def equal_sides(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
     sides = encoded(tables)
     for side, rows in (("holdout", sides.holdout.rows), ("training table", sides.train.rows)):
         if rows < LEAST_ROWS:
-            raise NotMeasurable(f"The {side} has {rows} rows and privacy needs at least {LEAST_ROWS} to be judged.")
+            raise NotMeasurable(f"The {side} has {rows} rows and privacy metrics need at least {LEAST_ROWS}.")
     size = min(sides.train.rows, sides.holdout.rows, MOST_REAL)
     return (
         sample_rows(sides.train.rows, size, tables.seed, "train"),
@@ -113,7 +113,7 @@ def equal_sides(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
 
 @once
 def distances(tables: Tables) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Distances and positions of the two nearest records: of synthetic rows and of fresh real rows.
+    """Distances and positions of the two nearest records: of synthetic rows and of held-out real rows.
 
     `synthetic_train` and `synthetic_holdout` look among equally many rows of train and holdout; `half_train` and
     `half_holdout` put one half of the holdout in the synthetic's place and look among as many rows of train as the
@@ -173,13 +173,13 @@ def histogram(named: dict[str, np.ndarray], bins: int = 40) -> dict[str, list[fl
 @metric(
     "Distance to closest record",
     "privacy",
-    "Do synthetic rows lie nearer to training rows than to real rows the generator never saw?",
+    "Do synthetic rows lie closer to training rows than to held-out rows?",
     0,
     1,
     "low",
     detail=DistanceDetail,
     place=30,
-    why="0.5 is what fresh real rows score; more means the generator remembers training rows.",
+    why="0.5 is what held-out real rows score; more means the generator remembers training rows.",
     cost="medium",
     needs=("holdout",),
     matters=0.02,
@@ -187,11 +187,11 @@ def histogram(named: dict[str, np.ndarray], bins: int = 40) -> dict[str, list[fl
     source="Platzer and Reutterer 2021, Holdout-based empirical assessment of mixed-type synthetic data",
 )
 def distance_to_closest_record(tables: Tables) -> Score:
-    """Do synthetic rows lie nearer to training rows than to real rows the generator never saw?
+    """Do synthetic rows lie closer to training rows than to held-out rows?
 
-    A generator that learned what people are like lands as near to strangers as to those it saw; one that learned
-    the people by heart lands nearer to those it saw. The share of synthetic rows whose nearest real row, among
-    equally many of train and holdout, is in train; ties count half. In [0, 1], and 0.5 for fresh real rows.
+    A generator that generalises lands as close to people it never saw as to those in its training data; one that
+    memorises lands closer to the latter. The share of synthetic rows whose nearest real row, among
+    equally many of train and holdout, is in train; ties count half. In [0, 1], and 0.5 for held-out real rows.
     """
     found = distances(tables)
     share, interval = share_nearer(found, "synthetic")
@@ -238,7 +238,7 @@ def ratios(distances: np.ndarray) -> np.ndarray:
     "low",
     detail=RatioDetail,
     place=40,
-    why="0.5 is what fresh real rows score; more means that synthetic rows cling to single training rows.",
+    why="0.5 is what held-out real rows score; more means that synthetic rows lie close to single training rows.",
     cost="medium",
     needs=("holdout",),
     matters=0.02,
@@ -249,7 +249,7 @@ def nearest_neighbour_ratio(tables: Tables) -> Score:
 
     A row in a crowd is near to many and points at nobody. A row at 0.01 from one training row and at 0.3 from the
     next points at the one. The share of synthetic rows whose ratio of nearest to second nearest distance is smaller
-    among training rows than among equally many holdout rows; ties half. In [0, 1], and 0.5 for fresh real rows.
+    among training rows than among equally many holdout rows; ties half. In [0, 1], and 0.5 for held-out real rows.
     """
     found = distances(tables)
     share, interval = share_nearer(found, "synthetic", as_ratio=True)
@@ -278,7 +278,7 @@ def nearest_neighbour_ratio(tables: Tables) -> Score:
     "low",
     detail=NearCopiesDetail,
     place=20,
-    why="One in twenty fresh real rows lies this near to a training row by chance; more than that is copying.",
+    why="One in twenty held-out real rows lies this near to a training row by chance; more than that is copying.",
     cost="medium",
     needs=("holdout",),
     matters=0.02,
@@ -287,8 +287,8 @@ def nearest_neighbour_ratio(tables: Tables) -> Score:
 def near_copies(tables: Tables) -> Score:
     """How many synthetic rows are nearly a training row?
 
-    Changing one digit hides nobody. How near is too near? The nearest twentieth of fresh real rows sets the mark:
-    rows that near to a training row are near copies. Their share, in [0, 1]; about 0.05 for fresh real rows.
+    Changing one digit hides nobody. The closest twentieth of held-out real rows sets the threshold: rows that close
+    to a training row are near copies. Their share, in [0, 1]; about 0.05 for held-out real rows.
     """
     found = distances(tables)
     fresh, synthetic = found["holdout_train"][0][:, 0], found["synthetic_train"][0][:, 0]
@@ -316,18 +316,18 @@ def affordable(synthetic: int, real: int, columns: int) -> int:
 
 
 def riskiest_rows(tables: Tables, count: int = 20) -> pd.DataFrame:
-    """The synthetic rows that cling most to one training row, for the data owner's eyes only.
+    """The synthetic rows closest to one training row, for the data owner only.
 
     Columns: `synthetic_row` and `train_row` (positions), `distance` to that training row, `holdout_distance` to the
     nearest holdout row, and `ratio` of the two; the smallest ratio first, among equal ones the smallest distance.
-    A row that is common among strangers too is no risk, however near it is to a training row.
+    A row that is close to held-out rows too is no risk, however close it is to a training row.
     Raises NotMeasurable without a holdout.
     """
     tables = conformed(tables)
     sides, metric_space = encoded(tables), space(tables)
     if sides.holdout is None:
         raise NotMeasurable(
-            "Without a holdout nobody can say which rows are nearer to train than chance would have it."
+            "No rows were held out, so nobody can say which rows are closer to the training data than chance explains."
         )
     rows = sample_rows(sides.synthetic.rows, rows_looked_at(tables), tables.seed, "risky")
     synthetic = metric_space.points(sides.synthetic.take(rows))

@@ -1,4 +1,4 @@
-"""Real identifiers and rarities that turn up in the output, and what a privacy guarantee promises."""
+"""Identifiers and rare values that reappear in the output, and the privacy budget."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEW = 3
 FAR = 3.0
 """A number more than this many quartile ranges beyond the quartiles is an outlier (Tukey's outer fence)."""
 LEAST_LETTERS = 5
-"""Identifiers shorter than this turn up in any text by chance."""
+"""Identifiers shorter than this occur in any text by chance."""
 MOST_TEXTS = 20_000
 
 
@@ -59,7 +59,7 @@ def pii_replay(tables: Tables) -> Score:
 
     For every column of ids, personal data and free text the share of synthetic rows that hold a value of the
     training data, and for texts also those that contain an identifier of a real person. The value is that of the
-    worst column; the holdout says how often strangers share such a value. In [0, 1].
+    worst column; the held-out rows show how often other people share such a value. In [0, 1].
     """
     tables = conformed(tables)
     names = tables.schema.having(roles=("id", "pii"))
@@ -122,31 +122,31 @@ def replayed(real: pd.Series, other: pd.Series, identifiers: set[str]) -> np.nda
 @metric(
     "Rare values reproduced",
     "privacy",
-    "How many values that hardly anybody has come out again?",
+    "How many rare values of the training data reappear?",
     0,
     1,
     "low",
     detail=RareDetail,
     place=150,
-    why="Strangers share some rarities too; more than they do was remembered.",
+    why="Held-out people share some rare values too; more than that was memorised.",
     matters=0.02,
     source="rare-category protection as in mostlyai-engine; outer fences: Tukey 1977",
 )
 def rare_values(tables: Tables) -> Score:
-    """How many values that hardly anybody has come out again?
+    """How many rare values of the training data reappear?
 
-    The only bishop in the data is known to all who know the town. Rare are levels that at most three training rows
+    The only bishop in a town is easily recognised. Rare are levels that at most three training rows
     have, and outlying numbers (beyond the outer fences) that at most three have. The share of them that occur among
     the synthetic rows, over all columns together. In [0, 1].
     """
     sides = encoded(tables)
     rare = {name: values for name in sides.names if len(values := rarities(sides, name))}
     if not rare:
-        raise NotMeasurable("The training data has no rare level and no outlying number that could come out again.")
+        raise NotMeasurable("The training data has no rare level and no outlier that could reappear.")
     counts = np.array([len(values) for values in rare.values()], dtype=float)
 
     def measure(others: list[Side]) -> np.ndarray:
-        return np.array([[came_out(side, name, values) for name, values in rare.items()] for side in others])
+        return np.array([[reappeared(side, name, values) for name, values in rare.items()] for side in others])
 
     compared = compare(tables, measure, counts)
     score, total = compared.score, int(counts.sum())
@@ -176,7 +176,7 @@ def rarities(sides: Encoded, name: str) -> np.ndarray:
     return values[outlying & (counts <= FEW)]
 
 
-def came_out(side: Side, name: str, rare: np.ndarray) -> float:
+def reappeared(side: Side, name: str, rare: np.ndarray) -> float:
     """The share of the rare values that occur in a table."""
     return float(np.isin(rare, side.codes[name] if name in side.codes else side.numbers[name]).mean())
 
@@ -184,16 +184,16 @@ def came_out(side: Side, name: str, rare: np.ndarray) -> float:
 @metric(
     "Epsilon",
     "privacy",
-    "How much can one person's data have changed the synthetic table?",
+    "How much can one person's data change the synthetic table?",
     0,
     None,
     "low",
     place=160,
-    why="Below 1 is strong, up to 10 is usual, above that the promise says little.",
+    why="Below 1 is strong, up to 10 is usual, above that the guarantee says little.",
     source="Dwork et al. 2006, differential privacy",
 )
 def epsilon(tables: Tables) -> Score:
-    """How much can one person's data have changed the synthetic table?
+    """How much can one person's data change the synthetic table?
 
     A differentially private generator promises: whatever anybody concludes from its output, the odds differ by at
     most a factor e^epsilon from what they would be without any one person's row. A property of the generator, not
@@ -203,7 +203,7 @@ def epsilon(tables: Tables) -> Score:
     if given is None:
         raise NotMeasurable("The generator is not differentially private, so there is no epsilon to report.")
     value = float(given)
-    factor = f"{exp(value):,.1f}" if value < 20 else "an astronomic factor"
+    factor = f"a factor of {exp(value):,.1f}" if value < 20 else "an astronomical factor"
     return Score(
         value=value, ci=(value, value), note=f"One person changes the odds of any conclusion by at most {factor}."
     )

@@ -1,4 +1,4 @@
-"""Attribute inference: does the synthetic table tell what somebody keeps secret?"""
+"""Attribute inference: does the synthetic table reveal sensitive values?"""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ TOLERANCE = 0.05
 @metric(
     "Attribute inference",
     "privacy",
-    "Can the synthetic table tell what somebody keeps secret, from what is known of them?",
+    "Can the synthetic table reveal a sensitive value of a person of whom other values are known?",
     detail=InferenceDetail,
     place=90,
     **RISK,
 )
 def attribute_inference(tables: Tables) -> Score:
-    """Can the synthetic table tell what somebody keeps secret, from what is known of them?
+    """Can the synthetic table reveal a sensitive value of a person of whom other values are known?
 
     The attacker knows all of a person's record but one value (or only `options["quasi_identifiers"]`), looks up the
     most similar synthetic row, and reads the secret there; a number counts as guessed within 5 percent. The mean
@@ -54,7 +54,7 @@ def infer(arena: Arena, tables: Tables) -> Outcome:
     secrets = [name for name in tables.options.get("sensitive", []) if name in arena.sides.names]
     secrets = [name for name in secrets or arena.sides.names if name not in known]
     if not secrets or len(arena.sides.names) < 2:
-        raise NotMeasurable("There is no secret to guess from other columns.")
+        raise NotMeasurable("There is no sensitive column to guess from others.")
     rng = randomness(arena.seed, "inferring")
     count = min(INFERRED, arena.targets.rows)
     hits: dict[str, np.ndarray] = {}

@@ -57,7 +57,7 @@ class MembershipDetail(RocOfAttacks):
     "low",
     detail=MembershipDetail,
     place=100,
-    why="0.5 is guessing; what fresh real rows score is no leak.",
+    why="0.5 is guessing; what held-out real rows score is no leak.",
     cost="medium",
     needs=("holdout",),
     matters=0.02,

@@ -1,4 +1,4 @@
-"""How near the synthetic rows are to train, and how near the holdout rows are: what all fidelity metrics share."""
+"""Comparison with the training rows, of synthetic and of held-out rows: shared by the fidelity metrics."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Sides:
 
 @once
 def sides_of(tables: Tables) -> Sides:
-    """The tables to compare with train, and the samples of them that tell how sure the result is."""
+    """The tables to compare with train, and the samples of them from which the intervals come."""
     tables_encoded = encoded(tables)
     synthetic, holdout = tables_encoded.synthetic, tables_encoded.holdout
     subset_count, draw_count = (4, 20) if len(tables_encoded.names) <= WIDE else (2, 8)
@@ -96,7 +96,7 @@ def compare(
     there = np.isfinite(found) & (weights > 0)
     if not there[0].any():
         raise NotMeasurable(
-            "Nothing can be compared: in one of the tables the columns concerned are empty or constant."
+            "Nothing can be compared: the columns concerned are empty or constant in one of the tables."
         )
     with np.errstate(invalid="ignore"):
         means = (np.where(there, found, 0) @ weights) / (there @ weights)
@@ -121,7 +121,7 @@ def compare(
 
 
 Scored = TypeVar("Scored", bound=ColumnScore | GroupScore)
-NO_HOLDOUT = "Without a holdout there is no telling what real data would score."
+NO_HOLDOUT = "No rows were held out, so there is no benchmark to compare with."
 
 
 def plain(value: float | None, digits: int = 6) -> float | None:
