@@ -127,6 +127,15 @@ def test_scores_lie_between_0_and_1_and_a_copy_scores_1(train, synthetic):
         assert metric(replace(judged, synthetic=judged.train)).value == pytest.approx(1)
 
 
+def test_subsets_of_the_holdouts_size_may_lack_every_value():
+    # One of twelve synthetic rows has a value, and the subsets of one row miss it.
+    small = tables({"a": [1.0, 2.0, 3.0]}, {"a": [None] * 11 + [2.0]}, {"a": [2.0]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        score = column_shapes(small)
+    assert score.value is not None and score.at_holdout_size is None
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000))
 def test_the_order_of_rows_does_not_matter(seed):

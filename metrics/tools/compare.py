@@ -108,13 +108,15 @@ def compare(
         return around(float(means[which]), deviation * min(1.0, DRAW_ROWS / sides.rows(which)) ** 0.5, bounds)
 
     has_reference = len(sides.names) > 1 and np.isfinite(means[1])
-    at_holdout_size = means[len(sides.names) : len(sides.names) + sides.subsets]
+    # A small subset may lack every value of the columns compared.
+    subsets = means[len(sides.names) : len(sides.names) + sides.subsets]
+    subsets = subsets[np.isfinite(subsets)]
     score = Score(
         value=float(means[0]),
         ci=interval(0),
         reference=float(means[1]) if has_reference else None,
         reference_ci=interval(1) if has_reference else None,
-        at_holdout_size=float(np.nanmean(at_holdout_size)) if sides.subsets and has_reference else None,
+        at_holdout_size=float(np.mean(subsets)) if len(subsets) and has_reference else None,
         note="" if len(sides.names) > 1 else NO_HOLDOUT,
     )
     return Compared(score, found[0], found[1] if len(sides.names) > 1 else None)
