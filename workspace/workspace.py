@@ -10,7 +10,7 @@ from sqlalchemy import select
 from workspace.access.idempotency import IdempotencyStore
 from workspace.access.keys import Access
 from workspace.catalog.catalog import Catalog
-from workspace.catalog.rows import ConversationSet, Dataset, Event, Job, NotFound, Row, Run
+from workspace.catalog.rows import ConversationSet, Dataset, Entity, Event, Job, NotFound, Run
 from workspace.jobs.dispatcher import Dispatcher
 from workspace.jobs.queue import Queue
 from workspace.plugins import load_plugins
@@ -38,7 +38,7 @@ __all__ = ["ConversationSet", "Dataset", "Event", "Job", "NotFound", "Run", "Wor
 
 ORPHAN_S = 600
 """A folder that no row has named for this long was left by a crash."""
-ROWS: dict[str, type[Row]] = {"datasets": Dataset, "runs": Run, "talks": ConversationSet, "jobs": Job}
+ROWS: dict[str, type[Entity]] = {"datasets": Dataset, "runs": Run, "talks": ConversationSet, "jobs": Job}
 """Whose folders lie in which folder."""
 
 

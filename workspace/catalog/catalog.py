@@ -15,7 +15,7 @@ from sqlalchemy import Engine, create_engine, event, make_url, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from workspace.catalog.migrations import migrate
-from workspace.catalog.rows import NotFound, Row, Run, T
+from workspace.catalog.rows import E, NotFound, Row, Run, T
 
 
 class Catalog:
@@ -45,7 +45,7 @@ class Catalog:
             raise NotFound(f"There is no {kind.word} {id!r} here. It may have been deleted.")
         return row
 
-    def listed(self, kind: type[T], **having: Any) -> Sequence[T]:
+    def listed(self, kind: type[E], **having: Any) -> Sequence[E]:
         """The rows of a kind, newest first, whose columns have these values; a value of None leaves its column open."""
         query = select(kind).order_by(kind.created.desc(), kind.id)
         for column, value in having.items():

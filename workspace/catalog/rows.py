@@ -121,18 +121,26 @@ class Row(DeclarativeBase):
         return f"<{type(self).__name__} {getattr(self, 'id', '')}>"
 
 
+class Entity(Row):
+    """A row with an id of its own, which people and paths name it by."""
+
+    __abstract__ = True
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
 T = TypeVar("T", bound=Row)
+E = TypeVar("E", bound=Entity)
 
 
-class Dataset(Row):
+class Dataset(Entity):
     """An uploaded table: its schema, its split, and how its file was read."""
 
     __tablename__ = "datasets"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     name: Mapped[str]
     owner: Mapped[str] = mapped_column(String(200), index=True)
-    created: Mapped[datetime] = mapped_column(default=now)
     rows: Mapped[int]
     columns: Mapped[int]
     schema: Mapped[Schema]
@@ -161,13 +169,12 @@ class Dataset(Row):
         return self.rows - self.split.rows if self.split.kind == "share" else self.rows
 
 
-class Job(Row):
+class Job(Entity):
     """A unit of work: a row, and a process while it runs."""
 
     __tablename__ = "jobs"
     __table_args__ = (Index("jobs_by_state", "state", "created"),)
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     kind: Mapped[str] = mapped_column(String(40))
     owner: Mapped[str] = mapped_column(String(200), index=True)
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
@@ -177,7 +184,6 @@ class Job(Row):
     batch_id: Mapped[str | None] = mapped_column(String(32), index=True)
 
     state: Mapped[str] = mapped_column(String(20), default="queued")
-    created: Mapped[datetime] = mapped_column(default=now)
     started: Mapped[datetime | None]
     finished: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
@@ -230,14 +236,12 @@ class Dependency(Row):
     """Whether the other job must succeed; otherwise it only has to end."""
 
 
-class Batch(Row):
+class Batch(Entity):
     """Operations that were requested together; each is a job."""
 
     __tablename__ = "batches"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     owner: Mapped[str] = mapped_column(String(200), index=True)
-    created: Mapped[datetime] = mapped_column(default=now)
     operations: Mapped[dict[str, str]]
     """The job of each operation, by the operation's name, in the order of the request."""
 
@@ -257,14 +261,12 @@ class Answer(Row):
     body: Mapped[str] = mapped_column(default="")
 
 
-class Bug(Row):
+class Bug(Entity):
     """A bug report, with personal data removed."""
 
     __tablename__ = "bugs"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     owner: Mapped[str] = mapped_column(String(200), index=True)
-    created: Mapped[datetime] = mapped_column(default=now)
     text: Mapped[str]
     versions: Mapped[dict[str, str]]
     log: Mapped[list[str]]
@@ -285,16 +287,14 @@ class Event(Row):
     curve: Mapped[dict[str, float]] = mapped_column(default=dict)
 
 
-class Run(Row):
+class Run(Entity):
     """A synthetic table, the model it was sampled from, and its scores."""
 
     __tablename__ = "runs"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
     job_id: Mapped[str | None] = mapped_column(String(32))
     owner: Mapped[str] = mapped_column(String(200), index=True)
-    created: Mapped[datetime] = mapped_column(default=now)
     model: Mapped[str] = mapped_column(String(80))
     params: Mapped[dict[str, Any]]
     seed: Mapped[int]
@@ -335,15 +335,13 @@ class Run(Row):
         return {name: Score.model_validate(score, extra="ignore") for name, score in found.items()}
 
 
-class ConversationSet(Row):
+class ConversationSet(Entity):
     """A set of synthetic conversations: the request, and its outcome."""
 
     __tablename__ = "talks"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     name: Mapped[str]
     owner: Mapped[str] = mapped_column(String(200), index=True)
-    created: Mapped[datetime] = mapped_column(default=now)
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
     """The real conversations; None: the set was written from a description alone."""
     job_id: Mapped[str | None] = mapped_column(String(32))
@@ -354,15 +352,13 @@ class ConversationSet(Row):
     note: Mapped[str] = mapped_column(default="")
 
 
-class Key(Row):
+class Key(Entity):
     """An API key: its owner, permissions and expiry. Only a hash of the key itself is kept."""
 
     __tablename__ = "keys"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(100))
     """Its owner: keys of one name have access to the same things."""
-    created: Mapped[datetime] = mapped_column(default=now)
     digest: Mapped[bytes]
     permissions: Mapped[list[str]]
     expires: Mapped[datetime | None]
