@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Stopped(Exception):
-    """Raised out of a fit or a draw when somebody cancelled it."""
+    """Raised out of a fit or a draw that was cancelled."""
 
 
 class Report:
@@ -20,7 +20,7 @@ class Report:
 
     @property
     def stop_early(self) -> bool:
-        """True once somebody asked to stop training and keep what is trained."""
+        """True once an early stop is asked for: end the training and keep what is trained."""
         return False
 
     @property

@@ -117,7 +117,7 @@ def test_rules_between_fields_are_said_too(form):
 
 
 SHOWN = """
-from pages.forms import params_form
+from pages.components.forms import params_form
 from synth import GENERATORS
 assert params_form(GENERATORS[{name!r}].Params, key="p") == GENERATORS[{name!r}].Params()
 """

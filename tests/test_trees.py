@@ -85,7 +85,7 @@ def test_neither_rows_nor_the_model_repeat_values_of_one_person():
     pay = random().lognormal(10, 1, ROWS)
     synthesizer = trees_of(pay=("number", pay), x=("number", pay * random(1).uniform(0.9, 1.1, ROWS)))
     assert not np.isin(synthesizer.sample(ROWS)["pay"], pay).any()
-    assert not np.isin(synthesizer.model.codecs[0].values, pay).any()
+    assert not np.isin(synthesizer.model.encoders[0].values, pay).any()
 
 
 def test_what_a_column_of_numbers_may_give_out_again():

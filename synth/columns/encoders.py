@@ -101,7 +101,7 @@ class NumericEncoder:
         common = counts >= max(rare_below, COMMON_SHARE * rows)
         middle = (np.append(distinct[:1], distinct[:-1]) + np.append(distinct[1:], distinct[-1:])) / 2
         drawn = np.where(common, distinct, middle)
-        # The records at either end are nobody's business: the reach ends where a few rows have passed it.
+        # The outermost records are trimmed: the reach ends where a few rows lie beyond it.
         back = min(rare_below, 1 + rows // 20)
         low, high = drawn[np.searchsorted(up_to, back)], drawn[np.searchsorted(up_to, rows - back, "right")]
         return cls(np.clip(drawn, low, high), common, up_to / rows), codes

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from synth.schema import Column
 
-KEPT_BACK = 5
-"""The reach ends past the fifth value from each end (in tables under 100 rows nearer): the record holder is nobody's
-business. Past it, halfway to the next one, since many drawn values may come to lie on an end, and none should be a
+TRIMMED = 5
+"""Values trimmed from each end of the reach (fewer in tables under 100 rows), so that it tells no single record. The
+reach then ends halfway between two values, since many drawn values may be clipped to an end, and none should be a
 person's. A value that occurs five times is an end in itself, such as 0."""
 FEWEST = 20
 """In tables of fewer rows the reach ends at their first and last value."""
@@ -49,7 +49,7 @@ class Precision(BaseModel):
         return cls(**_reach(numbers), decimals=decimals)
 
     def apply(self, values: pd.Series, column: Column) -> pd.Series:
-        """`values` within the reach and on the grain; missing ones stay missing."""
+        """`values` within the reach and rounded; missing ones stay missing."""
         if column.kind == "datetime":
             return self._apply_datetime(values, column)
         if column.kind == "integer":
@@ -88,7 +88,7 @@ def _reach(numbers: np.ndarray) -> dict:
         return {}
     if len(numbers) < FEWEST:
         return {"low": numbers.min().item(), "high": numbers.max().item()}
-    back = min(KEPT_BACK, 1 + len(numbers) // 20)
+    back = min(TRIMMED, 1 + len(numbers) // 20)
     ordered = np.partition(numbers, (0, back - 1, back, len(numbers) - back - 1, len(numbers) - back, len(numbers) - 1))
     first, low, after, before, high, last = ordered[[0, back - 1, back, -back - 1, -back, -1]].tolist()
     if isinstance(low, float):

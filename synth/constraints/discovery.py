@@ -33,7 +33,7 @@ LEVELS = 2000
 class Suggestion(BaseModel):
     """A rule and how well the table keeps it."""
 
-    rule: Rule
+    rule: Rule = Field(description="The rule, as `Schema.rules` takes it.")
     support: float = Field(description="Share of the rows it applies to that keep it.")
     rows: int = Field(description="Rows it applies to.")
     surprise: float = Field(description="Share of rows that would break it, were the columns independent.")
@@ -65,7 +65,7 @@ def suggest_rules(table: pd.DataFrame, schema: Schema, seed: int = 0) -> list[Su
 def dates_in_order(table: pd.DataFrame, schema: Schema) -> list[Ordering]:
     """Orders between dates that every row of a conforming table keeps and chance would break.
 
-    These need nobody's decision: no ride ends before it begins. Every generator keeps them.
+    They hold without being confirmed by anybody: no ride ends before it begins. Every generator keeps them.
     """
     dates = Schema(columns=[column for column in schema if column.kind == "datetime"])
     if len(dates) < 2 or len(table) < FEWEST:

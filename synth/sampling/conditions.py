@@ -36,10 +36,10 @@ class _Criterion(BaseModel):
 class Bounds(_Criterion):
     """Within bounds; at least one of them."""
 
-    ge: Bound | None = None
-    gt: Bound | None = None
-    le: Bound | None = None
-    lt: Bound | None = None
+    ge: Bound | None = Field(None, description="At least this.", examples=[18])
+    gt: Bound | None = Field(None, description="More than this.")
+    le: Bound | None = Field(None, description="At most this.")
+    lt: Bound | None = Field(None, description="Less than this.", examples=[65])
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:
@@ -70,8 +70,11 @@ class Case(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    where: dict[str, Criterion]
-    rows: int | None = Field(None, ge=1)
+    where: dict[str, Criterion] = Field(
+        description="For a column, what its value must be: a value, a list of them, bounds, or any except some.",
+        examples=[{"income": ">50K", "age": {"ge": 30, "lt": 40}}],
+    )
+    rows: int | None = Field(None, ge=1, description="How many rows are such; unset: as many as are left over.")
 
     def __str__(self) -> str:
         return " and ".join(f"{name} {_in_words(criterion)}" for name, criterion in self.where.items()) or "any row"
@@ -82,7 +85,7 @@ class Conditions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cases: list[Case] = []
+    cases: list[Case] = Field(default=[], description="Groups of rows, each with what must hold in it.")
     shares: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="For a column, the share of rows that hold each of some values."
     )

@@ -43,10 +43,10 @@ class _Rule(BaseModel):
 class Ordering(_Rule):
     """One column never exceeds another: `low <= high`, or `low < high` when strict."""
 
-    kind: Literal["order"] = "order"
-    low: str
-    high: str
-    strict: bool = False
+    kind: Literal["order"] = Field("order", description="Which kind of rule it is.")
+    low: str = Field(description="The column with the smaller values.", examples=["pickup"])
+    high: str = Field(description="The column with the larger values.", examples=["dropoff"])
+    strict: bool = Field(False, description="Whether the two may not be equal.")
 
     def __str__(self) -> str:
         return f"{self.low} {'<' if self.strict else '<='} {self.high}"
@@ -65,10 +65,10 @@ class Ordering(_Rule):
 class Range(_Rule):
     """A column stays within bounds, each of which may be left open (None)."""
 
-    kind: Literal["range"] = "range"
-    column: str
-    low: Bound | None = None
-    high: Bound | None = None
+    kind: Literal["range"] = Field("range", description="Which kind of rule it is.")
+    column: str = Field(description="The column.", examples=["age"])
+    low: Bound | None = Field(None, description="The smallest value it may have; unset: no bound.", examples=[18])
+    high: Bound | None = Field(None, description="The largest value it may have; unset: no bound.", examples=[99])
 
     def __str__(self) -> str:
         low = "" if self.low is None else f"{self.low} <= "
@@ -87,9 +87,9 @@ class Range(_Rule):
 class Allowed(_Rule):
     """A column holds one of the listed values."""
 
-    kind: Literal["allowed"] = "allowed"
-    column: str
-    values: list[Bound] = Field(min_length=1)
+    kind: Literal["allowed"] = Field("allowed", description="Which kind of rule it is.")
+    column: str = Field(description="The column.", examples=["shift"])
+    values: list[Bound] = Field(min_length=1, description="The values it may have.", examples=[["day", "night"]])
 
     def __str__(self) -> str:
         return f"{self.column} is one of {', '.join(map(str, self.values))}"
@@ -107,8 +107,12 @@ class Allowed(_Rule):
 class Combination(_Rule):
     """Values of these columns come together only as they do in the real table, such as city and state."""
 
-    kind: Literal["combination"] = "combination"
-    columns: list[str] = Field(min_length=2)
+    kind: Literal["combination"] = Field("combination", description="Which kind of rule it is.")
+    columns: list[str] = Field(
+        min_length=2,
+        description="Columns whose values occur together only as they do in the real table.",
+        examples=[["city", "state"]],
+    )
 
     def __str__(self) -> str:
         return f"{' + '.join(self.columns)} as seen together"
@@ -121,8 +125,12 @@ class Combination(_Rule):
 class ExactlyOne(_Rule):
     """In each row exactly one of these columns is set: true, other than 0, or filled at all."""
 
-    kind: Literal["exactly_one"] = "exactly_one"
-    columns: list[str] = Field(min_length=2)
+    kind: Literal["exactly_one"] = Field("exactly_one", description="Which kind of rule it is.")
+    columns: list[str] = Field(
+        min_length=2,
+        description="Columns of which exactly one is set in each row.",
+        examples=[["by_car", "by_train"]],
+    )
 
     def __str__(self) -> str:
         return f"exactly one of {', '.join(self.columns)}"
@@ -151,10 +159,10 @@ class ExactlyOne(_Rule):
 class Sum(_Rule):
     """A column is the sum of others; differences up to `tolerance` are rounding."""
 
-    kind: Literal["sum"] = "sum"
-    total: str
-    parts: list[str] = Field(min_length=2)
-    tolerance: float = Field(0.005, ge=0)
+    kind: Literal["sum"] = Field("sum", description="Which kind of rule it is.")
+    total: str = Field(description="The column that holds the sum.", examples=["total"])
+    parts: list[str] = Field(min_length=2, description="The columns that add up to it.", examples=[["fare", "tip"]])
+    tolerance: float = Field(0.005, ge=0, description="How far the sum may be off, for rounding.")
 
     def __str__(self) -> str:
         return f"{self.total} = {' + '.join(self.parts)}"
@@ -177,6 +185,6 @@ Rule = Annotated[Ordering | Range | Allowed | Combination | ExactlyOne | Sum, Fi
 class RuleReport(BaseModel):
     """How a rule fared: `broken` is the share of the model's own rows that broke it, before it was kept in all."""
 
-    rule: str
+    rule: str = Field(description="The rule, in words.")
     rows: int = Field(description="Rows of the model to which the rule applies.")
     broken: float = Field(description="Share of them that broke it.")

@@ -19,7 +19,7 @@ class Schema(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    columns: list[Column]
+    columns: list[Column] = Field(description="The columns, in the order of the file.")
     locale: str = Field("en_US", description="Language and country of faked personal data, such as de_DE.")
     rules: list[Rule] = Field(default_factory=list, description="What every synthetic row keeps between its columns.")
 

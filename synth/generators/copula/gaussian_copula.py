@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from synth.columns.numeric import as_floats, as_kind
-from synth.columns.precision import KEPT_BACK
+from synth.columns.precision import TRIMMED
 from synth.generators.base import BUSINESS_SOURCE, Model, generator
 from synth.params import Params, knob
 from synth.report import Report
@@ -187,12 +187,12 @@ def _axes_of(
     missing = cells < 0
     amounts = as_floats(values)
     known = np.sort(amounts[~missing])
-    back = min(KEPT_BACK, 1 + len(known) // 20)
+    back = min(TRIMMED, 1 + len(known) // 20)
     known = known.clip(known[back - 1], known[-back])
     if marginals == "empirical":
         places = np.searchsorted(known, amounts, "left") / len(known)
         places += rng.random(len(amounts)) * (np.searchsorted(known, amounts, "right") / len(known) - places)
-        knots = min(MOST_KNOTS, 2 + len(known) // KEPT_BACK)
+        knots = min(MOST_KNOTS, 2 + len(known) // TRIMMED)
         axis = Axis(column.name, "uniform", ends=np.quantile(known, np.linspace(0, 1, knots)).tolist())
     else:
         low, scale = float(known[0]), float(known.std()) or 1.0

@@ -59,9 +59,9 @@ class ColumnText:
         """`padded`: all numbers get the same number of digits, which a small model learns more quickly."""
         known = values.dropna()
         numeric = column.kind in ("number", "integer", "datetime")
-        grain = Precision.learn(known, column) if numeric else Precision()
-        decimals = _decimals(known, grain) if column.kind == "number" else 0
-        text = cls(column, None, [], decimals, grain.step, bool(values.isna().any()))
+        precision = Precision.learn(known, column) if numeric else Precision()
+        decimals = _decimals(known, precision) if column.kind == "number" else 0
+        text = cls(column, None, [], decimals, precision.step, bool(values.isna().any()))
         written = text.write(known)
         if not numeric or len(set(written)) <= LISTED:
             text.texts = sorted(set(written))
@@ -136,9 +136,9 @@ def layout(text: str) -> str:
     return "+" + marks[1:] if marks.startswith("-") else marks
 
 
-def _decimals(known: pd.Series, grain: Precision) -> int:
-    if grain.decimals is not None:
-        return grain.decimals
+def _decimals(known: pd.Series, precision: Precision) -> int:
+    if precision.decimals is not None:
+        return precision.decimals
     sizes = np.abs(known.to_numpy(float))
     middle = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 1.0
     return int(np.clip(SIGNIFICANT - 1 - np.floor(np.log10(middle)), 0, 15))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from synth.columns.numeric import as_floats, as_kind
-from synth.columns.precision import KEPT_BACK
+from synth.columns.precision import TRIMMED
 from synth.generators.base import BUSINESS_SOURCE, generator
 from synth.generators.copula.gaussian_copula import MOST_ROWS
 from synth.generators.neural.ctgan import CTGAN
@@ -77,7 +77,7 @@ def _fitted_shape(amounts: np.ndarray, distribution: str, seed: int) -> dict:
     from rdt.transformers import GaussianNormalizer
 
     known = np.sort(amounts[~np.isnan(amounts)])
-    back = min(KEPT_BACK, 1 + len(known) // 20)  # a beta distribution remembers the ends it was fitted to
+    back = min(TRIMMED, 1 + len(known) // 20)  # a beta distribution remembers the ends it was fitted to
     known = known.clip(known[back - 1], known[-back])
     low, scale = float(known[0]), float(known.std()) or 1.0
     if len(known) > MOST_ROWS:

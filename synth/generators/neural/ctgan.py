@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     quick={"epochs": 1},
 )
 class CTGAN(TrainedModel):
-    """Trains a generator of rows against a judge that tells them from real ones.
+    """Trains a generator of rows against a discriminator that tells them from real ones.
 
     The ctgan package's algorithm and defaults, run faster (`synth.generators.neural.ctgan_network`). Source: Xu et al. 2019,
     "Modeling Tabular data using Conditional GAN".
@@ -51,7 +51,7 @@ class CTGAN(TrainedModel):
         discriminator_steps: int = knob(
             1, "Steps of the discriminator for each one of the generator.", ge=1, le=20, tune=(1, 5), advanced=True
         )
-        pac: int = knob(10, "Rows that the discriminator judges together.", ge=1, le=100, advanced=True)
+        pac: int = knob(10, "Rows that the discriminator sees together.", ge=1, le=100, advanced=True)
         log_frequency: bool = knob(
             True, "Train rare levels more often than they occur, by the logarithm of their count.", advanced=True
         )

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     slow=True,
 )
 class GANerAid(TrainedModel):
-    """An LSTM draws a block of rows from noise, and a judge tells blocks of drawn rows from blocks of real ones.
+    """An LSTM draws a block of rows from noise, and a discriminator tells these from blocks of real ones.
 
-    Seeing many rows together, the judge sees their distribution and not only whether a row is possible. The method
+    Seeing many rows together, the discriminator sees their distribution and not only whether a row is possible. The method
     of the GANerAid package 1.8, written anew: the package pins nothing but pulls in matplotlib, seaborn and
     tab-gan-metrics, knows neither categories nor missing values nor seeds, and saves the real table with its
     model. Rows are coded as for CTGAN (`synth.generators.neural.mode_encoder`), categories one-hot as the package's users do.
@@ -66,16 +66,21 @@ class GANerAid(TrainedModel):
             advanced=True,
         )
         rows_per_block: int = knob(
-            25, "Rows that are drawn together and judged together.", ge=1, le=500, tune=(5, 50), advanced=True
+            25,
+            "Rows in a block: drawn together, and seen together by the discriminator.",
+            ge=1,
+            le=500,
+            tune=(5, 50),
+            advanced=True,
         )
         hidden: int = knob(200, "Width of the LSTM; a multiple of the rows per block.", ge=1, le=5_000, advanced=True)
-        judge_width: int = knob(512, "Width of the judge's layers, at most.", ge=8, le=8_192, advanced=True)
+        judge_width: int = knob(512, "Width of the discriminator's layers, at most.", ge=8, le=8_192, advanced=True)
         learning_rate: float = knob(
             5e-4, "Learning rate of both networks.", gt=0, le=0.1, tune=(1e-4, 2e-3), log=True, advanced=True
         )
         noise: float = knob(
             0.2,
-            "How far real categories are blurred, so that the judge cannot go by their roundness.",
+            "How far real categories are blurred, so that the discriminator cannot go by their roundness.",
             ge=0,
             le=0.9,
             advanced=True,

@@ -1,7 +1,7 @@
-"""GANerAid's networks and its training step: an LSTM that draws blocks of rows, and a judge of blocks.
+"""GANerAid's networks and its training step: an LSTM that draws blocks of rows, and a discriminator of blocks.
 
 As in the package, the LSTM walks along the columns, and each row of a block is read from its own slice of the
-state. The package computes the LSTM's backward direction and drops it; here it is used. The judge's layers are as
+state. The package computes the LSTM's backward direction and drops it; here it is used. The discriminator's layers are as
 wide as the package has them (in parts of the block's size), but no wider than `judge_width`.
 """
 
@@ -23,7 +23,7 @@ from synth.generators.neural.weight_averaging import RunningMean
 FEWEST_STEPS = 4
 """Training steps in a pass over a table, at least, however few rows it has."""
 LAYERS = (1.2, 1.0, 0.8, 0.5)
-"""Widths of the judge's layers, in parts of the numbers in a block."""
+"""Widths of the discriminator's layers, in parts of the numbers in a block."""
 DROPOUT, LEAK = 0.3, 0.2
 DECAY = 1e-5
 
@@ -47,7 +47,7 @@ class Drawer(nn.Module):
         return self.row(slices.reshape(blocks, self.rows, -1)).tanh()
 
 
-def judge_of(block: int, most: int) -> nn.Module:
+def discriminator_of(block: int, most: int) -> nn.Module:
     """Tells real blocks of `block` numbers from drawn ones; the higher its score, the more real."""
     widths = [block, *(min(max(int(block * part), 1), most) for part in LAYERS)]
     layers: list[nn.Module] = [nn.Flatten()]
@@ -68,10 +68,12 @@ class Network:
 
     def prepare(self, code: Code) -> None:
         """Take the training rows, and make ready what training needs and drawing does not."""
-        self.judge = judge_of(self.params.rows_per_block * self.width, self.params.judge_width).to(self.device)
+        self.discriminator = discriminator_of(self.params.rows_per_block * self.width, self.params.judge_width).to(
+            self.device
+        )
         rate = self.params.learning_rate
         self.drawer_steps = torch.optim.Adam(self.drawer.parameters(), rate, weight_decay=DECAY)
-        self.judge_steps = torch.optim.Adam(self.judge.parameters(), rate)
+        self.discriminator_steps = torch.optim.Adam(self.discriminator.parameters(), rate)
         self.values = torch.from_numpy(code.values).to(self.device)
         self.places = torch.from_numpy(code.levels).to(self.device) + self.blocks.starts
         blocks = -(-len(code) // self.params.rows_per_block)
@@ -90,19 +92,19 @@ class Network:
             losses.append(self._train(block))
             if not tick():
                 break
-        judge, drawer = torch.stack(losses).mean(0).tolist()
-        return {"judge_loss": judge, "generator_loss": drawer}
+        discriminator, drawer = torch.stack(losses).mean(0).tolist()
+        return {"judge_loss": discriminator, "generator_loss": drawer}
 
     def _train(self, rows: Tensor) -> Tensor:
         real = self._real(rows.flatten()).view(*rows.shape, -1)
         drawn = self.drawer(len(rows))
         yes, no = torch.ones(len(rows), 1, device=self.device), torch.zeros(len(rows), 1, device=self.device)
         doubt = functional.binary_cross_entropy_with_logits
-        judged = doubt(self.judge(real), yes) + doubt(self.judge(drawn.detach()), no)
-        self.judge_steps.zero_grad(set_to_none=True)
+        judged = doubt(self.discriminator(real), yes) + doubt(self.discriminator(drawn.detach()), no)
+        self.discriminator_steps.zero_grad(set_to_none=True)
         judged.backward()
-        self.judge_steps.step()
-        fooled = doubt(self.judge(drawn), yes)
+        self.discriminator_steps.step()
+        fooled = doubt(self.discriminator(drawn), yes)
         self.drawer_steps.zero_grad(set_to_none=True)
         fooled.backward()
         self.drawer_steps.step()
@@ -150,5 +152,5 @@ class Network:
 
     @property
     def _learning(self) -> dict:
-        parts = {"drawer": self.drawer, "judge": self.judge}
-        return parts | {"drawer_steps": self.drawer_steps, "judge_steps": self.judge_steps}
+        parts = {"drawer": self.drawer, "judge": self.discriminator}
+        return parts | {"drawer_steps": self.drawer_steps, "judge_steps": self.discriminator_steps}

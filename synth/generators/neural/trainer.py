@@ -1,7 +1,8 @@
 """How CTGAN, TVAE, CopulaGAN and GANerAid are trained: epoch by epoch, watched by a quality probe.
 
-The table is coded (`synth.generators.neural.mode_encoder`), a slice of it set aside, and the network trained until its epochs, its time or
-its patience run out, somebody says it is enough, or somebody cancels. The weights of the best probe are kept.
+The table is coded (`synth.generators.neural.mode_encoder`), a validation slice of it set aside, and the network trained
+until its epochs, its time or its patience run out, an early stop is asked for, or the job is cancelled. The weights of
+the best probe are kept.
 """
 
 from __future__ import annotations

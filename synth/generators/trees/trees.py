@@ -104,13 +104,13 @@ class Trees(Model):
         report(0.0, "Reading the columns")
         self.columns = schema
         self.min_leaf = self.params.min_leaf or min(max(len(table) // ROWS_EACH, SMALL_LEAF), LARGE_LEAF)
-        self.codecs, codes = [], []
+        self.encoders, codes = [], []
         for column in schema:
             if column.kind in ("category", "boolean"):
-                codec, coded = CategoryEncoder.learn(table[column.name], column, self.params.rare_below)
+                encoder, coded = CategoryEncoder.learn(table[column.name], column, self.params.rare_below)
             else:
-                codec, coded = NumericEncoder.learn(table[column.name], self.params.rare_below)
-            self.codecs.append(codec)
+                encoder, coded = NumericEncoder.learn(table[column.name], self.params.rare_below)
+            self.encoders.append(encoder)
             codes.append(coded)
         self.gap_of, gaps = _gap_patterns(codes)
         codes += gaps
@@ -133,12 +133,12 @@ class Trees(Model):
     def save(self, folder: Path) -> None:
         arrays: dict[str, np.ndarray] = {}
         about: dict[str, Any] = {"codecs": [], "gap_of": self.gap_of, "stages": []}
-        for place, codec in enumerate(self.codecs):
-            if isinstance(codec, NumericEncoder):
-                arrays |= {f"{part} {place}": getattr(codec, part) for part in ("values", "common", "ends")}
+        for place, encoder in enumerate(self.encoders):
+            if isinstance(encoder, NumericEncoder):
+                arrays |= {f"{part} {place}": getattr(encoder, part) for part in ("values", "common", "ends")}
                 about["codecs"].append(None)
             else:
-                about["codecs"].append({"names": codec.names.tolist(), "rare": codec.rare})
+                about["codecs"].append({"names": encoder.names.tolist(), "rare": encoder.rare})
         for place, model in enumerate(self.models):
             about["stages"].append({"variable": model.variable, "predictors": model.predictors})
             arrays |= {f"scale {place} {i}": scale for i, scale in enumerate(model.scales) if scale is not None}
@@ -157,7 +157,7 @@ class Trees(Model):
         about = json.loads((folder / "trees.json").read_text(encoding="utf-8"))
         self.columns, self.gap_of = Schema.model_validate(about["columns"], extra="ignore"), about["gap_of"]
         with np.load(folder / "trees.npz", allow_pickle=False) as arrays:
-            self.codecs = [
+            self.encoders = [
                 NumericEncoder(*(arrays[f"{part} {place}"] for part in ("values", "common", "ends")))
                 if state is None
                 else CategoryEncoder(np.array(state["names"], str), state["rare"])
@@ -173,9 +173,9 @@ class Trees(Model):
         Source: Gordon, Salmond and Smith 1993, "Novel approach to nonlinear/non-Gaussian Bayesian state estimation".
         """
         known = {}
-        for place, (column, codec) in enumerate(zip(self.columns, self.codecs, strict=True)):
+        for place, (column, encoder) in enumerate(zip(self.columns, self.encoders, strict=True)):
             if column.name in given.columns:
-                known[place] = codec.encode(given[column.name])
+                known[place] = encoder.encode(given[column.name])
                 if self.gap_of[place] >= 0:
                     known.setdefault(self.gap_of[place], np.zeros(len(given), np.int32))
         rows, particles = len(given), 1
@@ -201,24 +201,24 @@ class Trees(Model):
         return self._decoded(drawn)
 
     def knows(self, column: str, value: str) -> bool:
-        codec = self.codecs[self.columns.names.index(column)]
-        return value in codec.names
+        encoder = self.encoders[self.columns.names.index(column)]
+        return value in encoder.names
 
     # Fitting ---------------------------------------------------------------------------------------------------
 
     def _order(self, codes: list[np.ndarray]) -> list[int]:
         """Whether values are missing, then the columns."""
-        size, columns = len(self.codecs), list(range(len(self.codecs)))
+        size, columns = len(self.encoders), list(range(len(self.encoders)))
         if self.params.order != "as in the table":
             few_first = self.params.order == "few values first"
-            columns.sort(key=lambda place: len(self.codecs[place]) * (1 if few_first else -1))
+            columns.sort(key=lambda place: len(self.encoders[place]) * (1 if few_first else -1))
         return [*range(size, len(codes)), *columns]
 
     def _levels_of(self, variable: int) -> int:
-        return 2 if variable >= len(self.codecs) else len(self.codecs[variable])
+        return 2 if variable >= len(self.encoders) else len(self.encoders[variable])
 
     def _is_ordered(self, variable: int) -> bool:
-        return variable < len(self.codecs) and self.codecs[variable].ordered
+        return variable < len(self.encoders) and self.encoders[variable].ordered
 
     def _grown(
         self, variable: int, predictors: list[int], codes: list[np.ndarray], grown_on: np.ndarray
@@ -252,14 +252,14 @@ class Trees(Model):
 
     def _boosted(self, variable: int, matrix: np.ndarray, coded: np.ndarray) -> Boosted | None:
         """Boosted trees that draw a number, where the column is fine enough for them and they draw it better."""
-        codec = self.codecs[variable]
-        if not self.params.refine or len(codec) < FINE or len(coded) < ENOUGH:
+        encoder = self.encoders[variable]
+        if not self.params.refine or len(encoder) < FINE or len(coded) < ENOUGH:
             return None
-        scores = codec.scores(coded, np.random.default_rng([self.seed, 2, variable]))
-        fine = sum(codec.ordered and len(codec) >= FINE for codec in self.codecs)
+        scores = encoder.scores(coded, np.random.default_rng([self.seed, 2, variable]))
+        fine = sum(encoder.ordered and len(encoder) >= FINE for encoder in self.encoders)
         halves = Halves.fit(matrix, scores, min(ROUNDS, max(ROUNDS * 20 // fine, 10)), self.seed)
         settings = {"min_leaf": self.min_leaf, "seed": self.seed}
-        if not fits_better(halves, matrix, scores, codec.ends, **settings):
+        if not fits_better(halves, matrix, scores, encoder.ends, **settings):
             return None
         return Boosted.of(halves, matrix, scores, **settings)
 
@@ -283,15 +283,15 @@ class Trees(Model):
     def _draw(self, model: ColumnModel, drawn: dict[int, np.ndarray], rows: int, rng: np.random.Generator) -> None:
         """Add the model's variable to what is drawn: codes, and beside those of numbers the numbers themselves."""
         codes = np.full(rows, -1, np.int32)
-        gap = self.gap_of[model.variable] if model.variable < len(self.codecs) else -1
+        gap = self.gap_of[model.variable] if model.variable < len(self.encoders) else -1
         todo = np.arange(rows) if gap < 0 else np.flatnonzero(drawn[gap] == 0)
         matrix = _matrix(model.predictors, model.scales, drawn, todo)
         if isinstance(model.drawn_from, Boosted):
-            amounts = self.codecs[model.variable].of_scores(model.drawn_from.draw(matrix, rng))
+            amounts = self.encoders[model.variable].of_scores(model.drawn_from.draw(matrix, rng))
         else:
             amounts, codes[todo] = self._from_leaves(model, matrix, rng)
         if amounts is not None:
-            codes[todo] = self.codecs[model.variable].places(amounts)
+            codes[todo] = self.encoders[model.variable].places(amounts)
             drawn[self._amounts_of(model.variable)] = np.full(rows, np.nan)
             drawn[self._amounts_of(model.variable)][todo] = amounts
         drawn[model.variable] = codes
@@ -308,7 +308,7 @@ class Trees(Model):
         if not self._is_ordered(model.variable):
             return None, codes
         beside = np.clip(donor + rng.choice([-1, 1], len(donor)), start, end - 1)
-        return self.codecs[model.variable].between(codes, leaves.donors[beside], rng), codes
+        return self.encoders[model.variable].between(codes, leaves.donors[beside], rng), codes
 
     def _likelihood(
         self, model: ColumnModel, drawn: dict[int, np.ndarray], value: np.ndarray, rng: np.random.Generator
@@ -316,7 +316,7 @@ class Trees(Model):
         """How likely each row's leaf is to hold its code, or for numbers one near it."""
         matrix = _matrix(model.predictors, model.scales, drawn, np.arange(len(value)))
         if isinstance(model.drawn_from, Boosted):
-            return model.drawn_from.likelihood(matrix, self.codecs[model.variable].scores(value, rng))
+            return model.drawn_from.likelihood(matrix, self.encoders[model.variable].scores(value, rng))
         leaves, levels = model.drawn_from, self._levels_of(model.variable)
         low = high = value
         if self._is_ordered(model.variable):
@@ -336,12 +336,14 @@ class Trees(Model):
 
     def _decoded(self, drawn: dict[int, np.ndarray]) -> pd.DataFrame:
         columns = {}
-        for place, (column, codec) in enumerate(zip(self.columns, self.codecs, strict=True)):
-            if codec.ordered:
+        for place, (column, encoder) in enumerate(zip(self.columns, self.encoders, strict=True)):
+            if encoder.ordered:
                 amounts = drawn.get(self._amounts_of(place))
-                columns[column.name] = codec.decode(codec.amounts(drawn[place]) if amounts is None else amounts, column)
+                columns[column.name] = encoder.decode(
+                    encoder.amounts(drawn[place]) if amounts is None else amounts, column
+                )
             else:
-                columns[column.name] = codec.decode(drawn[place], column)
+                columns[column.name] = encoder.decode(drawn[place], column)
         return pd.DataFrame(columns)
 
 
