@@ -141,7 +141,7 @@ def test_a_failure_speaks_to_the_person_and_its_log_names_the_place_but_no_data(
     job = workspace.jobs.wait(train(workspace, dataset, SHORT | {"manner": "failing"}).id)
     assert job.state == "failed" and "unexpected" in job.error and "Oslo" not in job.error
     log = workspace.jobs.log_tail(job.id)
-    assert "in _fit" in log and "ValueError: could not convert string to float: …" in log
+    assert "in fit" in log and "ValueError: could not convert string to float: …" in log
     assert "Oslo" not in log and "Bergen" not in log
 
 
