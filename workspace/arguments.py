@@ -23,6 +23,9 @@ class ScoringArguments(Arguments):
         None, description="Choices for single metrics, as `metrics.OPTIONS` lists them; unset: those of the run."
     )
     format: str | None = Field(None, description="The file to write of the rows once they are scored; unset: none.")
+    expected: dict[str, float] = Field(
+        {}, description="Seconds that each stage should take, as estimated when the job was ordered."
+    )
 
 
 class TrainArguments(ScoringArguments):

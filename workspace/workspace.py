@@ -124,7 +124,7 @@ class Workspace:
     def releases(self) -> Releases:
         from workspace.services.releases import Releases
 
-        return Releases(self.files, self.queue, self.runs)
+        return Releases(self.files, self.queue, self.runs, self.training)
 
     @cached_property
     def reports(self) -> Reports:

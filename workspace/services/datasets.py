@@ -5,25 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 from sqlalchemy import delete, select, update
 
 from synth.schema import Schema
 from synth.schema.profile import ColumnProfile
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import ConversationSet, Dataset, Job, NotFound, Run, Split, new_id
-from workspace.ingest import ingest
-from workspace.ingest.ingest import Preview
-from workspace.ingest.options import ReadOptions
 from workspace.jobs.estimate import Shape
 from workspace.jobs.process import end_at_once
 from workspace.settings import LOCAL, Settings
 from workspace.storage.files import DatasetFiles, Files, size_of, write_atomic
-from workspace.tables import duckdb_file, preflight
 from workspace.tables.samples import SAMPLES, Sample
+
+# Those who need a dataset's row alone do not wait for pandas and DuckDB: what reads tables is imported by who reads.
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workspace.ingest.ingest import Preview
+    from workspace.ingest.options import ReadOptions
+    from workspace.tables.preflight import Finding
 
 REJECTED_SHOWN = 1000
 
@@ -36,6 +39,8 @@ class Datasets:
 
     def preview(self, path: Path, name: str, options: ReadOptions | None = None) -> Preview:
         """The first rows of a file and how it would be read. Raises ReadError."""
+        from workspace.ingest import ingest
+
         return ingest.preview(path, name, options)
 
     def add(
@@ -51,6 +56,8 @@ class Datasets:
         session: str | None = None,
     ) -> Dataset:
         """Read a file into the workspace and hold some of its rows out. Raises ReadError; then nothing is kept."""
+        from workspace.ingest import ingest
+
         with self.files.incoming() as folder:
             files = DatasetFiles(folder)
             read = ingest.ingest(path, name, files.table, options)
@@ -125,6 +132,8 @@ class Datasets:
 
     def rows(self, dataset_id: str, offset: int = 0, limit: int = 100) -> pd.DataFrame:
         """One page of the real table."""
+        from workspace.tables import duckdb_file
+
         return duckdb_file.rows(self.files.dataset(self.get(dataset_id).id).table, offset, limit)
 
     def profiles(self, dataset_id: str) -> list[ColumnProfile]:
@@ -140,6 +149,8 @@ class Datasets:
 
     def set_schema(self, dataset_id: str, schema: Schema) -> Dataset:
         """Change kinds and roles. Raises ValueError, in words, when a column cannot take its kind."""
+        from workspace.ingest import ingest
+
         dataset = self.get(dataset_id)
         if schema.names != dataset.schema.names:
             raise ValueError("A schema has the columns of its file, in order. Edit kinds and roles only.")
@@ -152,11 +163,13 @@ class Datasets:
         _write_profiles(files, [anew.get(profile.name, profile) for profile in self.profiles(dataset_id)])
         return self._change(dataset_id, schema=schema)
 
-    def preflight(self, dataset_id: str) -> list[preflight.Finding]:
+    def preflight(self, dataset_id: str) -> list[Finding]:
         """What in this table will hurt, and how to mend it."""
-        return preflight.preflight(self.profiles(dataset_id), self.get(dataset_id).schema)
+        from workspace.tables.preflight import preflight
 
-    def apply_fix(self, dataset_id: str, finding: preflight.Finding) -> Dataset:
+        return preflight(self.profiles(dataset_id), self.get(dataset_id).schema)
+
+    def apply_fix(self, dataset_id: str, finding: Finding) -> Dataset:
         schema = self.get(dataset_id).schema
         columns = [finding.fix if column.name == finding.column else column for column in schema]
         return self.set_schema(dataset_id, schema.model_copy(update={"columns": columns}))
@@ -201,6 +214,8 @@ class Datasets:
         seed: int = 0,
     ) -> pd.DataFrame | None:
         """The real rows on one side of a split, or a random `rows` of them; None when that side is empty."""
+        from workspace.tables import duckdb_file
+
         files = self.files.dataset(dataset_id)
         if split.kind == "share":
             held = np.load(files.held_out(split.file))
@@ -213,6 +228,8 @@ class Datasets:
         return None
 
     def _split_file(self, files: DatasetFiles, dataset: Dataset, path: Path, name: str) -> Split:
+        from workspace.ingest import ingest
+
         with self.files.incoming() as incoming:
             read = ingest.ingest(path, name, incoming / "holdout.duckdb")
             check_fit(incoming / "holdout.duckdb", read.schema, dataset.schema, name)
@@ -223,6 +240,7 @@ class Datasets:
 
 def _split_share(files: DatasetFiles, rows: int, share: float, seed: int) -> Split:
     """Draw the rows to hold out, exactly `round(share * rows)` of them, and store which they are."""
+
     held = min(round(share * rows), max(rows - 1, 0))
     if not held:
         return Split(kind="none", of=rows, share=share, seed=seed)
@@ -244,6 +262,8 @@ def check_fit(file: Path, read: Schema, schema: Schema, name: str) -> None:
 
 
 def _check_kinds(file: Path, schema: Schema, opening: str = "") -> None:
+    from workspace.ingest import ingest
+
     problems = ingest.retype(file, schema)
     if problems:
         raise ValueError(opening + " ".join(reason for _, reason in problems))
@@ -251,6 +271,7 @@ def _check_kinds(file: Path, schema: Schema, opening: str = "") -> None:
 
 def _aimed_at(schema: Schema, target: str) -> Schema:
     """The schema with `target`, and nothing else, as the column to predict."""
+
     roles = {schema.target: "feature", target: "target"}
     columns = [column.model_copy(update={"role": roles.get(column.name, column.role)}) for column in schema]
     return schema.model_copy(update={"columns": columns})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import select
 
+from synth import GENERATORS
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import MeasurementRow
-from workspace.jobs.estimate import CostModel, Measurement, machine, shipped
+from workspace.jobs.estimate import STAGES, CostModel, Measurement, Shape, machine, shipped, stage_cost
 from workspace.settings import Settings
 
 MOST_READ = 1000
@@ -31,6 +33,17 @@ class Measurements:
     def cost_model(self) -> CostModel:
         """What work costs here, as far as is known."""
         return CostModel([*self.find(), *shipped()])
+
+    def expected(self, model: str, params: dict[str, Any], shape: Shape, rows: int) -> dict[str, float]:
+        """Seconds that each stage should take for a run like this; drawing and training only for a known generator."""
+        kind = GENERATORS.get(model)
+        chosen = kind.Params.model_validate(params, extra="ignore") if kind is not None else None
+        prices = self.cost_model()
+        return {
+            stage: stage_cost(prices, stage, kind, chosen, shape, rows)[0]
+            for stage in STAGES
+            if kind is not None or stage not in ("fit", "draw")
+        }
 
     def keep(self, measured: Sequence[Measurement]) -> None:
         """Store what stages took."""

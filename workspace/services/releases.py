@@ -16,7 +16,7 @@ from workspace.arguments import ReplaceRowsArguments, SelfTestArguments
 from workspace.catalog.rows import Job
 from workspace.jobs.queue import Draft, Queue
 from workspace.services.runs import EXTERNAL, Runs
-from workspace.services.training import submitting
+from workspace.services.training import Training, submitting
 from workspace.settings import LOCAL
 from workspace.storage.files import Files
 
@@ -39,8 +39,8 @@ class Risky:
 class Releases:
     """For the owner who decides whether a table may be released: its riskiest rows, and the test of the evaluation."""
 
-    def __init__(self, files: Files, queue: Queue, runs: Runs):
-        self.files, self.queue, self.runs = files, queue, runs
+    def __init__(self, files: Files, queue: Queue, runs: Runs, training: Training):
+        self.files, self.queue, self.runs, self.training = files, queue, runs, training
 
     def riskiest_rows(self, run_id: str, count: int = 20) -> Risky:
         """The synthetic rows that cling most to one real row. Raises ValueError where there is no holdout."""
@@ -76,7 +76,8 @@ class Releases:
         if how == "draw" and run.model == EXTERNAL:
             raise ValueError("This table was made elsewhere: there is no model to draw from. Drop the rows instead.")
         seed = run.seed + 1 if seed is None else seed
-        asked = ReplaceRowsArguments(parent=run.id, rows=chosen, how=how, seed=seed, metrics=metrics)
+        expected = self.training.expected(run, run.rows)
+        asked = ReplaceRowsArguments(parent=run.id, rows=chosen, how=how, seed=seed, metrics=metrics, expected=expected)
         return Draft(asked, owner, run.dataset_id)
 
     replace_rows = submitting(draft_replace_rows)

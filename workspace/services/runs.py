@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from sqlalchemy import delete, update
 
-from metrics import Score, Tables
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Run, new_id
-from workspace.ingest import ingest
 from workspace.services.datasets import Datasets, check_fit
 from workspace.settings import LOCAL
 from workspace.storage.files import Files, RunFiles, size_of, write_atomic
-from workspace.tables import duckdb_file
-from workspace.tables.exports import export
-from workspace.tuning_space import Trial
+
+# A worker needs a run before it needs pandas, DuckDB and the metrics: each is imported by who reads.
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from metrics import Score, Tables
+    from workspace.tuning_space import Trial
 
 EXTERNAL = "elsewhere"
 """Stands for the generator of a table that was made elsewhere."""
@@ -44,6 +45,8 @@ class Runs:
 
         Raises ReadError, and ValueError when it lacks a column or holds values that the real table's kinds do not allow.
         """
+        from workspace.ingest import ingest
+
         dataset = self.datasets.get(dataset_id)
         schema = dataset.schema.released
         with self.files.incoming() as folder:
@@ -78,10 +81,14 @@ class Runs:
 
     def rows(self, run_id: str, offset: int = 0, limit: int = 100) -> pd.DataFrame:
         """One page of a synthetic table."""
+        from workspace.tables import duckdb_file
+
         return duckdb_file.rows(self.files.run(self.get(run_id).id).synthetic, offset, limit)
 
     def synthetic_table(self, run_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame:
         """A synthetic table, or a random `rows` of it."""
+        from workspace.tables import duckdb_file
+
         run = self.get(run_id)
         return duckdb_file.read(self.files.run(run.id).synthetic, run.schema, sample=rows, seed=seed)
 
@@ -97,6 +104,8 @@ class Runs:
 
     def scored_tables(self, run: Run, options: dict[str, Any] | None = None) -> Tables:
         """What a run is scored on: all rows, with `options` for single metrics or those the run was made with."""
+        from metrics import Tables
+
         return Tables(
             train=self.real_table(run.id, "train"),
             holdout=self.real_table(run.id, "holdout"),
@@ -119,12 +128,16 @@ class Runs:
 
     def trials(self, run_id: str) -> list[Trial]:
         """What was tried before a tuned run; empty for one that was not tuned."""
+        from workspace.tuning_space import Trial
+
         file = self.files.run(self.get(run_id).id).trials
         tried = json.loads(file.read_bytes()) if file.is_file() else []
         return [Trial.model_validate(trial, extra="ignore") for trial in tried]
 
     def export(self, run_id: str, format: str = "csv", *, spreadsheet_safe: bool = False) -> Path:
         """A synthetic table as a file, written once and kept beside the run."""
+        from workspace.tables.exports import export
+
         run = self.get(run_id)
         files = self.files.run(run.id)
         target = files.exports / f"synthetic{'-safe' if spreadsheet_safe else ''}.{format}"

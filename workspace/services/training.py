@@ -10,7 +10,7 @@ from metrics import METRICS, OPTIONS
 from synth import GENERATORS, Model, Params
 from synth.sampling.conditions import Conditions
 from workspace.arguments import EvaluateArguments, SampleArguments, TrainArguments, TuneArguments
-from workspace.catalog.rows import Job
+from workspace.catalog.rows import Job, Run
 from workspace.jobs.estimate import Estimate, estimate
 from workspace.jobs.queue import Draft, Queue
 from workspace.services.datasets import Datasets
@@ -79,15 +79,17 @@ class Training:
         """
         _, chosen = self._chosen(model, params or {})
         _check_rows(rows)
+        expected = self.estimate(dataset_id, model, params, rows)
+        self._check_memory(expected)
         asked = TrainArguments(
             model=model,
             params=chosen.model_dump(mode="json"),
             rows=rows,
             seed=seed,
             conditions=_checked(conditions),
+            expected=expected.stages,
             **_scoring(metrics, options, format),
         )
-        self._check_memory(self.estimate(dataset_id, model, params, rows))
         return Draft(asked, owner, dataset_id)
 
     def draft_tune(
@@ -126,6 +128,8 @@ class Training:
             raise ValueError(f"There is nothing to tune for called {objective!r}. There are {', '.join(objectives())}.")
         if trials < 1 or (budget_s is not None and budget_s <= 0):
             raise ValueError("Tuning takes at least one trial and a budget of more than 0 seconds.")
+        expected = self.estimate(dataset_id, model, params, rows)
+        self._check_memory(expected)
         asked = TuneArguments(
             model=model,
             params=chosen.model_dump(mode="json"),
@@ -135,9 +139,9 @@ class Training:
             objective=objective,
             rows=rows,
             seed=seed,
+            expected=expected.stages,
             **_scoring(metrics, options, format),
         )
-        self._check_memory(self.estimate(dataset_id, model, params, rows))
         return Draft(asked, owner, dataset_id)
 
     def draft_sample(
@@ -167,6 +171,7 @@ class Training:
             rows=rows,
             seed=seed,
             conditions=_checked(conditions),
+            expected=self.expected(run, rows) if run is not None else {},
             **_scoring(metrics, options, format),
         )
         return Draft(asked, owner, self._dataset_of(run_id, of))
@@ -184,11 +189,17 @@ class Training:
 
         `of` is the draft of the job that will make the run, where there is none yet.
         """
-        asked = EvaluateArguments(of_job=of and of.id, **_scoring(metrics, options))
+        run = self.runs.get(run_id) if run_id is not None else None
+        expected = self.expected(run, run.rows) if run is not None else {}
+        asked = EvaluateArguments(of_job=of and of.id, expected=expected, **_scoring(metrics, options))
         return Draft(asked, owner, self._dataset_of(run_id, of), run_id)
 
     train, tune = submitting(draft_train), submitting(draft_tune)
     sample, evaluate = submitting(draft_sample), submitting(draft_evaluate)
+
+    def expected(self, run: Run, rows: int) -> dict[str, float]:
+        """Seconds that each stage should take of a job that works on a run and draws `rows` rows."""
+        return self.measurements.expected(run.model, run.params, self.datasets.shape(run.dataset_id), rows)
 
     def _dataset_of(self, run_id: str | None, of: Draft | None) -> str | None:
         if of is not None:

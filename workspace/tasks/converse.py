@@ -6,30 +6,31 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import SecretStr
 
-from metrics import DIALOGUE_METRICS, Score
-from metrics.dialogue.base import Conversations, Texts
-from metrics.dialogue.views import pictures
-from metrics.tools.intervals import mean_interval
-from synth import Report
-from synth.conversations import Server, plan, write
-from synth.conversations.judge import RUBRIC, give_marks
-from synth.conversations.local_model import serving
 from synth.conversations.order import ConversationRequest
+from synth.report import Report
 from workspace.access.secrets import Secrets
 from workspace.arguments import ConverseArguments
 from workspace.jobs.kinds import job
 from workspace.storage.files import write_atomic
 from workspace.tasks.stages import Work
 
+# Every worker imports every kind of job; what writes and evaluates dialogues is imported by those that do.
+if TYPE_CHECKING:
+    from metrics import Score
+    from metrics.dialogue.base import Conversations
+    from synth.conversations import Server
+
 
 @job("Write conversations", ConverseArguments, offered=False, place=50)
 def converse(work: Work, asked: ConverseArguments) -> None:
     """Write a conversation set and evaluate it. What was written stays, whatever ends the job."""
+    from metrics.dialogue.base import Conversations, Texts
+    from synth.conversations import plan, write
+
     workspace, conversations = work.workspace, work.workspace.conversations
     to_write = conversations.get(asked.set_id)
     order = to_write.order
@@ -73,6 +74,8 @@ def converse(work: Work, asked: ConverseArguments) -> None:
 def _server(work: Work, order: ConversationRequest, key: str) -> Iterator[Server]:
     """The server that writes: the order's, or the small model of this machine, running while the block does."""
     if order.local:
+        from synth.conversations.local_model import serving
+
         work.progress.stage("Starting the small model", 0.02, 0.03)(0.0)
         with serving(work.workspace.files.job(work.job.id).model_log) as server:
             yield server
@@ -82,6 +85,9 @@ def _server(work: Work, order: ConversationRequest, key: str) -> Iterator[Server
 
 def _evaluate(judged: Conversations, order: ConversationRequest, server: Server, report: Report) -> dict[str, Any]:
     """The scores of a set by metric, and what its pictures show."""
+    from metrics import DIALOGUE_METRICS
+    from metrics.dialogue.views import pictures
+
     names = order.metrics if order.metrics is not None else list(DIALOGUE_METRICS)
     scores = {}
     for at, name in enumerate(names):
@@ -97,6 +103,12 @@ def _evaluate(judged: Conversations, order: ConversationRequest, server: Server,
 
 def _by_model(judged: Conversations, most: int, server: Server, report: Report) -> Score:
     """The mean mark a model gives, 1 to 5, beside what it gives held-out real dialogues."""
+    import numpy as np
+
+    from metrics import Score
+    from metrics.tools.intervals import mean_interval
+    from synth.conversations.judge import RUBRIC, give_marks
+
     made = judged.synthetic.dialogues[:most]
     real = [dialogue for dialogue in judged.holdout.dialogues if dialogue.turns][:most] if judged.holdout else []
     marks = give_marks([*made, *real], server, report)

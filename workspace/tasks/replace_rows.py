@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import shutil
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from synth import Synthesizer
 from synth.schema import Schema
 from workspace.arguments import ReplaceRowsArguments
 from workspace.jobs.kinds import job
 from workspace.services.runs import EXTERNAL
 from workspace.storage.files import link_or_copy
-from workspace.tables import duckdb_file
 from workspace.tasks.stages import Stages, Work
 from workspace.tasks.train import child_of, score, score_again
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from synth import Synthesizer
 
 
 @job("Replace risky rows", ReplaceRowsArguments, stages=("draw", "judge"), offered=False, place=60)
 def replace_rows(work: Work, asked: ReplaceRowsArguments) -> None:
     """Publish a run's table without some of its rows, or with others in their place, and score it."""
+
+    from synth import Synthesizer
+    from workspace.tables import duckdb_file
+
     if work.job.run_id is not None:
         score_again(work, asked)
         return
@@ -33,7 +39,7 @@ def replace_rows(work: Work, asked: ReplaceRowsArguments) -> None:
         conditions=parent.conditions,
         rules=parent.rules,
     )
-    stages = Stages(work, run, ("draw", "judge"))
+    stages = Stages(work, run, ("draw", "judge"), asked.expected)
     if parent.model != EXTERNAL:
         shutil.copytree(work.workspace.files.run(parent.id).model, work.files.model, copy_function=link_or_copy)
     with stages.stage("draw", typical=False):
@@ -52,6 +58,8 @@ def others(
     synthesizer: Synthesizer, rows: pd.DataFrame, schema: Schema, conditions: dict | None, seed: int
 ) -> pd.DataFrame:
     """As many other rows of the same model. They take over the ids, which are unique in the table."""
+    import pandas as pd
+
     drawn = pd.concat(synthesizer.chunks(len(rows), conditions=conditions, seed=seed), ignore_index=True)
     for name in schema.having(roles=("id",)):
         drawn[name] = rows[name].to_numpy()

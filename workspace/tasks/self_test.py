@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from metrics.selftest import self_test as tested
 from workspace.arguments import SelfTestArguments
 from workspace.jobs.kinds import job
-from workspace.services.releases import CHECKS
 from workspace.storage.files import write_atomic
 from workspace.tasks.stages import Work
 
@@ -13,6 +11,9 @@ from workspace.tasks.stages import Work
 @job("Self-test the evaluation", SelfTestArguments, offered=False, place=70)
 def self_test(work: Work, asked: SelfTestArguments) -> None:
     """Evaluate tables whose verdict is known, made of a run's real rows, and keep beside the run what came of it."""
+    from metrics.selftest import self_test as tested
+    from workspace.services.releases import CHECKS
+
     runs = work.workspace.runs
     run = runs.get(work.job.run_id)
     checks = tested(runs.scored_tables(run), work.progress.stage("Self-test", 0.0, 1.0))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from synth import GENERATORS, Model
+import synth
 from workspace.catalog.rows import Job, Run
-from workspace.jobs.estimate import Measurement, quantities, stage_cost, stage_name
+from workspace.jobs.estimate import Measurement, quantities, stage_name
 from workspace.jobs.meter import ResourceMeter, cpu_seconds, held_mb, peak_mb
 from workspace.jobs.progress import Progress, Stage
 from workspace.storage.files import RunFiles
 from workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from synth import Model
 
 TITLES = {"start": "Reading", "fit": "Training", "draw": "Sampling", "judge": "Evaluating"}
 
@@ -39,26 +43,21 @@ class Work:
 class Stages:
     """The stages of a job: each has the share of the progress that its expected time has, and leaves a measurement."""
 
-    def __init__(self, work: Work, run: Run, names: tuple[str, ...], begin: float = 0.0):
+    def __init__(self, work: Work, run: Run, names: tuple[str, ...], expected: Mapping[str, float], begin: float = 0.0):
         self.work, self.run, self.names, self.begin = work, run, names, begin
-        self.shape = work.workspace.datasets.shape(run.dataset_id)
-        # A table can be scored without its generator: it was made elsewhere, or its plugin is gone.
-        self._kind = GENERATORS.get(run.model)
-        self._params = (
-            self._kind.Params.model_validate(run.params, extra="ignore") if self._kind and names != ("judge",) else None
-        )
-        prices, known = work.workspace.measurements.cost_model(), (self._kind, self._params, self.shape, run.rows)
-        expected = {name: stage_cost(prices, name, *known)[0] for name in names}
-        self._shares = {name: max(expected[name], 0.02 * sum(expected.values()), 1e-3) for name in names}
+        # What was ordered before its time was known, as a drawing from a run that was not made yet, counts each stage alike.
+        seconds = {name: expected.get(name, 1.0) for name in names}
+        self._shares = {name: max(seconds[name], 0.02 * sum(seconds.values()), 1e-3) for name in names}
 
     @property
     def generator(self) -> type[Model]:
         """The run's generator. Raises ValueError when it is not installed any more."""
-        if self._kind is None:
+        kind = synth.GENERATORS.get(self.run.model)
+        if kind is None:
             raise ValueError(
                 f"The generator {self.run.model!r} is not here any more. Install its plugin again, or train another."
             )
-        return self._kind
+        return kind
 
     @contextmanager
     def stage(self, name: str, *, typical: bool = True) -> Iterator[Stage]:
@@ -69,8 +68,7 @@ class Stages:
         report(0.0)
         yield report
         self.work.progress.flush()
-        polished = name == "draw" and self._params is not None and self._params.polish
-        if typical and not polished and self.work.job.attempts == 1:
+        if typical and self.work.job.attempts == 1:
             self._keep(name, meter, report.reached)
 
     def _place(self, seconds: float) -> float:
@@ -82,9 +80,15 @@ class Stages:
         if name == "start":
             # With what the interpreter and its imports took.
             seconds, taken, kept = cpu_seconds(), peak_mb(), held_mb()
-        passes = 1.0
-        if self._kind is not None and self._params is not None:
-            passes = reached.get("epoch", self._kind.passes(self._params, self.shape.rows))
-        stage = stage_name(name, self._kind, self._params)
-        amounts = quantities(name, self.shape, passes, self.run.rows)
-        self.work.workspace.measurements.keep([Measurement(stage, amounts, seconds, taken, kept)])
+        # Scoring takes no generator: the table was made elsewhere, or its plugin is gone.
+        kind = self.generator if name in ("fit", "draw") else None
+        params = kind.Params.model_validate(self.run.params, extra="ignore") if kind is not None else None
+        if name == "draw" and params is not None and params.polish:
+            return
+        shape = self.work.workspace.datasets.shape(self.run.dataset_id)
+        passes = (
+            reached.get("epoch", kind.passes(params, shape.rows)) if kind is not None and params is not None else 1.0
+        )
+        amounts = quantities(name, shape, passes, self.run.rows)
+        measured = Measurement(stage_name(name, kind, params), amounts, seconds, taken, kept)
+        self.work.workspace.measurements.keep([measured])

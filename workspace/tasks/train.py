@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from metrics import Card
-from metrics import evaluate as evaluate_tables
-from synth import Stopped, Synthesizer
+import metrics
+from synth.report import Stopped
 from workspace.arguments import EvaluateArguments, SampleArguments, ScoringArguments, TrainArguments
 from workspace.catalog.rows import Run, new_id
 from workspace.jobs.kinds import job
 from workspace.storage.files import link_or_copy
-from workspace.tables import duckdb_file
 from workspace.tasks.stages import Stages, Work
 from workspace.telemetry.failures import for_the_log, in_words
+
+# Before its table is read a worker holds the catalog and little more: what reads and learns is imported by who does.
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from synth import Synthesizer
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ def train(work: Work, asked: TrainArguments) -> None:
         conditions=asked.conditions,
         options=asked.options,
     )
-    stages = Stages(work, run, ("start", "fit", "draw", "judge"))
+    stages = Stages(work, run, ("start", "fit", "draw", "judge"), asked.expected)
     with stages.stage("start"):
         table = work.workspace.datasets.real_part(dataset.id, run.split, run.schema, "train")
     make(work, run, table, stages)
@@ -56,13 +58,15 @@ def train(work: Work, asked: TrainArguments) -> None:
 @job("Write more rows", SampleArguments, stages=("draw", "judge"), offered=False, place=20)
 def sample(work: Work, asked: SampleArguments) -> None:
     """Draw another table from a run's model and publish it as a run of its own, then score it."""
+    from synth import Synthesizer
+
     if work.job.run_id is not None:
         score_again(work, asked)
         return
     workspace = work.workspace
     parent = workspace.runs.get(asked.parent or workspace.jobs.get(asked.parent_job).run_id)
     run = child_of(parent, work, seed=asked.seed, rows=asked.rows, conditions=asked.conditions, options=asked.options)
-    stages = Stages(work, run, ("draw", "judge"))
+    stages = Stages(work, run, ("draw", "judge"), asked.expected)
     # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
     shutil.copytree(workspace.files.run(parent.id).model, work.files.model, copy_function=link_or_copy)
     _draw(work, Synthesizer.load(work.files.model), run, stages)
@@ -94,6 +98,8 @@ def child_of(parent: Run, work: Work, **about: Any) -> Run:
 
 def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
     """Fit the run's generator on `table`, draw the run's rows, and publish both."""
+    from synth import Synthesizer
+
     with stages.stage("fit") as report:
         begun = time.monotonic()
         kind = stages.generator
@@ -107,10 +113,12 @@ def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
 
 def score_again(work: Work, asked: ScoringArguments) -> None:
     """Score the run that the job made or was asked to score; this takes no generator."""
-    score(work, asked, Stages(work, work.workspace.runs.get(work.job.run_id), ("judge",)))
+    score(work, asked, Stages(work, work.workspace.runs.get(work.job.run_id), ("judge",), asked.expected))
 
 
 def _draw(work: Work, synthesizer: Synthesizer, run: Run, stages: Stages) -> None:
+    from workspace.tables import duckdb_file
+
     with stages.stage("draw", typical=not run.conditions) as report:
         begun = time.monotonic()
         chunks = synthesizer.chunks(run.rows, conditions=run.conditions, report=report, seed=run.seed)
@@ -125,11 +133,12 @@ def score(work: Work, asked: ScoringArguments, stages: Stages) -> None:
     A metric that fails says so in its score's note, and the log says where; the other scores are kept. The job fails
     only when none is left.
     """
+
     runs = work.workspace.runs
     run = runs.get(work.job.run_id)
     failures: dict[str, Exception] = {}
 
-    def explain(card: Card, error: BaseException) -> str | None:
+    def explain(card: metrics.Card, error: BaseException) -> str | None:
         if isinstance(error, Stopped) or not isinstance(error, Exception):
             return None
         log.error("%s failed.\n%s", card.title, for_the_log(error))
@@ -138,7 +147,7 @@ def score(work: Work, asked: ScoringArguments, stages: Stages) -> None:
 
     with stages.stage("judge", typical=asked.metrics is None) as report:
         tables = runs.scored_tables(run, asked.options)
-        scores = evaluate_tables(tables, asked.metrics, report, explain)
+        scores = metrics.evaluate(tables, asked.metrics, report, explain)
         if failures and len(failures) == len(scores):
             raise next(iter(failures.values()))
     note = f"Not measured, because it failed: {', '.join(failures)}. The job's log says where." if failures else ""

@@ -12,21 +12,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import metrics
-from metrics import Tables
-from synth import GENERATORS, Report, Synthesizer
+import synth
+from synth.report import Report
 from workspace.arguments import TuneArguments
 from workspace.catalog.rows import Job
 from workspace.jobs.kinds import job
 from workspace.tasks.stages import Stages, Work
 from workspace.tasks.train import make, new_run, score, score_again
-from workspace.tuning_space import Trial, knobs, merit, metrics_of
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
+
+    from workspace.tuning_space import Trial
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ def tune(work: Work, asked: TuneArguments) -> None:
         split=dataset.split,
         options=asked.options,
     )
-    stages = Stages(work, run, ("fit", "draw", "judge"), begin=share)
+    stages = Stages(work, run, ("fit", "draw", "judge"), asked.expected, begin=share)
     work.files.trials.write_text(json.dumps(search.told()), encoding="utf-8")
     make(work, run, table, stages)
     score(work, asked, stages)
@@ -75,8 +74,12 @@ class _Search:
     """The trials of one job. They are kept in its checkpoint: a job tried again goes on where it was."""
 
     def __init__(self, work: Work, asked: TuneArguments, table: pd.DataFrame, schema: Any, report: Report):
+        import numpy as np
+
+        from workspace.tuning_space import knobs
+
         self.asked, self.schema, self.report = asked, schema, report
-        self.kind = GENERATORS[asked.model]
+        self.kind = synth.GENERATORS[asked.model]
         self.knobs = [knobs(self.kind)[name] for name in asked.search]
         order = np.random.default_rng([asked.seed, 4]).permutation(len(table))
         cut = max(1, round(VALIDATION_SHARE * len(table)))
@@ -119,6 +122,8 @@ class _Search:
 
     @property
     def trials(self) -> list[Trial]:
+        from workspace.tuning_space import Trial
+
         states = {"COMPLETE": "done", "PRUNED": "pruned", "FAIL": "failed"}
         return [
             Trial(
@@ -180,12 +185,14 @@ class _Search:
         self.report((number + 1) / self.asked.trials, f"Trial {number + 1} of {self.asked.trials}: {said}", **curve)
 
     def _score(self, trial: optuna.Trial, found: dict[str, Any]) -> float | None:
+        from workspace.tuning_space import merit, metrics_of
+
         number, trials = trial.number, self.asked.trials
         part = self.report.part(number / trials, (number + 1) / trials)
         heard = _TrialReport(part, trial, f"Trial {number + 1} of {trials}", self._best is not None)
         params = self.kind.Params.model_validate({**self.asked.params, **found}, extra="ignore")
-        synthesizer = Synthesizer(self.kind(params, self.asked.seed), self.schema).fit(self.train, heard)
-        judged = Tables(
+        synthesizer = synth.Synthesizer(self.kind(params, self.asked.seed), self.schema).fit(self.train, heard)
+        judged = metrics.Tables(
             train=self.train,
             holdout=self.validation,
             synthetic=synthesizer.sample(min(len(self.train), MOST_DRAWN), seed=self.asked.seed),
