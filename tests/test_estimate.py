@@ -7,6 +7,7 @@ import pytest
 from synth import GENERATORS, Column, Schema
 from tests.fakes import Slow
 from tests.trained import fitted
+from workspace.calibrate import calibrate, made_up
 from workspace.jobs.estimate import (
     STAGES,
     CostModel,
@@ -19,7 +20,6 @@ from workspace.jobs.estimate import (
     stage_name,
 )
 from workspace.jobs.meter import ResourceMeter, highest_mb
-from workspace.tasks.calibrate import calibrate, made_up
 
 
 def shape(rows: int, columns: int = 5, width: int = 40) -> Shape:

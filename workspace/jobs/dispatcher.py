@@ -81,7 +81,7 @@ class Dispatcher(threading.Thread):
         if model is not None:
             self.queue.to_measure[model] = True
             self._calibration = subprocess.Popen(
-                [sys.executable, "-m", "workspace.tasks.calibrate", "--here", model],
+                [sys.executable, "-m", "workspace.calibrate", "--here", model],
                 cwd=ROOT,
                 env=job_environment(self.queue.settings),
                 stdin=subprocess.DEVNULL,

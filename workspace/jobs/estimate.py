@@ -3,7 +3,7 @@
 Every fit, draw and judging that ran on this machine left a measurement: its quantities (rows times columns, passes
 times rows, ...) and what it cost. Time and memory are sums of quantities, each at its price; the prices are those,
 none below zero, that fit the measurements best, near ones counting more. Until a generator was measured here, by a
-run or by the small calibration (`workspace.tasks.calibrate`), the measurements of another machine that are shipped with
+run or by the small calibration (`workspace.calibrate`), the measurements of another machine that are shipped with
 the app stand in, adjusted to this one's speed.
 """
 

@@ -139,7 +139,7 @@ def _give_way() -> None:
 
 def run(model: str, settings: Settings) -> None:
     """Calibrate one generator in a process as jobs have: nothing imported yet, and a job's share of the threads."""
-    command = [sys.executable, "-m", "workspace.tasks.calibrate", "--here", model]
+    command = [sys.executable, "-m", "workspace.calibrate", "--here", model]
     subprocess.run(command, env=job_environment(settings), cwd=ROOT, check=True)
 
 
