@@ -7,7 +7,7 @@ import pytest
 from synth import Column, Report, Schema, Stopped, quiet
 from synth.generators.copula.gaussian_copula import MOST_ROWS, GaussianCopula
 from synth.generators.copula.sdv_copula import SdvCopula
-from synth.generators.neural.copulagan import CopulaGAN, _fitted_shape, _from_normal, _to_normal
+from synth.generators.neural.copulagan import CopulaGAN, fitted_shape, from_normal, to_normal
 from tests.trained import fitted, small_world
 
 RNG = np.random.default_rng(0)
@@ -135,22 +135,22 @@ def test_the_copula_is_saved_as_json(tmp_path):
 @pytest.mark.parametrize("distribution", ["beta", "gamma", "norm", "truncnorm", "uniform"])
 def test_numbers_made_normal_come_back(distribution):
     amounts = np.append(RNG.gamma(2, 1_000, 500), np.nan)
-    shape = _fitted_shape(amounts, distribution, seed=0)
-    back = _from_normal(_to_normal(amounts, shape), shape)
+    shape = fitted_shape(amounts, distribution, seed=0)
+    back = from_normal(to_normal(amounts, shape), shape)
     inside = (amounts > np.quantile(amounts[:-1], 0.05)) & (amounts < np.quantile(amounts[:-1], 0.95))
     assert np.allclose(back[inside], amounts[inside], rtol=1e-3)
     assert np.isnan(back[-1])
 
 
 def test_a_skewed_column_becomes_about_normal():
-    normal = _to_normal(amounts := RNG.gamma(2, 1_000, 3_000), _fitted_shape(amounts, "gamma", seed=0))
+    normal = to_normal(amounts := RNG.gamma(2, 1_000, 3_000), fitted_shape(amounts, "gamma", seed=0))
     assert normal.mean() == pytest.approx(0, abs=0.1) and normal.std() == pytest.approx(1, abs=0.1)
 
 
 def test_a_single_value_comes_back():
     amounts = np.array([7.0, 7.0, np.nan])
-    shape = _fitted_shape(amounts, "beta", seed=0)
-    assert _from_normal(_to_normal(amounts, shape), shape)[:2].tolist() == [7.0, 7.0]
+    shape = fitted_shape(amounts, "beta", seed=0)
+    assert from_normal(to_normal(amounts, shape), shape)[:2].tolist() == [7.0, 7.0]
 
 
 def test_copulagan_draws_every_kind():

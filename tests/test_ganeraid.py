@@ -46,7 +46,7 @@ def test_a_small_table_takes_several_steps_in_a_pass():
     model = GANerAid(GANerAid.Params(epochs=1))
     patients, schema = table()
     modes = Modes().fit(patients, schema, seed=0)
-    network = model._network(modes.numbers, modes.widths, torch.device("cpu"))
+    network = model.network(modes.numbers, modes.widths, torch.device("cpu"))
     network.prepare(modes.encode(patients, np.random.default_rng(0)))
     assert (network.batch, network.steps) == (4, 4)
 

@@ -9,7 +9,7 @@ from synth import Column, Schema, Synthesizer
 from synth.columns.encoders import RARE, NumericEncoder
 from synth.generators.trees.boosted import Boosted
 from synth.generators.trees.cart import Cart, Leaves
-from synth.generators.trees.trees import MOST_CLASSES, Trees, _scale
+from synth.generators.trees.trees import MOST_CLASSES, Trees, target_scale
 from synth.schema.rules import Ordering
 from tests.trained import fitted
 
@@ -227,7 +227,7 @@ def test_as_many_draws_as_a_leaf_has_rows_take_every_row_once():
 def test_levels_lie_by_what_they_say_about_the_outcome():
     # Means of the outcome: 0 for level 0, 10 for level 1, 4 for level 2; missing (last) is as the whole table.
     codes = np.repeat([0, 1, 2], 100)
-    scale = _scale(codes, 3, np.repeat([0.0, 10.0, 4.0], 100)[:, None])
+    scale = target_scale(codes, 3, np.repeat([0.0, 10.0, 4.0], 100)[:, None])
     assert np.argsort(scale[:3]).tolist() == [0, 2, 1] and scale[3] == 0
     # 100 rows against 10 of the whole table, whose mean is 14/3.
     assert scale[1] == pytest.approx((100 * 10 + 10 * 14 / 3) / 110 - 14 / 3)

@@ -9,7 +9,7 @@ from synth import Column, Schema
 from synth.generators.neural.mode_encoder import Modes
 from synth.generators.neural.softmax_blocks import Blocks
 from synth.generators.neural.tvae import TVAE
-from synth.generators.neural.tvae_network import Network, _Reconstruction, _Reparametrised
+from synth.generators.neural.tvae_network import Network, Reconstruction, Reparametrised
 from synth.generators.neural.weight_averaging import RunningMean
 from tests.trained import Watcher, fitted, small_world
 
@@ -41,18 +41,18 @@ def test_the_loss_is_the_shipped_one():
     number, spans = [SpanInfo(1, "tanh")], [[SpanInfo(width, "softmax")] for width in blocks.widths]
     mean, log_variance = torch.randn(2, 5, 4, dtype=torch.float64)
     reconstruction, divergence = shipped_loss(drawn, rows, sigmas, mean, log_variance, [number, number, *spans], 2)
-    ours = _Reconstruction.apply(drawn, sigmas, values, places, blocks)
+    ours = Reconstruction.apply(drawn, sigmas, values, places, blocks)
     assert ours.item() * 2 / 5 == pytest.approx(reconstruction.item())
-    _, far = _Reparametrised.apply(mean, log_variance, torch.randn_like(mean))
+    _, far = Reparametrised.apply(mean, log_variance, torch.randn_like(mean))
     assert far.item() / 5 == pytest.approx(divergence.item())
 
 
 def test_the_gradients_written_out_are_right():
     blocks, places, values, drawn, sigmas = batch()
-    assert torch.autograd.gradcheck(lambda d, s: _Reconstruction.apply(d, s, values, places, blocks), (drawn, sigmas))
+    assert torch.autograd.gradcheck(lambda d, s: Reconstruction.apply(d, s, values, places, blocks), (drawn, sigmas))
     mean, log_variance = (torch.randn(3, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
     noise = torch.randn(3, 4, dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda m, v: _Reparametrised.apply(m, v, noise), (mean, log_variance))
+    assert torch.autograd.gradcheck(lambda m, v: Reparametrised.apply(m, v, noise), (mean, log_variance))
 
 
 def test_an_epoch_sees_every_row():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -149,7 +150,7 @@ class People:
         return ("https://www." + companies + ".example")[self.firm]
 
 
-def _provider(faker, kind: str) -> str:
+def _provider(faker: Any, kind: str) -> str:
     """The provider for `kind`; a few locales know regions by another name."""
     names = {"state": ("state", "administrative_unit", "province", "prefecture", "region", "department_name", "city")}
     return next(name for name in names.get(kind, (kind,)) if hasattr(faker, name))

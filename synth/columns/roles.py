@@ -7,7 +7,7 @@ never a value; the value of a constant column alone is kept, since it is the sam
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -113,11 +113,12 @@ class Roles(BaseModel):
         start = 0
         for size in sizes:
             people: dict[int, People] = {}
+            chunk = _Chunk(size, rng, fakes, people, streams)
             columns = {}
             for name, how in self.made.items():
                 if isinstance(how, Faked) and how.person not in people:
                     people[how.person] = fakes.people(size, start, rng)
-                columns[name] = _make(how, schema[name], size, rng, fakes, people, streams.get(name))
+                columns[name] = _make(how, schema[name], chunk)
             yield pd.DataFrame(columns, index=range(size))
             start += size
 
@@ -201,24 +202,27 @@ def _text(values: pd.Series, column: Column, missing: float) -> Made:
     return Prose(words=[max(1, int(q)) for q in quantiles], missing=missing)
 
 
-def _make(
-    how: Made,
-    column: Column,
-    rows: int,
-    rng: np.random.Generator,
-    fakes: Fakes | None,
-    people: dict[int, People],
-    stream: Stream | None,
-) -> pd.Series:
+class _Chunk(NamedTuple):
+    """What the columns of one chunk are made from."""
+
+    rows: int
+    rng: np.random.Generator
+    fakes: Fakes | None
+    people: dict[int, People]
+    streams: dict[str, Stream]
+
+
+def _make(how: Made, column: Column, chunk: _Chunk) -> pd.Series:
+    rows, rng = chunk.rows, chunk.rng
     if isinstance(how, Constant):
         return how.rows(rows, column)
     absent = rng.random(rows) < how.missing
     if isinstance(how, Patterned):
-        return typed(stream.take(rows, rng), absent, column)
+        return typed(chunk.streams[column.name].take(rows, rng), absent, column)
     if isinstance(how, Prose):
-        return typed(fakes.text(how.words, rows, rng), absent, column)
+        return typed(chunk.fakes.text(how.words, rows, rng), absent, column)
     if isinstance(how, Faked):
-        return typed(_written(how, people[how.person]), absent, column)
+        return typed(_written(how, chunk.people[how.person]), absent, column)
     if how.precision is None:
         return typed(rng.random(rows) < 0.5, absent, column)
     ticks = rng.integers(how.precision.low, how.precision.high, rows, endpoint=True)

@@ -8,6 +8,7 @@ addresses, card numbers with a right check digit, IBANs).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -201,7 +202,7 @@ def _share(texts: pa.Array, pattern: str) -> float:
     return float(np.mean(pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)))
 
 
-def _share_of(texts: pa.Array, test) -> float:
+def _share_of(texts: pa.Array, test: Callable[[str], bool]) -> float:
     return float(np.mean([test(text) for text in texts.to_pylist()]))
 
 

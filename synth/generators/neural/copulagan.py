@@ -49,8 +49,8 @@ class CopulaGAN(CTGAN):
         for place, name in enumerate(numeric):
             report(0.05 * place / len(numeric), "Fitting distributions")
             amounts = as_floats(table[name])
-            self.shapes[name] = _fitted_shape(amounts, self.params.distribution, self.seed)
-            normal[name] = _to_normal(amounts, self.shapes[name])
+            self.shapes[name] = fitted_shape(amounts, self.params.distribution, self.seed)
+            normal[name] = to_normal(amounts, self.shapes[name])
         columns = [
             column.model_copy(update={"kind": "number"}) if column.name in numeric else column for column in schema
         ]
@@ -59,7 +59,7 @@ class CopulaGAN(CTGAN):
     def sample(self, rows: int, rng: np.random.Generator, report: Report) -> pd.DataFrame:
         table = super().sample(rows, rng, report)
         for name, shape in self.shapes.items():
-            table[name] = as_kind(_from_normal(table[name].to_numpy(), shape), self.schema[name])
+            table[name] = as_kind(from_normal(table[name].to_numpy(), shape), self.schema[name])
         return table
 
     def save(self, folder: Path) -> None:
@@ -72,7 +72,7 @@ class CopulaGAN(CTGAN):
         self.shapes = json.loads((folder / "shapes.json").read_text(encoding="utf-8"))
 
 
-def _fitted_shape(amounts: np.ndarray, distribution: str, seed: int) -> dict:
+def fitted_shape(amounts: np.ndarray, distribution: str, seed: int) -> dict:
     """A scipy distribution of the amounts, counted from `low` in units of `scale`."""
     from rdt.transformers import GaussianNormalizer
 
@@ -91,7 +91,7 @@ def _fitted_shape(amounts: np.ndarray, distribution: str, seed: int) -> dict:
     return {"low": low, "scale": scale, "distribution": learned["distribution"], "parameters": parameters}
 
 
-def _to_normal(amounts: np.ndarray, shape: dict) -> np.ndarray:
+def to_normal(amounts: np.ndarray, shape: dict) -> np.ndarray:
     from scipy import stats
 
     if not shape["parameters"]["scale"]:  # a single value: there is nothing to tell apart
@@ -100,7 +100,7 @@ def _to_normal(amounts: np.ndarray, shape: dict) -> np.ndarray:
     return stats.norm.ppf(places.clip(1e-6, 1 - 1e-6))
 
 
-def _from_normal(normal: np.ndarray, shape: dict) -> np.ndarray:
+def from_normal(normal: np.ndarray, shape: dict) -> np.ndarray:
     from scipy import stats
 
     places = stats.norm.cdf(normal).clip(1e-6, 1 - 1e-6)

@@ -64,7 +64,7 @@ class CTGAN(TrainedModel):
                 )
             return self
 
-    def _network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
+    def network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
         from synth.generators.neural import ctgan_network
 
         return ctgan_network.Network(self.params, numbers, widths, device)

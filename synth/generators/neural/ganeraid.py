@@ -94,7 +94,7 @@ class GANerAid(TrainedModel):
                 )
             return self
 
-    def _network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
+    def network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
         from synth.generators.neural import ganeraid_network
 
         return ganeraid_network.Network(self.params, numbers, widths, device)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,7 +84,7 @@ class Modes:
         self.max_modes = max_modes
         self.max_levels = max_levels
 
-    def fit(self, table: pd.DataFrame, schema: Schema, seed: int, tick=lambda: None) -> Modes:
+    def fit(self, table: pd.DataFrame, schema: Schema, seed: int, tick: Callable[[], object] = lambda: None) -> Modes:
         """Learn the modes and levels of every column; `tick` is called between columns."""
         self.columns: list[Numbers | OneHotEncoder] = []
         for column in schema:
@@ -108,7 +109,7 @@ class Modes:
     def widths(self) -> list[int]:
         return [column.width for column in self.numeric + self.discrete]
 
-    def encode(self, table: pd.DataFrame, rng: np.random.Generator, tick=lambda: None) -> Code:
+    def encode(self, table: pd.DataFrame, rng: np.random.Generator, tick: Callable[[], object] = lambda: None) -> Code:
         """`table` as numbers. A value that two modes explain goes to one of them by chance."""
         values = np.zeros((len(table), self.numbers), dtype=np.float32)
         levels = np.zeros((len(table), len(self.widths)), dtype=np.int32)

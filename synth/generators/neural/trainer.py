@@ -118,7 +118,7 @@ class TrainedModel(Model):
     Params = TrainingParams
 
     @abstractmethod
-    def _network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
+    def network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
         """A fresh network for rows of `numbers` values and one block for each of `widths`."""
 
     # The hooks -------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class TrainedModel(Model):
         code = self.modes.encode(table, rng, pulse)
         with seeded(self.seed):
             device = chosen_device(self.params.device)
-            network = self._network(self.modes.numbers, self.modes.widths, device)
+            network = self.network(self.modes.numbers, self.modes.widths, device)
             trainer = Trainer(self.params, self.seed, network, self.modes, code, report)
             trainer.run()
             self.curve = trainer.curve
@@ -150,7 +150,7 @@ class TrainedModel(Model):
 
         with seeded(int(rng.integers(2**32))):
             device = chosen_device(self.params.device)
-            network = self._network(self.modes.numbers, self.modes.widths, device)
+            network = self.network(self.modes.numbers, self.modes.widths, device)
             network.weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
             code = network.draw(rows, pulse)
         return self.modes.decode(code, rng)

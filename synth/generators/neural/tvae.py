@@ -48,7 +48,7 @@ class TVAE(TrainedModel):
             advanced=True,
         )
 
-    def _network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
+    def network(self, numbers: int, widths: list[int], device: torch.device) -> Network:
         from synth.generators.neural import tvae_network
 
         return tvae_network.Network(self.params, numbers, widths, device)

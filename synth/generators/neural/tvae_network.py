@@ -81,9 +81,9 @@ class Network(ctgan.TVAE):
             torch.cat([self.encoder.fc1.weight, self.encoder.fc2.weight]),
             torch.cat([self.encoder.fc1.bias, self.encoder.fc2.bias]),
         )
-        code, divergence = _Reparametrised.apply(*both.chunk(2, 1), torch.randn_like(both[:, : self.embedding_dim]))
+        code, divergence = Reparametrised.apply(*both.chunk(2, 1), torch.randn_like(both[:, : self.embedding_dim]))
         drawn = self.decoder.seq(code)
-        reconstruction = _Reconstruction.apply(drawn, self.decoder.sigma, values, places, self.blocks)
+        reconstruction = Reconstruction.apply(drawn, self.decoder.sigma, values, places, self.blocks)
         loss = (reconstruction * self.loss_factor + divergence) / len(values)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -137,7 +137,7 @@ class Network(ctgan.TVAE):
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-class _Reparametrised(torch.autograd.Function):
+class Reparametrised(torch.autograd.Function):
     """A draw from the normal distribution of each code, and the divergence of all from the standard one."""
 
     @staticmethod
@@ -155,7 +155,7 @@ class _Reparametrised(torch.autograd.Function):
         return of_mean, of_std.mul_(std).sub_(push).mul_(0.5), None
 
 
-class _Reconstruction(torch.autograd.Function):
+class Reconstruction(torch.autograd.Function):
     """How unlikely the real rows are under the drawn ones: normal around the values, softmax within the blocks."""
 
     @staticmethod

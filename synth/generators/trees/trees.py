@@ -237,7 +237,7 @@ class Trees(Model):
         scales = [
             None
             if self._is_ordered(predictor) or self._levels_of(predictor) <= 2
-            else _scale(codes[predictor][rows], self._levels_of(predictor), meaning)
+            else target_scale(codes[predictor][rows], self._levels_of(predictor), meaning)
             for predictor in predictors
         ]
         matrix = _matrix(predictors, scales, codes, rows)
@@ -289,7 +289,7 @@ class Trees(Model):
         if isinstance(model.drawn_from, Boosted):
             amounts = self.encoders[model.variable].of_scores(model.drawn_from.draw(matrix, rng))
         else:
-            amounts, codes[todo] = self._from_leaves(model, matrix, rng)
+            amounts, codes[todo] = self._from_leaves(model.variable, model.drawn_from, matrix, rng)
         if amounts is not None:
             codes[todo] = self.encoders[model.variable].places(amounts)
             drawn[self._amounts_of(model.variable)] = np.full(rows, np.nan)
@@ -297,18 +297,17 @@ class Trees(Model):
         drawn[model.variable] = codes
 
     def _from_leaves(
-        self, model: ColumnModel, matrix: np.ndarray, rng: np.random.Generator
+        self, variable: int, leaves: Leaves, matrix: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray | None, np.ndarray]:
         """Numbers (of an ordered column) and codes, each row's from the leaf it falls into."""
-        leaves = model.drawn_from
         leaf = leaves.cart.find(matrix)
         start, end = leaves.starts[leaf], leaves.starts[leaf + 1]
         donor = start + (leaves.spread(leaf, rng) * (end - start)).astype(np.int64)
         codes = leaves.donors[donor]
-        if not self._is_ordered(model.variable):
+        if not self._is_ordered(variable):
             return None, codes
         beside = np.clip(donor + rng.choice([-1, 1], len(donor)), start, end - 1)
-        return self.encoders[model.variable].between(codes, leaves.donors[beside], rng), codes
+        return self.encoders[variable].between(codes, leaves.donors[beside], rng), codes
 
     def _likelihood(
         self, model: ColumnModel, drawn: dict[int, np.ndarray], value: np.ndarray, rng: np.random.Generator
@@ -337,7 +336,7 @@ class Trees(Model):
     def _decoded(self, drawn: dict[int, np.ndarray]) -> pd.DataFrame:
         columns = {}
         for place, (column, encoder) in enumerate(zip(self.columns, self.encoders, strict=True)):
-            if encoder.ordered:
+            if isinstance(encoder, NumericEncoder):
                 amounts = drawn.get(self._amounts_of(place))
                 columns[column.name] = encoder.decode(
                     encoder.amounts(drawn[place]) if amounts is None else amounts, column
@@ -394,7 +393,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / 2 / len(values)
 
 
-def _scale(codes: np.ndarray, levels: int, meaning: np.ndarray) -> np.ndarray:
+def target_scale(codes: np.ndarray, levels: int, meaning: np.ndarray) -> np.ndarray:
     """Each level's smoothed target mean, along the direction in which these differ most; missing last."""
     codes = np.where(codes < 0, levels, codes)
     counts = np.bincount(codes, minlength=levels + 1).astype(float)
