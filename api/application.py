@@ -5,10 +5,9 @@
 
 from fastapi_offline import FastAPIOffline
 
-from api import security as access
 from api.errors import Problem, speak_plainly
 from api.middleware import AuthMiddleware, Cors, Trace
-from api.routes import batches, bugs, datasets, downloads, jobs, login, releases, system, work
+from api.routes import batches, bugs, datasets, downloads, jobs, keys, login, releases, system, work
 from api.routes import conversations as talks
 from api.schemas.openapi import describe
 from workspace.version import VERSION
@@ -38,7 +37,7 @@ for router in (
     releases.posting,
     releases.router,
     talks.router,
-    access.router,
+    keys.router,
     login.router,
     bugs.router,
 ):

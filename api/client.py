@@ -7,7 +7,7 @@
         job = understudy.train(table, model="trees", rows=1000)
         understudy.download(understudy.wait(job), "synthetic.csv")
 
-`AsyncUnderstudy` has the same calls to await. `python -m api.client` is the command line over it (api/commands.py).
+`AsyncUnderstudy` has the same calls to await. The command line over it is `understudy` (api/cli.py).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import FileIO
 from pathlib import Path
+from runpy import run_module
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TextIO, TypeVar
 from urllib.parse import unquote
 from uuid import uuid4
@@ -549,6 +550,6 @@ class Bar:
 
 
 if __name__ == "__main__":
-    from api.cli import main
-
-    sys.exit(main())
+    # Deprecated in favour of `understudy`, or `python -m api`; it is named, not imported, so that this file needs httpx
+    # alone.
+    run_module("api", run_name="__main__")

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 
 from api.errors import Stop
-from api.schemas.requests import RequestBody
-from api.schemas.responses import MOMENT, Limit, Offset
-from workspace.access.keys import ANYBODY_HERE, PERMISSIONS, Caller, Permission, Refused, is_loopback
+from workspace.access.keys import ANYBODY_HERE, Caller, Refused, is_loopback
+from workspace.settings import Permission
 from workspace.workspace import Workspace
 
-router = APIRouter(tags=["Access"])
 _limiter = MovingWindowRateLimiter(MemoryStorage())
 
 
@@ -124,65 +121,3 @@ def must_be_guarded(address: str, workspace: Workspace) -> None:
             "Set UNDERSTUDY_API_KEYS=key:name:admin with a key of your own (python -c 'import secrets; "
             "print(secrets.token_urlsafe(32))'), or listen on 127.0.0.1."
         )
-
-
-class KeyRequest(RequestBody):
-    """A key to make."""
-
-    name: str = Field(description="Whose it is; keys of one name see the same things.", examples=["anna"])
-    permissions: list[Permission] = Field(
-        description=f"Of {', '.join(PERMISSIONS)}; admin includes write, write read.", examples=[["write"]]
-    )
-    days: float | None = Field(None, gt=0, le=36500, description="Days until it expires; unset: never.", examples=[90])
-
-
-class KeyOut(BaseModel):
-    """A key, without the key."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str = Field(description="Names the key, to revoke it.", examples=["3d2f48605b1e7c9a"])
-    name: str = Field(description="Whose it is.", examples=["anna"])
-    permissions: list[str] = Field(description="What it allows.", examples=[["write"]])
-    created: datetime = Field(description="When it was made.", examples=[MOMENT])
-    expires: datetime | None = Field(description="When it expires; None: never.", examples=[None])
-
-
-class MadeKey(KeyOut):
-    """A key, with the key."""
-
-    key: str = Field(description="Shown this once.", examples=["us_..."])
-
-
-class TokenOut(BaseModel):
-    """A token, to be shown as `Authorization: Bearer TOKEN`."""
-
-    access_token: str = Field(description="The token (JWT).", examples=["eyJ..."])
-    token_type: Literal["bearer"] = Field("bearer", description="How to show it.", examples=["bearer"])
-    expires: datetime = Field(description="When it is no longer good.", examples=[MOMENT])
-
-
-@router.post("/token")
-def make_token(caller: Reader, workspace: Here) -> TokenOut:
-    """Exchange a key for a bearer token (JWT) that expires."""
-    token, expires = workspace.access.token(caller)
-    return TokenOut(access_token=token, expires=expires)
-
-
-@router.get("/keys")
-def list_keys(caller: Admin, workspace: Here, limit: Limit = 100, offset: Offset = 0) -> list[KeyOut]:
-    """The keys made in the app; those of the settings are not listed."""
-    return [KeyOut.model_validate(key) for key in workspace.access.keys()[offset : offset + limit]]
-
-
-@router.post("/keys", status_code=201)
-def make_key(asked: KeyRequest, caller: Admin, workspace: Here) -> MadeKey:
-    """Make a key. From the first one on, every call must show one."""
-    key, text = workspace.access.make_key(asked.name, asked.permissions, asked.days)
-    return MadeKey(**KeyOut.model_validate(key).model_dump(), key=text)
-
-
-@router.delete("/keys/{key_id}", status_code=204)
-def revoke_key(key_id: str, caller: Admin, workspace: Here) -> None:
-    """Revoke a key, and the tokens made with it."""
-    workspace.access.revoke(key_id)

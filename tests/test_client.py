@@ -240,6 +240,7 @@ def test_a_command_that_fails_says_why_and_returns_1(command, tmp_path):
     assert (code, printed) == (1, "") and "There is no" in complaint
 
 
-def test_it_runs_as_a_module(address):
-    words = [sys.executable, "-m", "api.client", "--url", address, "health"]
+@pytest.mark.parametrize("module", ["api", "api.client"])
+def test_it_runs_as_a_module(address, module):
+    words = [sys.executable, "-m", module, "--url", address, "health"]
     assert "status: ok" in subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
