@@ -192,30 +192,33 @@ def conformed(tables: Tables) -> Tables:
 
     Raises NotMeasurable when a table lacks a column, holds values its kind does not allow, or has no rows.
     """
-    from synth.schema.casting import conform
-
-    sides: dict[str, pd.DataFrame | None] = {}
-    for side in ("train", "holdout", "synthetic"):
-        table = getattr(tables, side)
-        if table is None:
-            sides[side] = None
-            continue
-        absent = [name for name in tables.schema.names if name not in table.columns]
-        if absent:
-            raise NotMeasurable(
-                f"The {side} table lacks the column(s) {', '.join(map(repr, absent))} that the schema names. "
-                "Give all tables the same columns."
-            )
-        if not len(table):
-            raise NotMeasurable(f"The {side} table has no rows.")
-        try:
-            sides[side] = conform(table, tables.schema).reset_index(drop=True)
-        except ValueError as error:
-            # Only the part that names the column: the rest may quote personal data.
-            raise NotMeasurable(
-                f"The {side} table does not fit the schema. {str(error).split(': ')[0].rstrip('.')}."
-            ) from error
-    ready = replace(tables, **sides)
+    ready = replace(
+        tables,
+        train=_fitted("train", tables.train, tables.schema),
+        holdout=None if tables.holdout is None else _fitted("holdout", tables.holdout, tables.schema),
+        synthetic=_fitted("synthetic", tables.synthetic, tables.schema),
+    )
     # Conformed tables are conformed already: metrics may call each other.
     ready.shared[(conformed.__module__, conformed.__qualname__)] = ready
     return ready
+
+
+def _fitted(side: str, table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """One table with the schema's columns and dtypes."""
+    from synth.schema.casting import conform
+
+    absent = [name for name in schema.names if name not in table.columns]
+    if absent:
+        raise NotMeasurable(
+            f"The {side} table lacks the column(s) {', '.join(map(repr, absent))} that the schema names. "
+            "Give all tables the same columns."
+        )
+    if not len(table):
+        raise NotMeasurable(f"The {side} table has no rows.")
+    try:
+        return conform(table, schema).reset_index(drop=True)
+    except ValueError as error:
+        # Only the part that names the column: the rest may quote personal data.
+        raise NotMeasurable(
+            f"The {side} table does not fit the schema. {str(error).split(': ')[0].rstrip('.')}."
+        ) from error

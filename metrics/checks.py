@@ -119,8 +119,10 @@ def mixed(count: int, seed: int = 0, missing: float = 0.1) -> pd.DataFrame:
 
 def mixed_tables(train: int = 400, holdout: int = 150, synthetic: int = 300, seed: int = 0, **more: Any) -> Tables:
     """Three independent samples of `mixed`: the synthetic rows are as real as any."""
-    sides = [conform(mixed(count, 10 * seed + place), MIXED) for place, count in enumerate((train, holdout, synthetic))]
-    return Tables(*sides, MIXED, **more)
+    first, second, third = (
+        conform(mixed(count, 10 * seed + place), MIXED) for place, count in enumerate((train, holdout, synthetic))
+    )
+    return Tables(first, second, third, MIXED, **more)
 
 
 def split(table: pd.DataFrame, schema: Schema) -> Tables:
@@ -229,8 +231,8 @@ def dialogues(count: int, seed: int) -> list[Dialogue]:
     found = []
     for at in range(count):
         said = [" ".join(rng.choice(WORDS, rng.integers(4, 12))) for _ in range(rng.integers(2, 7))]
-        said[0] += f" write to person{at}@example.org" if at % 5 == 0 else ""
-        turns = [Turn(role=("customer", "agent")[place % 2], text=text) for place, text in enumerate(said)]
+        told = [f"write to person{at}@example.org"] if at % 5 == 0 else []
+        turns = [Turn(role=("customer", "agent")[place % 2], text=text) for place, text in enumerate([*told, *said])]
         found.append(Dialogue(id=f"{seed}-{at}", turns=turns, labels={"intent": ("parcel", "invoice")[at % 2]}))
     return found
 

@@ -50,7 +50,7 @@ def evaluate(
 class Contained(AbstractContextManager):
     """Contains the failure of one metric: its own score says what happened, and the others are measured."""
 
-    def __init__(self, card: Card, explain: Explain | None):
+    def __init__(self, card: Card, explain: Explain | None) -> None:
         self.card, self.explain = card, explain
         self.score: Score | None = None
 

@@ -13,7 +13,14 @@ EQUAL, AT_LEAST, AT_MOST, LACKING = 0, 1, 2, 3
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def nearest_points(queries, points, is_code, count, distances, positions):
+def nearest_points(
+    queries: np.ndarray,
+    points: np.ndarray,
+    is_code: np.ndarray,
+    count: int,
+    distances: np.ndarray,
+    positions: np.ndarray,
+) -> None:
     """Fill `distances` and `positions` (queries x count) with each query's nearest points, nearest first.
 
     `queries` is rows x columns, `points` columns x rows. A column's difference is |a - b|, at most 1, or for codes
@@ -55,7 +62,7 @@ def nearest_points(queries, points, is_code, count, distances, positions):
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def nearest_without_each(queries, points, is_code, positions):
+def nearest_without_each(queries: np.ndarray, points: np.ndarray, is_code: np.ndarray, positions: np.ndarray) -> None:
     """Fill `positions` (queries x columns) with each query's nearest point when that column is left out.
 
     All columns are left out in one pass: the distance without one is the whole distance less its part. A part is at
@@ -100,7 +107,14 @@ def nearest_without_each(queries, points, is_code, positions):
 
 
 @njit(cache=True, nogil=True)
-def count_matches(table, columns, comparisons, values, enough, found):
+def count_matches(
+    table: np.ndarray,
+    columns: np.ndarray,
+    comparisons: np.ndarray,
+    values: np.ndarray,
+    enough: int,
+    found: np.ndarray,
+) -> None:
     """Fill `found` with how many rows of `table` meet each query, counting no further than `enough`.
 
     A query is a row of `columns`, `comparisons` (EQUAL, AT_LEAST, AT_MOST, LACKING: is missing, NaN) and

@@ -8,6 +8,7 @@ import numpy as np
 
 from metrics.base import NotMeasurable, Tables, conformed, once
 from metrics.fidelity.correlation import associations
+from metrics.tools.compare import NO_HOLDOUT
 from metrics.tools.encode import Encoded, Side, encoded
 from metrics.tools.learners import Features, Predict, Target, area, boosted, fit
 from metrics.tools.sampling import randomness, sample_rows
@@ -52,6 +53,8 @@ def task(tables: Tables) -> Task:
         raise NotMeasurable("No column can be predicted from the others. Choose a target column.")
     if name not in sides.names:
         raise NotMeasurable(f"The target {name!r} is not a column that is learned. Choose a feature as target.")
+    if sides.holdout is None:
+        raise NotMeasurable(NO_HOLDOUT)
     target = Target.of(sides, name, tables.schema[name].kind == "integer")
     features = Features.of(sides, without=name)
     rows, truth = target.of_rows(sides.holdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def _draw(table: pd.DataFrame, most: int, rng: np.random.Generator) -> np.ndarra
     return np.sort(rng.choice(len(table), most, replace=False)) if len(table) > most else np.arange(len(table))
 
 
-def _encoder(real: pd.DataFrame, schema: Schema):
+def _encoder(real: pd.DataFrame, schema: Schema) -> Callable[[pd.DataFrame], tuple[np.ndarray, np.ndarray]]:
     """A function that gives any table's matrix and, for each of its columns, the schema column it came from."""
     known: dict[str, np.ndarray | pd.Index] = {}
     for column in schema:

@@ -78,7 +78,7 @@ class Answer(BaseModel):
 class Client:
     """One connection pool to a server; it finds out by trying which output format the server supports."""
 
-    def __init__(self, server: Server):
+    def __init__(self, server: Server) -> None:
         from openai import AsyncOpenAI
 
         if server.local_only and not server.is_local:

@@ -96,7 +96,7 @@ def read_written(file: Path) -> list[Written]:
 class Writer:
     """Writes one set: requests run concurrently, and each answer is checked and saved as it arrives."""
 
-    def __init__(self, given: Assignment, report: Report):
+    def __init__(self, given: Assignment, report: Report) -> None:
         self.brief, self.server, self.file, self.budget = given.brief, given.server, given.file, given.budget
         self.report = report
         self.plans = plan(given.brief, given.source, intent=given.intent)
