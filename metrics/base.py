@@ -50,14 +50,23 @@ class Score(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    value: Measured | None = Field(description="The measurement; None when it could not be made, and `note` says why.")
-    reference: Measured | None = Field(None, description="The benchmark: the same measurement on held-out real rows.")
-    ci: tuple[Measured, Measured] | None = Field(None, description="95 % interval of the value.")
-    reference_ci: tuple[Measured, Measured] | None = Field(None, description="95 % interval of the reference.")
+    value: Measured | None = Field(
+        description="The measurement; None when it could not be made, and `note` says why.", examples=[0.97]
+    )
+    reference: Measured | None = Field(
+        None, description="The benchmark: the same measurement on held-out real rows.", examples=[0.99]
+    )
+    ci: tuple[Measured, Measured] | None = Field(
+        None, description="95 % interval of the value.", examples=[[0.96, 0.98]]
+    )
+    reference_ci: tuple[Measured, Measured] | None = Field(
+        None, description="95 % interval of the reference.", examples=[[0.98, 0.99]]
+    )
     at_holdout_size: Measured | None = Field(
         None,
         description="The value on as many synthetic rows as are held out, where the number of rows matters: "
         "this is compared with the benchmark.",
+        examples=[0.97],
     )
     detail: Annotated[
         SerializeAsAny[InstanceOf[Detail]] | dict[str, Any],
@@ -65,8 +74,9 @@ class Score(BaseModel):
     ] = Field(
         default_factory=dict,
         description="What it found beside the value, and the chart draws: each metric's own, of plain JSON values.",
+        examples=[{"columns": {"age": 0.98}}],
     )
-    note: str = Field("", description="What the reader should know, in a sentence.")
+    note: str = Field("", description="What the reader should know, in a sentence.", examples=[""])
 
     def detail_as(self, model: type[D]) -> D | None:
         """The detail, or that part of it which `model` reads; None where the detail holds something else.
@@ -86,20 +96,33 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str
-    title: str
-    family: Family
-    question: str = Field(description="The question it answers, as a data owner would ask it.")
-    low: float | None = Field(description="The smallest value it can take; None: no bound.")
-    high: float | None = Field(description="The largest value it can take; None: no bound.")
-    good: Good = Field(description="Which values are good: high ones, low ones, or those near the benchmark.")
-    why: str = Field("", description="Why that is good, in a sentence.")
-    cost: Cost = "cheap"
-    needs: tuple[Literal["holdout", "target"], ...] = ()
-    source: str = Field("", description="Paper or library that defines it.")
-    matters: float = Field(0.01, description="A smaller difference from the benchmark is of no consequence.")
-    every_row: bool = Field(False, description="Whether it needs every row, however large the tables are.")
-    plain: str = Field("", description="A plain name for it, where there is one.")
+    name: str = Field(description="The name that calls use.", examples=["column_shapes"])
+    title: str = Field(description="The name that people use.", examples=["Column shapes"])
+    family: Family = Field(description="What it is about.", examples=["fidelity"])
+    question: str = Field(
+        description="The question it answers, as a data owner would ask it.",
+        examples=["Does each column look like the real one?"],
+    )
+    low: float | None = Field(description="The smallest value it can take; None: no bound.", examples=[0])
+    high: float | None = Field(description="The largest value it can take; None: no bound.", examples=[1])
+    good: Good = Field(
+        description="Which values are good: high ones, low ones, or those near the benchmark.", examples=["high"]
+    )
+    why: str = Field(
+        "", description="Why that is good, in a sentence.", examples=["Every column is spread like the real one."]
+    )
+    cost: Cost = Field("cheap", description="How long it takes, compared with the others.", examples=["cheap"])
+    needs: tuple[Literal["holdout", "target"], ...] = Field(
+        (), description="What it cannot be computed without.", examples=[["holdout"]]
+    )
+    source: str = Field("", description="Paper or library that defines it.", examples=["SDMetrics"])
+    matters: float = Field(
+        0.01, description="A smaller difference from the benchmark is of no consequence.", examples=[0.01]
+    )
+    every_row: bool = Field(
+        False, description="Whether it needs every row, however large the tables are.", examples=[False]
+    )
+    plain: str = Field("", description="A plain name for it, where there is one.", examples=[""])
 
 
 # Metrics -----------------------------------------------------------------------------------------------------------

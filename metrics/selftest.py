@@ -24,10 +24,10 @@ FLIPPED = 0.1
 class Check(BaseModel):
     """Whether the evaluation was right about a table whose verdict is known."""
 
-    case: str
-    expected: str
-    passed: bool
-    wrong: list[str] = Field(description="The verdicts that are wrong, each in a sentence.")
+    case: str = Field(description="Which table it is.", examples=["train"])
+    expected: str = Field(description="What the evaluation must say of it.", examples=["It fails privacy."])
+    passed: bool = Field(description="Whether it says so.", examples=[True])
+    wrong: list[str] = Field(description="The verdicts that are wrong, each in a sentence.", examples=[[]])
 
 
 @dataclass(frozen=True)

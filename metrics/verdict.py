@@ -217,11 +217,19 @@ class Threshold(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    metric: str = Field(description="Name of the metric.")
-    worse_by: float | None = Field(None, ge=0, description="How much worse than its benchmark it may score.")
-    at_least: float | None = Field(None, description="The smallest value allowed, whatever the benchmark.")
-    at_most: float | None = Field(None, description="The largest value allowed, whatever the benchmark.")
-    required: bool = Field(True, description="Whether a table on which it cannot be measured fails the gate.")
+    metric: str = Field(description="Name of the metric.", examples=["exact_copies"])
+    worse_by: float | None = Field(
+        None, ge=0, description="How much worse than its benchmark it may score.", examples=[0.05]
+    )
+    at_least: float | None = Field(
+        None, description="The smallest value allowed, whatever the benchmark.", examples=[0.9]
+    )
+    at_most: float | None = Field(
+        None, description="The largest value allowed, whatever the benchmark.", examples=[0.6]
+    )
+    required: bool = Field(
+        True, description="Whether a table on which it cannot be measured fails the gate.", examples=[True]
+    )
 
 
 class Reason(BaseModel):

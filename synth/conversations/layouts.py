@@ -47,13 +47,20 @@ class Shape(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    form: Form
-    id: str | None = Field(None, description="Column that names the conversation.")
-    turn: str | None = Field(None, description="Column that orders the turns; None: as in the file.")
-    role: str | None = Field(None, description="Column that says who speaks.")
-    text: str | None = Field(None, description="Column with what is said, or with a whole conversation.")
-    answer: str | None = Field(None, description="Column with the answers, in pairs.")
-    labels: list[str] = Field(default_factory=list, description="Columns that describe the conversation as a whole.")
+    form: Form = Field(
+        description="What a row of the table is: a turn, a question with its answer, or a whole conversation.",
+        examples=["turns"],
+    )
+    id: str | None = Field(None, description="Column that names the conversation.", examples=["conversation_id"])
+    turn: str | None = Field(None, description="Column that orders the turns; None: as in the file.", examples=["turn"])
+    role: str | None = Field(None, description="Column that says who speaks.", examples=["speaker"])
+    text: str | None = Field(
+        None, description="Column with what is said, or with a whole conversation.", examples=["message"]
+    )
+    answer: str | None = Field(None, description="Column with the answers, in pairs.", examples=["reply"])
+    labels: list[str] = Field(
+        default_factory=list, description="Columns that describe the conversation as a whole.", examples=[["intent"]]
+    )
 
 
 def detect_shape(table: pd.DataFrame) -> Shape:

@@ -26,27 +26,55 @@ class Brief(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = Field("support", min_length=1, max_length=200, description="support, sales, or your own kind in words.")
-    business: str = Field("", max_length=5000, description="The business in words: what it sells, to whom, its rules.")
-    dialogues: int = Field(20, ge=1, le=100_000, description="How many dialogues to write.")
-    roles: tuple[str, ...] = Field(("customer", "agent"), description="Who speaks; the first one opens.")
-    turns: dict[int, float] = Field(
-        default_factory=lambda: {4: 0.25, 6: 0.5, 8: 0.25}, description="Share of dialogues with that many turns."
+    kind: str = Field(
+        "support",
+        min_length=1,
+        max_length=200,
+        description="support, sales, or your own kind in words.",
+        examples=["support"],
     )
-    intents: dict[str, float] = Field(default_factory=dict, description="Share of each intent.")
-    products: dict[str, float] = Field(default_factory=dict, description="Share of each product.")
-    outcomes: dict[str, float] = Field(default_factory=dict, description="Share of each outcome.")
-    personas: dict[str, float] = Field(default_factory=dict, description="Share of each kind of customer.")
-    languages: dict[str, float] = Field(default_factory=dict, description="Share of each language; none: English.")
-    tones: dict[str, float] = Field(default_factory=dict, description="Share of each tone.")
+    business: str = Field(
+        "",
+        max_length=5000,
+        description="The business in words: what it sells, to whom, its rules.",
+        examples=["A shop for bicycles that delivers within Norway."],
+    )
+    dialogues: int = Field(20, ge=1, le=100_000, description="How many dialogues to write.", examples=[20])
+    roles: tuple[str, ...] = Field(
+        ("customer", "agent"), description="Who speaks; the first one opens.", examples=[["customer", "agent"]]
+    )
+    turns: dict[int, float] = Field(
+        default_factory=lambda: {4: 0.25, 6: 0.5, 8: 0.25},
+        description="Share of dialogues with that many turns.",
+        examples=[{"4": 0.5, "6": 0.5}],
+    )
+    intents: dict[str, float] = Field(
+        default_factory=dict, description="Share of each intent.", examples=[{"delivery": 0.6, "refund": 0.4}]
+    )
+    products: dict[str, float] = Field(
+        default_factory=dict, description="Share of each product.", examples=[{"bicycle": 1}]
+    )
+    outcomes: dict[str, float] = Field(
+        default_factory=dict, description="Share of each outcome.", examples=[{"solved": 0.8, "escalated": 0.2}]
+    )
+    personas: dict[str, float] = Field(
+        default_factory=dict, description="Share of each kind of customer.", examples=[{"new customer": 1}]
+    )
+    languages: dict[str, float] = Field(
+        default_factory=dict, description="Share of each language; none: English.", examples=[{"English": 1}]
+    )
+    tones: dict[str, float] = Field(
+        default_factory=dict, description="Share of each tone.", examples=[{"friendly": 0.7, "annoyed": 0.3}]
+    )
     examples: int = Field(
         2,
         ge=0,
         le=10,
         description="Real dialogues shown to the model for each new one; 0: no real text leaves the house.",
+        examples=[2],
     )
-    temperature: float = Field(0.9, ge=0, le=2, description="Sampling temperature of the model.")
-    seed: int = Field(0, ge=0, description="Same seed, same plan.")
+    temperature: float = Field(0.9, ge=0, le=2, description="Sampling temperature of the model.", examples=[0.9])
+    seed: int = Field(0, ge=0, description="Same seed, same plan.", examples=[0])
 
     @field_validator("roles")
     @classmethod

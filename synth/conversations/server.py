@@ -27,8 +27,8 @@ class Price(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    input: float = Field(0.0, ge=0)
-    output: float = Field(0.0, ge=0)
+    input: float = Field(0.0, ge=0, description="US dollars per million tokens read.", examples=[0.15])
+    output: float = Field(0.0, ge=0, description="US dollars per million tokens written.", examples=[0.6])
 
 
 class Server(BaseModel):
@@ -36,15 +36,23 @@ class Server(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    base_url: str = Field(OPENAI, description="Address of the server, ending in /v1 for most.")
-    api_key: SecretStr = Field(SecretStr(""), exclude=True, description="Kept in memory only.")
-    model: str = Field("gpt-4o-mini", min_length=1, description="Name of the model on that server.")
-    at_once: int = Field(8, ge=1, le=256, description="Requests under way at the same time.")
-    timeout_s: float = Field(120, gt=0, description="Seconds until a request is given up.")
-    retries: int = Field(5, ge=0, le=20, description="Tries again after 429, 5xx, a cut connection or a time-out.")
-    poll_s: float = Field(10, gt=0, description="Seconds between two looks at a batch.")
-    price: Price = Field(default_factory=Price, description="For the estimate and the budget.")
-    local_only: bool = Field(False, description="Refuse any server that is not on this machine.")
+    base_url: str = Field(
+        OPENAI, description="Address of the server, ending in /v1 for most.", examples=["https://api.openai.com/v1"]
+    )
+    api_key: SecretStr = Field(SecretStr(""), exclude=True, description="Kept in memory only.", examples=["sk-..."])
+    model: str = Field(
+        "gpt-4o-mini", min_length=1, description="Name of the model on that server.", examples=["gpt-4o-mini"]
+    )
+    at_once: int = Field(8, ge=1, le=256, description="Requests under way at the same time.", examples=[8])
+    timeout_s: float = Field(120, gt=0, description="Seconds until a request is given up.", examples=[120])
+    retries: int = Field(
+        5, ge=0, le=20, description="Tries again after 429, 5xx, a cut connection or a time-out.", examples=[5]
+    )
+    poll_s: float = Field(10, gt=0, description="Seconds between two looks at a batch.", examples=[10])
+    price: Price = Field(
+        default_factory=Price, description="For the estimate and the budget.", examples=[{"input": 0.15, "output": 0.6}]
+    )
+    local_only: bool = Field(False, description="Refuse any server that is not on this machine.", examples=[False])
 
     @property
     def is_local(self) -> bool:

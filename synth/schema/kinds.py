@@ -17,26 +17,38 @@ class Column(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(description="The header, as in the file.")
-    kind: Kind = Field(description="What the values are.")
-    role: Role = Field("feature", description="What the column is for.")
+    name: str = Field(description="The header, as in the file.", examples=["age"])
+    kind: Kind = Field(description="What the values are.", examples=["integer"])
+    role: Role = Field("feature", description="What the column is for.", examples=["feature"])
     decimals: int | None = Field(
-        None, ge=0, le=18, description="Digits after the point, at most; None: as many as a value needs."
+        None, ge=0, le=18, description="Digits after the point, at most; None: as many as a value needs.", examples=[2]
     )
-    least_decimals: int = Field(0, ge=0, le=18, description="Digits after the point, at least.")
-    decimal_mark: Literal[".", ","] = Field(".", description="What stands before the decimals in the file.")
-    thousands: str = Field("", max_length=1, description="What groups the digits by three in the file.")
-    prefix: str = Field("", description="What stands before every number in the file, such as $.")
-    suffix: str = Field("", description="What stands after every number in the file, such as %.")
+    least_decimals: int = Field(0, ge=0, le=18, description="Digits after the point, at least.", examples=[0])
+    decimal_mark: Literal[".", ","] = Field(
+        ".", description="What stands before the decimals in the file.", examples=["."]
+    )
+    thousands: str = Field("", max_length=1, description="What groups the digits by three in the file.", examples=[","])
+    prefix: str = Field("", description="What stands before every number in the file, such as $.", examples=["$"])
+    suffix: str = Field("", description="What stands after every number in the file, such as %.", examples=["%"])
     format: str | None = Field(
-        None, description="How a datetime is written, as strftime has it, with %3f for milliseconds."
+        None,
+        description="How a datetime is written, as strftime has it, with %3f for milliseconds.",
+        examples=["%Y-%m-%d"],
     )
-    timezone: str | None = Field(None, description="Time zone of a datetime, when the file names one.")
-    labels: tuple[str, str] | None = Field(None, description="How a boolean is written: (false, true).")
-    missing: str = Field("", description="What stands in the file where a value is missing.")
+    timezone: str | None = Field(
+        None, description="Time zone of a datetime, when the file names one.", examples=["Europe/Oslo"]
+    )
+    labels: tuple[str, str] | None = Field(
+        None, description="How a boolean is written: (false, true).", examples=[["no", "yes"]]
+    )
+    missing: str = Field("", description="What stands in the file where a value is missing.", examples=[""])
     pii: str | None = Field(
-        None, description="Which personal data it holds, of `synth.schema.pii.PII`: name, email, ..."
+        None,
+        description="Which personal data it holds, of `synth.schema.pii.PII`: name, email, ...",
+        examples=["email"],
     )
     text: Literal["fake", "empty"] = Field(
-        "fake", description="What a synthetic table has in place of free text: words without meaning, or nothing."
+        "fake",
+        description="What a synthetic table has in place of free text: words without meaning, or nothing.",
+        examples=["fake"],
     )

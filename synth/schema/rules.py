@@ -43,10 +43,10 @@ class _Rule(BaseModel):
 class Ordering(_Rule):
     """One column never exceeds another: `low <= high`, or `low < high` when strict."""
 
-    kind: Literal["order"] = Field("order", description="Which kind of rule it is.")
+    kind: Literal["order"] = Field("order", description="Which kind of rule it is.", examples=["order"])
     low: str = Field(description="The column with the smaller values.", examples=["pickup"])
     high: str = Field(description="The column with the larger values.", examples=["dropoff"])
-    strict: bool = Field(False, description="Whether the two may not be equal.")
+    strict: bool = Field(False, description="Whether the two may not be equal.", examples=[False])
 
     def __str__(self) -> str:
         return f"{self.low} {'<' if self.strict else '<='} {self.high}"
@@ -65,7 +65,7 @@ class Ordering(_Rule):
 class Range(_Rule):
     """A column stays within bounds, each of which may be left open (None)."""
 
-    kind: Literal["range"] = Field("range", description="Which kind of rule it is.")
+    kind: Literal["range"] = Field("range", description="Which kind of rule it is.", examples=["range"])
     column: str = Field(description="The column.", examples=["age"])
     low: Bound | None = Field(None, description="The smallest value it may have; unset: no bound.", examples=[18])
     high: Bound | None = Field(None, description="The largest value it may have; unset: no bound.", examples=[99])
@@ -87,7 +87,7 @@ class Range(_Rule):
 class Allowed(_Rule):
     """A column holds one of the listed values."""
 
-    kind: Literal["allowed"] = Field("allowed", description="Which kind of rule it is.")
+    kind: Literal["allowed"] = Field("allowed", description="Which kind of rule it is.", examples=["allowed"])
     column: str = Field(description="The column.", examples=["shift"])
     values: list[Bound] = Field(min_length=1, description="The values it may have.", examples=[["day", "night"]])
 
@@ -107,7 +107,9 @@ class Allowed(_Rule):
 class Combination(_Rule):
     """Values of these columns come together only as they do in the real table, such as city and state."""
 
-    kind: Literal["combination"] = Field("combination", description="Which kind of rule it is.")
+    kind: Literal["combination"] = Field(
+        "combination", description="Which kind of rule it is.", examples=["combination"]
+    )
     columns: list[str] = Field(
         min_length=2,
         description="Columns whose values occur together only as they do in the real table.",
@@ -125,7 +127,9 @@ class Combination(_Rule):
 class ExactlyOne(_Rule):
     """In each row exactly one of these columns is set: true, other than 0, or filled at all."""
 
-    kind: Literal["exactly_one"] = Field("exactly_one", description="Which kind of rule it is.")
+    kind: Literal["exactly_one"] = Field(
+        "exactly_one", description="Which kind of rule it is.", examples=["exactly_one"]
+    )
     columns: list[str] = Field(
         min_length=2,
         description="Columns of which exactly one is set in each row.",
@@ -159,10 +163,10 @@ class ExactlyOne(_Rule):
 class Sum(_Rule):
     """A column is the sum of others; differences up to `tolerance` are rounding."""
 
-    kind: Literal["sum"] = Field("sum", description="Which kind of rule it is.")
+    kind: Literal["sum"] = Field("sum", description="Which kind of rule it is.", examples=["sum"])
     total: str = Field(description="The column that holds the sum.", examples=["total"])
     parts: list[str] = Field(min_length=2, description="The columns that add up to it.", examples=[["fare", "tip"]])
-    tolerance: float = Field(0.005, ge=0, description="How far the sum may be off, for rounding.")
+    tolerance: float = Field(0.005, ge=0, description="How far the sum may be off, for rounding.", examples=[0.005])
 
     def __str__(self) -> str:
         return f"{self.total} = {' + '.join(self.parts)}"

@@ -19,9 +19,17 @@ class Schema(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    columns: list[Column] = Field(description="The columns, in the order of the file.")
-    locale: str = Field("en_US", description="Language and country of faked personal data, such as de_DE.")
-    rules: list[Rule] = Field(default_factory=list, description="What every synthetic row keeps between its columns.")
+    columns: list[Column] = Field(
+        description="The columns, in the order of the file.", examples=[[{"name": "age", "kind": "integer"}]]
+    )
+    locale: str = Field(
+        "en_US", description="Language and country of faked personal data, such as de_DE.", examples=["en_US"]
+    )
+    rules: list[Rule] = Field(
+        default_factory=list,
+        description="What every synthetic row keeps between its columns.",
+        examples=[[{"kind": "range", "column": "age", "low": 18}]],
+    )
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

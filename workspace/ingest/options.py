@@ -16,20 +16,31 @@ class ReadOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    encoding: str | None = Field(None, description="Such as utf-8, utf-16, cp1252 or shift_jis.")
-    delimiter: str | None = Field(None, description="What stands between two cells; empty: there is one column.")
-    quote: str | None = Field(None, max_length=1, description="What surrounds a cell; empty: nothing does.")
-    escape: str | None = Field(
-        None, max_length=1, description="What stands before a quote within a cell; empty: the quote is doubled."
+    encoding: str | None = Field(None, description="Such as utf-8, utf-16, cp1252 or shift_jis.", examples=["utf-8"])
+    delimiter: str | None = Field(
+        None, description="What stands between two cells; empty: there is one column.", examples=[";"]
     )
-    header: int | None = Field(None, ge=0, le=20, description="Rows of the header; 0: the file has none.")
-    skip_rows: int | None = Field(None, ge=0, description="Lines before the header or the first row.")
-    skip_footer: int | None = Field(None, ge=0, description="Rows to leave out at the end.")
-    decimal: str | None = Field(None, pattern="^[.,]$", description="The decimal mark of numbers.")
-    day_first: bool | None = Field(None, description="Whether 03/04/2020 is the third of April.")
-    sheet: str | None = Field(None, description="Which sheet of an Excel file.")
+    quote: str | None = Field(
+        None, max_length=1, description="What surrounds a cell; empty: nothing does.", examples=['"']
+    )
+    escape: str | None = Field(
+        None,
+        max_length=1,
+        description="What stands before a quote within a cell; empty: the quote is doubled.",
+        examples=["\\"],
+    )
+    header: int | None = Field(None, ge=0, le=20, description="Rows of the header; 0: the file has none.", examples=[1])
+    skip_rows: int | None = Field(None, ge=0, description="Lines before the header or the first row.", examples=[0])
+    skip_footer: int | None = Field(None, ge=0, description="Rows to leave out at the end.", examples=[0])
+    decimal: str | None = Field(None, pattern="^[.,]$", description="The decimal mark of numbers.", examples=[","])
+    day_first: bool | None = Field(None, description="Whether 03/04/2020 is the third of April.", examples=[True])
+    sheet: str | None = Field(None, description="Which sheet of an Excel file.", examples=["Sheet1"])
     table: int | None = Field(
-        None, ge=0, le=1, description="Of several tables in a file: 1 the first, 0 all with a header like its own."
+        None,
+        ge=0,
+        le=1,
+        description="Of several tables in a file: 1 the first, 0 all with a header like its own.",
+        examples=[1],
     )
 
 

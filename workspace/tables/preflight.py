@@ -47,11 +47,18 @@ SAID = {
 class Finding(BaseModel):
     """Something about a column that will hurt, and how to mend it."""
 
-    column: str
-    code: str = Field(description="Which finding it is, in a word.")
-    text: str = Field(description="What was found and what it does, for the analyst.")
-    fix: Column | None = Field(None, description="The column that would mend it.")
-    fix_label: str = Field("", description="The fix in a few words, for a button.")
+    column: str = Field(description="The column it is about.", examples=["city"])
+    code: str = Field(description="Which finding it is, in a word.", examples=["constant"])
+    text: str = Field(
+        description="What was found and what it does, for the analyst.",
+        examples=["Every row has the same value: there is nothing to learn."],
+    )
+    fix: Column | None = Field(
+        None,
+        description="The column that would mend it.",
+        examples=[{"name": "city", "kind": "category", "role": "drop"}],
+    )
+    fix_label: str = Field("", description="The fix in a few words, for a button.", examples=["Leave it out"])
 
 
 Check = Callable[[ColumnProfile, Column], Iterator[Finding]]

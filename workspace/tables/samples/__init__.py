@@ -10,14 +10,19 @@ from pydantic import BaseModel, Field
 class Sample(BaseModel):
     """A shipped table and where it comes from."""
 
-    name: str
-    title: str
-    about: str = Field(description="What it holds, in one line.")
-    rows: int
-    columns: int
-    source: str = Field(description="Who made it, and where it was published.")
-    licence: str
-    target: str | None = Field(None, description="The column one would predict.")
+    name: str = Field(description="The name that calls use.", examples=["adult"])
+    title: str = Field(description="The name that people use.", examples=["Adult income"])
+    about: str = Field(
+        description="What it holds, in one line.", examples=["Who earns more than 50,000 dollars, from a census"]
+    )
+    rows: int = Field(description="Number of rows.", examples=[32561])
+    columns: int = Field(description="Number of columns.", examples=[15])
+    source: str = Field(
+        description="Who made it, and where it was published.",
+        examples=["Becker and Kohavi 1996, UCI Machine Learning Repository"],
+    )
+    licence: str = Field(description="What its owner allows.", examples=["CC BY 4.0"])
+    target: str | None = Field(None, description="The column one would predict.", examples=["income"])
 
     @property
     def path(self) -> Path:
