@@ -5,12 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import select
-
 from workspace.access.idempotency import IdempotencyStore
 from workspace.access.keys import Access
 from workspace.catalog.catalog import Catalog
-from workspace.catalog.rows import ConversationSet, Dataset, Entity, Event, Job, NotFound, Run
+from workspace.catalog.rows import ConversationSet, Dataset, Event, Job, NotFound, Run
 from workspace.jobs.dispatcher import Dispatcher
 from workspace.jobs.queue import Queue
 from workspace.plugins import load_plugins
@@ -38,8 +36,6 @@ __all__ = ["ConversationSet", "Dataset", "Event", "Job", "NotFound", "Run", "Wor
 
 ORPHAN_S = 600
 """A folder that no row has named for this long was left by a crash."""
-ROWS: dict[str, type[Entity]] = {"datasets": Dataset, "runs": Run, "talks": ConversationSet, "jobs": Job}
-"""Whose folders lie in which folder."""
 
 
 class Workspace:
@@ -79,10 +75,8 @@ class Workspace:
     def clean_up(self, orphan_s: float = ORPHAN_S) -> None:
         """Clear away what a crash left: folders of processes that are gone, and folders that no row names."""
         self.files.clear_abandoned()
-        for name, row in ROWS.items():
-            with self.catalog.session() as session:
-                known = set(session.scalars(select(row.id)))
-            self.files.remove(*self.files.orphans(name, known, orphan_s))
+        for name, row in (("datasets", Dataset), ("runs", Run), ("talks", ConversationSet), ("jobs", Job)):
+            self.files.remove(*self.files.orphans(name, self.catalog.ids(row), orphan_s))
 
     @cached_property
     def datasets(self) -> Datasets:

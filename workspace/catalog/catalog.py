@@ -54,6 +54,11 @@ class Catalog:
         with self.session() as session:
             return session.scalars(query).all()
 
+    def ids(self, kind: type[Entity]) -> set[str]:
+        """The ids of all rows of a kind."""
+        with self.session() as session:
+            return set(session.scalars(select(kind.id)))
+
     def forget_deleted(self) -> None:
         """Remove from SQLite's write-ahead log what was deleted from its tables."""
         if self.engine.dialect.name == "sqlite":

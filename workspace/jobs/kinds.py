@@ -42,7 +42,7 @@ class JobKind:
 
 
 KINDS: Registry[JobKind] = Registry(
-    "kind of job", "workspace.tasks", group="understudy.jobs", place=lambda kind: kind.place
+    "kind of job", "workspace.tasks", group="understudy.jobs", place=lambda kind: kind.place, decorator="job"
 )
 
 Do = TypeVar("Do", bound=Callable[[Any, Any], None])
