@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import Depends
@@ -106,7 +106,17 @@ def _count(name: str, limit: str, cost: int = 1) -> None:
         raise Stop(429, f"That was more than {limit}. Try again in {wait_s} s.", headers={"Retry-After": str(wait_s)})
 
 
-def seen_by(caller: Caller, thing, kind: str):
+class Owned(Protocol):
+    """What somebody owns."""
+
+    id: str
+    owner: str
+
+
+Seen = TypeVar("Seen", bound=Owned)
+
+
+def seen_by(caller: Caller, thing: Seen, kind: str) -> Seen:
     """`thing` if the caller may see it; otherwise as if it were not there, so that ids cannot be guessed."""
     if thing.owner != caller.owner and not caller.may("admin"):
         raise Stop(404, f"There is no {kind} {thing.id!r} here. It may have been deleted.")

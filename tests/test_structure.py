@@ -66,14 +66,11 @@ def names_of_classes() -> dict[str, tuple[list[str], set[str]]]:
             if isinstance(node, ast.ClassDef):
                 names = {n.name for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
                 for line in node.body:
-                    targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
-                    names |= {
-                        name.id
-                        for target in targets
-                        for name in ast.walk(target or ast.Pass())
-                        if isinstance(name, ast.Name)
-                    }
-                bases = [ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases]
+                    targets = line.targets if isinstance(line, ast.Assign) else []
+                    if isinstance(line, ast.AnnAssign) and (line.value or "ClassVar" in ast.unparse(line.annotation)):
+                        targets = [line.target]
+                    names |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+                bases = [one.id for one in node.bases if isinstance(one, ast.Name) and one.id != node.name]
                 found[node.name] = (bases, {name for name in names if not name.startswith("_")})
     return found
 

@@ -16,8 +16,7 @@ from workspace.settings import Settings
 from workspace.storage.files import Files
 from workspace.telemetry.journal import Journal
 
-# A worker needs two or three of the services, and those on tables bring pandas, DuckDB and the metrics along: each is
-# imported when it is first asked for.
+# A worker needs few services, and they bring pandas, DuckDB and the metrics: each is imported when it is asked for.
 if TYPE_CHECKING:
     from workspace.services.batches import Batches
     from workspace.services.bugs import Bugs

@@ -55,7 +55,7 @@ class Model(ABC):
     private: ClassVar[bool]
     licence: ClassVar[str]
     slow: ClassVar[bool]
-    quick_params: ClassVar[Mapping[str, Any]]
+    _quick_params: ClassVar[Mapping[str, Any]]
     """Tags, set and explained by the decorator `generator`."""
     Params: ClassVar[type[BaseParams]] = BaseParams
     params: Any
@@ -73,7 +73,7 @@ class Model(ABC):
     @classmethod
     def quick(cls, **given: Any) -> BaseParams:
         """Parameters that train for a moment, for tests; `given` ones as they are."""
-        return cls.Params.model_validate({**cls.quick_params, **given})
+        return cls.Params.model_validate({**cls._quick_params, **given})
 
     # The hooks -------------------------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ def generator(
         kind.needs, kind.needs_gpu, kind.licence = needs, needs_gpu, licence
         kind.stops_early, kind.private, kind.slow = stops_early, private, slow
         kind.completes = kind.complete is not Model.complete
-        kind.quick_params = dict(quick or {})
+        kind._quick_params = dict(quick or {})
         GENERATORS.add(name, kind)
         return kind
 

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, create_engine, event, make_url, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from workspace.catalog.migrations import migrate
-from workspace.catalog.rows import E, NotFound, Row, Run, T
+from workspace.catalog.rows import E, Entity, NotFound, Row, Run, T
 
 
 class Catalog:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -142,7 +142,7 @@ def records(lines: Iterable[str], dialect: Dialect, width: int | None = None, fi
         yield Record(number, line, cells, flaw=flaw)
 
 
-def _joined(line: str, next_line, dialect: Dialect, width: int | None) -> Record:
+def _joined(line: str, next_line: Callable[[], str | None], dialect: Dialect, width: int | None) -> Record:
     """The record that begins with `line` and goes on over further lines; without cells when that leads nowhere."""
     text, lines = [line], 1
     length = len(line)

@@ -16,6 +16,11 @@ from itertools import pairwise
 
 from workspace.ingest.sniff import is_typed
 
+Key = tuple[int, str | None]
+"""A cell that is laid next, and what is left of one that was parted."""
+Laid = tuple[float, list[str]]
+"""Cells laid over columns, and what that costs."""
+
 LEARNED_ROWS = 2_000
 LONGEST = 400
 """Cells beyond so many are not laid out: the row belongs to another table."""
@@ -108,12 +113,12 @@ class Mender:
         count, width = len(cells), len(self.columns)
         slack = abs(count - width) + 2
         # best[i, rest]: the cells before i are laid over the columns so far; of cell i, parted, `rest` is left.
-        best: dict[tuple[int, str | None], tuple[float, list[str]]] = {(0, None): (0.0, [])}
+        best: dict[Key, Laid] = {(0, None): (0.0, [])}
         for column, fit in enumerate(self.columns):
             best = self._with_drops(best, cells)
-            further: dict[tuple[int, str | None], tuple[float, list[str]]] = {}
+            further: dict[Key, Laid] = {}
 
-            def offer(key, cost, laid, further=further):
+            def offer(key: Key, cost: float, laid: list[str], further: dict[Key, Laid] = further) -> None:
                 if key not in further or cost < further[key][0]:
                     further[key] = (cost, laid)
 

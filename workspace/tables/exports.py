@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from synth.schema import Column, Schema
 from workspace.tables.duckdb_file import About, about, literal, opened, quoted, text_of
+
+if TYPE_CHECKING:
+    from xlsxwriter import Workbook
+    from xlsxwriter.worksheet import Worksheet
 
 FORMATS = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet", "jsonl": "application/jsonl"} | {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -109,14 +114,14 @@ def _cells(column: pa.Array) -> list:
     return column.to_pylist()
 
 
-def _sheet(book, schema: Schema):
+def _sheet(book: Workbook, schema: Schema) -> Worksheet:
     sheet = book.add_worksheet()
     for place, column in enumerate(schema):
         sheet.write_string(0, place, column.name[:EXCEL_TEXT])
     return sheet
 
 
-def _cell(sheet, line: int, place: int, cell: object) -> None:
+def _cell(sheet: Worksheet, line: int, place: int, cell: object) -> None:
     """Write one cell as what it is: a text never becomes a formula, a link or a number."""
     if isinstance(cell, bool):
         sheet.write_boolean(line, place, cell)

@@ -52,7 +52,7 @@ class _Copula(GaussianMultivariate):
         self.many, self.fitted_so_far = len(X.columns), 0
         return super()._fit_columns(X)
 
-    def _fit_column(self, column: pd.Series, distribution, column_name: str):
+    def _fit_column(self, column: pd.Series, distribution: Any, column_name: str):
         self.report(self.fitted_so_far / self.many, "Fitting distributions")
         self.fitted_so_far += 1
         return super()._fit_column(column, distribution, column_name)

@@ -27,6 +27,8 @@ from transformers import (
     PreTrainedTokenizerBase,
     PrinterCallback,
     TrainerCallback,
+    TrainerControl,
+    TrainerState,
     TrainingArguments,
 )
 from transformers.utils.logging import disable_progress_bar
@@ -228,7 +230,7 @@ class Watch(TrainerCallback):
         self.best_loss, self.best_look = np.inf, 0
         self.best_weights: dict[str, Tensor] = {}
 
-    def on_step_end(self, args, state, control, **about):
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **about: Any) -> None:
         now = time.monotonic()
         limit = self.params.time_limit_s
         if now - self.last > REPORT_S:
@@ -238,7 +240,15 @@ class Watch(TrainerCallback):
         if self.report.stop_early or 0 < limit <= now - self.started:
             control.should_training_stop = True
 
-    def on_log(self, args, state, control, logs=None, model=None, **about):
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        model: PreTrainedModel | None = None,
+        **about: Any,
+    ) -> None:
         if "loss" not in (logs or {}):
             return
         look = len(self.curve) + 1
@@ -266,7 +276,7 @@ class Sampler:
         self.allowed: dict[int, np.ndarray] = {}
 
     def rows(
-        self, count: int, given: list[list[list[int]] | None], rng: np.random.Generator, report
+        self, count: int, given: list[list[list[int]] | None], rng: np.random.Generator, report: Report
     ) -> list[list[str | None]]:
         """For each column the texts of `count` rows; columns with tokens in `given` are written first, as given."""
         texts: list[list[str | None]] = [[] for _ in given]

@@ -14,12 +14,16 @@ from calendar import monthrange
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from synth.columns.precision import Precision
 from synth.schema import Column
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 LISTED = 40
 """Numbers and dates of at most so many different values are written as a list of values, others digit by digit."""
@@ -157,7 +161,7 @@ def _moment(text: str) -> str:
 class RowText:
     """How the rows of a table are written as tokens of a tokenizer, and what may follow what."""
 
-    def __init__(self, columns: list[ColumnText], tokenizer, compact: bool):
+    def __init__(self, columns: list[ColumnText], tokenizer: PreTrainedTokenizerBase, compact: bool):
         self.columns, self.tokenizer, self.compact = columns, tokenizer, compact
         self.start = tokenizer.eos_token_id
         self.absent = _word_for_missing(columns)

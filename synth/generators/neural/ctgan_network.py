@@ -40,7 +40,9 @@ PENALTY = 10.0
 class Discriminator(shipped.Discriminator):
     """The shipped discriminator; its gradient penalty needs no second backward pass."""
 
-    def calc_gradient_penalty(self, real_data: Tensor, fake_data: Tensor, device="cpu", pac=10, lambda_=PENALTY):
+    def calc_gradient_penalty(
+        self, real_data: Tensor, fake_data: Tensor, device: str = "cpu", pac: int = 10, lambda_: float = PENALTY
+    ):
         """(|slope of the score along the input| - 1)^2 between real and fake, averaged and weighted.
 
         Every layer is linear, or multiplies by a mask that does not move with the weights (LeakyReLU's slope,

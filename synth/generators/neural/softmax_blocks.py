@@ -6,6 +6,8 @@ over all columns. Sums within blocks, and their way back, are products with a 0/
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -55,7 +57,7 @@ class Blocks:
 
 class _Softmax(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, scores: Tensor, blocks: Blocks) -> Tensor:
+    def forward(ctx: Any, scores: Tensor, blocks: Blocks) -> Tensor:
         powers, sums, _ = blocks.exponentials(scores)
         shares = powers.mul_(sums.reciprocal_() @ blocks.columns)
         ctx.save_for_backward(shares)
@@ -63,7 +65,7 @@ class _Softmax(torch.autograd.Function):
         return shares
 
     @staticmethod
-    def backward(ctx, slope: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
         (shares,) = ctx.saved_tensors
         slope = slope * shares
         return slope.addcmul_(shares, (slope @ ctx.blocks.member) @ ctx.blocks.columns, value=-1), None

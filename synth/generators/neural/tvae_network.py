@@ -141,14 +141,14 @@ class Reparametrised(torch.autograd.Function):
     """A draw from the normal distribution of each code, and the divergence of all from the standard one."""
 
     @staticmethod
-    def forward(ctx, mean: Tensor, log_variance: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, mean: Tensor, log_variance: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         std = (log_variance * 0.5).exp_()
         ctx.save_for_backward(mean, std, noise)
         divergence = (mean.square().sum() + std.square().sum() - log_variance.sum() - mean.numel()) / 2
         return torch.addcmul(mean, noise, std), divergence
 
     @staticmethod
-    def backward(ctx, slope: Tensor, push: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, slope: Tensor, push: Tensor) -> tuple[Tensor, Tensor, None]:
         mean, std, noise = ctx.saved_tensors
         of_mean = torch.addcmul(slope, mean, push)
         of_std = (slope * noise).addcmul_(std, push)
@@ -159,7 +159,7 @@ class Reconstruction(torch.autograd.Function):
     """How unlikely the real rows are under the drawn ones: normal around the values, softmax within the blocks."""
 
     @staticmethod
-    def forward(ctx, drawn: Tensor, sigma: Tensor, values: Tensor, places: Tensor, blocks: Blocks) -> Tensor:
+    def forward(ctx: Any, drawn: Tensor, sigma: Tensor, values: Tensor, places: Tensor, blocks: Blocks) -> Tensor:
         numbers = values.shape[1]
         sigmas = sigma[:numbers]
         middle = drawn[:, :numbers].tanh()
@@ -172,6 +172,6 @@ class Reconstruction(torch.autograd.Function):
         return squares.sum() / 2 + sigmas.log().sum() * len(values) + surprise
 
     @staticmethod
-    def backward(ctx, slope: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         of_drawn, of_sigma = ctx.saved_tensors
         return of_drawn * slope, of_sigma * slope, None, None, None
