@@ -53,7 +53,7 @@ def test_the_riskiest_rows_stand_beside_the_real_row_they_are_nearest_to(workspa
     risky = workspace.releases.riskiest_rows(run.id, count=5)
     assert len(risky.found) == len(risky.synthetic) == len(risky.real) == 5 and risky.looked_at == run.rows
     assert risky.found["ratio"].is_monotonic_increasing
-    real = workspace.runs.real_table(run.id, "train")
+    real = workspace.runs.train_table(run.id)
     pd.testing.assert_frame_equal(risky.real, real.iloc[risky.found["train_row"]].reset_index(drop=True))
 
 

@@ -32,7 +32,7 @@ def test_training_makes_a_run_with_its_model_its_table_and_its_scores(workspace,
     assert list(run.scores) == QUICK and run.scores["column_shapes"].value > 0.5
     assert run.fit_seconds >= 0 and run.sample_seconds >= 0 and run.peak_mb > 10 and run.size_bytes > 0
     synthetic = workspace.runs.synthetic_table(run.id)
-    real = workspace.runs.real_table(run.id, "train")
+    real = workspace.runs.train_table(run.id)
     assert len(synthetic) == 80 and synthetic.dtypes.to_dict().keys() == real.dtypes.to_dict().keys()
     assert {name: str(dtype) for name, dtype in synthetic.dtypes.items()} == {
         name: str(dtype) for name, dtype in real.dtypes.items()
@@ -41,7 +41,7 @@ def test_training_makes_a_run_with_its_model_its_table_and_its_scores(workspace,
 
 
 def test_the_model_is_trained_on_no_held_out_row(workspace, judged):
-    held = set(workspace.runs.real_table(judged.run_id, "holdout")["income"])
+    held = set(workspace.runs.holdout_table(judged.run_id)["income"])
     made = set(workspace.runs.synthetic_table(judged.run_id)["income"])
     # Bootstrap repeats what it saw: an income of the holdout in its output was shown to it. Only the ends of its
     # reach lie between two people, where by chance a third may be.
@@ -93,9 +93,9 @@ def test_judging_again_adds_scores_and_keeps_those_there_are(workspace, judged):
 
 
 def test_a_run_is_judged_by_the_rows_held_out_from_it_whatever_the_holdout_is_now(workspace, judged):
-    held = workspace.runs.real_table(judged.run_id, "holdout")
+    held = workspace.runs.holdout_table(judged.run_id)
     workspace.datasets.set_holdout(judged.dataset_id, 0.5, seed=8)
-    pd.testing.assert_frame_equal(workspace.runs.real_table(judged.run_id, "holdout"), held)
+    pd.testing.assert_frame_equal(workspace.runs.holdout_table(judged.run_id), held)
     workspace.datasets.set_holdout(judged.dataset_id, 0.2, seed=0)
 
 

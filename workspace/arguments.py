@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Arguments(BaseModel):
     """The arguments of one kind of job, which `kind` names. Unknown keys of a stored row are ignored."""
 
-    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
     kind: str
 

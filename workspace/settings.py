@@ -100,6 +100,11 @@ def _catalog_address(text: str | None) -> str | None:
 
     try:
         url = make_url(text)
+    except ArgumentError:
+        raise ValueError(
+            "this is no address of a database; write postgresql+psycopg://user:password@host/name"
+        ) from None
+    try:
         backend = url.get_backend_name()
         if backend not in ("sqlite", "postgresql"):
             raise ValueError(f"{backend!r} is no database that is supported; there are sqlite and postgresql")
@@ -107,10 +112,6 @@ def _catalog_address(text: str | None) -> str | None:
     except (NoSuchModuleError, ImportError):
         raise ValueError(
             f"the driver of {url.drivername!r} is not installed; write postgresql+psycopg://user:password@host/name"
-        ) from None
-    except ArgumentError:
-        raise ValueError(
-            "this is no address of a database; write postgresql+psycopg://user:password@host/name"
         ) from None
     return text
 

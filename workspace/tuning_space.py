@@ -36,12 +36,15 @@ class Knob(BaseModel):
         return trial.suggest_float(self.name, low, high, log=self.log)
 
 
+TrialState = Literal["done", "pruned", "failed"]
+
+
 class Trial(BaseModel):
     """One set of parameters that was tried."""
 
     number: int
     params: dict[str, Any]
-    state: Literal["done", "pruned", "failed"]
+    state: TrialState
     score: float | None = Field(description="The objective, measured on rows the trial did not learn.")
     seconds: float
     note: str = ""
@@ -68,7 +71,9 @@ def objectives() -> list[str]:
 
 
 def metrics_of(objective: str) -> list[str]:
-    return [name for name in FIGURES.get(objective, (objective,)) if name in METRICS]
+    if objective not in FIGURES:
+        return [objective] if objective in METRICS else []
+    return [name for name in FIGURES[objective] if name in METRICS]
 
 
 def merit(objective: str, scores: dict[str, Score]) -> float | None:

@@ -29,7 +29,8 @@ def table(_workspace: Workspace, run_id: str, part: Part) -> pd.DataFrame | None
     """A random part of a run's rows, or all of them; never changed by those who share it."""
     if part == "synthetic":
         return _workspace.runs.synthetic_table(run_id, ROWS)
-    return _workspace.runs.real_table(run_id, part, ROWS)
+    real = _workspace.runs.train_table if part == "train" else _workspace.runs.holdout_table
+    return real(run_id, ROWS)
 
 
 @st.cache_data(max_entries=400, show_spinner=False)

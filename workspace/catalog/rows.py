@@ -62,6 +62,13 @@ class Split(BaseModel):
         None, description="The file in the dataset's folder that holds the rows, or their positions."
     )
 
+    @property
+    def stored(self) -> str:
+        """The name of that file. Raises ValueError when no rows are held out."""
+        if self.file is None:
+            raise ValueError("No rows are held out.")
+        return self.file
+
 
 class _Utc(TypeDecorator[datetime]):
     """A moment in UTC. SQLite stores no time zone, so it is added as a row is read."""

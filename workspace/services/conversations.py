@@ -29,7 +29,7 @@ from workspace.catalog.rows import ConversationSet, Job, new_id
 from workspace.jobs.process import end_at_once
 from workspace.jobs.queue import Draft, Queue
 from workspace.services.datasets import Datasets
-from workspace.services.training import submitting
+from workspace.services.training import Submitting
 from workspace.settings import LOCAL, Settings
 from workspace.storage.files import Files, write_atomic
 from workspace.tables import duckdb_file
@@ -70,7 +70,7 @@ class Conversations:
     def server(self, **asked: Any) -> Server:
         """The language-model server of the settings; `asked` overrides single fields."""
         settings = self.settings
-        found = {
+        found: dict[str, Any] = {
             "base_url": settings.llm_base_url,
             "api_key": settings.llm_api_key,
             "model": settings.llm_model,
@@ -78,7 +78,8 @@ class Conversations:
         }
         low, high = settings.llm_prices.get(found["model"], (0.0, 0.0))
         found.setdefault("price", {"input": low, "output": high})
-        return Server(**{**found, "local_only": settings.llm_local_only or found.get("local_only", False)})
+        found["local_only"] = settings.llm_local_only or found.get("local_only", False)
+        return Server(**found)
 
     def estimate(self, order: ConversationRequest, source: list[Dialogue]) -> Estimate:
         """What an order will take, before anything is sent; `source` are the `dialogues` it is written from."""
@@ -118,7 +119,7 @@ class Conversations:
         made.job_id = draft.id
         return replace(draft, rows=(made,))
 
-    write = submitting(draft_write)
+    write = Submitting(draft_write)
 
     def resume(self, set_id: str, api_key: SecretStr | None = None, *, owner: str = LOCAL) -> Job:
         """Write what a set still lacks: after a stop, an error, a raised budget or a dialogue taken out."""
@@ -144,6 +145,10 @@ class Conversations:
         """The dialogues of a set so far, as they arrived."""
         lines = read_written(self.files.conversations(self.get(set_id).id).dialogues)
         return [line for line in lines if line.dialogue is not None and not line.rejected]
+
+    def made(self, set_id: str) -> list[Dialogue]:
+        """The dialogues of a set so far."""
+        return [line.dialogue for line in self.written(set_id) if line.dialogue is not None]
 
     def set_dialogue(self, set_id: str, index: int, dialogue: Dialogue | None, *, again: bool = False) -> None:
         """Replace a dialogue by an edited one, or take it out (None); `again` lets `resume` write another in its place.
@@ -182,9 +187,9 @@ class Conversations:
         """A set as a file: `csv` and `parquet` have the columns of the input, a turn per row."""
         exported = self.get(set_id)
         order = exported.order
-        made = [_as_input(line.dialogue, order) for line in self.written(set_id)]
+        made = [_as_input(dialogue, order) for dialogue in self.made(set_id)]
         columns: dict[str, Any] = {}
-        if order.shape is not None and order.shape.form == "turns":
+        if exported.dataset_id is not None and order.shape is not None and order.shape.form == "turns":
             named = {name: getattr(order.shape, name) for name in ("id", "turn", "role", "text")}
             columns = {name: value for name, value in named.items() if value}
             columns["header"] = self.datasets.get(exported.dataset_id).schema.names
@@ -215,11 +220,11 @@ class Conversations:
         with self.catalog.session() as session:
             session.execute(update(ConversationSet).where(ConversationSet.id == set_id).values(**values))
 
-    def shown(self, dataset_id: str | None, order: ConversationRequest) -> list[Dialogue]:
-        """The real dialogues that the prompts of an order may show."""
+    def shown(self, dataset_id: str | None, order: ConversationRequest, *, held_out: bool = False) -> list[Dialogue]:
+        """The real dialogues that the prompts of an order may show, or those held out from them."""
         if dataset_id is None:
             return []
-        return self.dialogues(dataset_id, order.shape or self.find_shape(dataset_id))
+        return self.dialogues(dataset_id, order.shape or self.find_shape(dataset_id), held_out=held_out)
 
     def _job_of(self, found: ConversationSet) -> Job | None:
         with self.catalog.session() as session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import delete, select, update
@@ -83,9 +83,9 @@ class Datasets:
                 dataset.split = _split_share(files, dataset.rows, share, seed)
             _write_profiles(files, read.profiles)
             dataset.size_bytes = size_of(folder)
-            with self.catalog.session() as session:
-                session.add(dataset)
-                session.flush()
+            with self.catalog.session() as transaction:
+                transaction.add(dataset)
+                transaction.flush()
                 folder.replace(self.files.dataset(dataset.id).folder)
         return dataset
 
@@ -158,7 +158,7 @@ class Datasets:
         files = self.files.dataset(dataset_id)
         _check_kinds(files.table, edited)
         if dataset.split.kind == "file":
-            _check_kinds(files.held_out(dataset.split.file), edited, "The holdout does not fit. ")
+            _check_kinds(files.held_out(dataset.split.stored), edited, "The holdout does not fit. ")
         anew = {profile.name: profile for profile in ingest.profile(files.table, edited)}
         _write_profiles(files, [anew.get(profile.name, profile) for profile in self.profiles(dataset_id)])
         return self._change(dataset_id, schema=schema)
@@ -190,12 +190,12 @@ class Datasets:
     def train_table(self, dataset_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame:
         """The rows generators may see, or a random `rows` of them."""
         dataset = self.get(dataset_id)
-        return self.real_part(dataset.id, dataset.split, dataset.schema, "train", rows, seed)
+        return self.train_part(dataset.id, dataset.split, dataset.schema, rows, seed)
 
     def holdout_table(self, dataset_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame | None:
         """The rows no generator sees; None when none were held out."""
         dataset = self.get(dataset_id)
-        return self.real_part(dataset.id, dataset.split, dataset.schema, "holdout", rows, seed)
+        return self.holdout_part(dataset.id, dataset.split, dataset.schema, rows, seed)
 
     def _change(self, dataset_id: str, **values: Any) -> Dataset:
         with self.catalog.session() as session:
@@ -204,28 +204,30 @@ class Datasets:
             )
         return dataset or self.get(dataset_id)
 
-    def real_part(
-        self,
-        dataset_id: str,
-        split: Split,
-        schema: Schema,
-        part: Literal["train", "holdout"],
-        rows: int | None = None,
-        seed: int = 0,
-    ) -> pd.DataFrame | None:
-        """The real rows on one side of a split, or a random `rows` of them; None when that side is empty."""
+    def train_part(
+        self, dataset_id: str, split: Split, schema: Schema, rows: int | None = None, seed: int = 0
+    ) -> pd.DataFrame:
+        """The rows that a split leaves to train on, or a random `rows` of them."""
         from workspace.tables import duckdb_file
 
-        files = self.files.dataset(dataset_id)
+        files, only = self.files.dataset(dataset_id), None
         if split.kind == "share":
-            held = np.load(files.held_out(split.file))
-            only = held if part == "holdout" else np.setdiff1d(np.arange(split.of), held, assume_unique=True)
-            return duckdb_file.read(files.table, schema, only=only, sample=rows, seed=seed)
-        if part == "train":
-            return duckdb_file.read(files.table, schema, sample=rows, seed=seed)
+            only = np.setdiff1d(np.arange(split.of), np.load(files.held_out(split.stored)), assume_unique=True)
+        return duckdb_file.read(files.table, schema, only=only, sample=rows, seed=seed)
+
+    def holdout_part(
+        self, dataset_id: str, split: Split, schema: Schema, rows: int | None = None, seed: int = 0
+    ) -> pd.DataFrame | None:
+        """The rows that a split holds out, or a random `rows` of them; None when it holds out none."""
+        from workspace.tables import duckdb_file
+
+        if split.kind == "none":
+            return None
+        files = self.files.dataset(dataset_id)
+        stored = files.held_out(split.stored)
         if split.kind == "file":
-            return duckdb_file.read(files.held_out(split.file), schema, sample=rows, seed=seed)
-        return None
+            return duckdb_file.read(stored, schema, sample=rows, seed=seed)
+        return duckdb_file.read(files.table, schema, only=np.load(stored), sample=rows, seed=seed)
 
     def _split_file(self, files: DatasetFiles, dataset: Dataset, path: Path, name: str) -> Split:
         from workspace.ingest import ingest

@@ -16,7 +16,7 @@ from workspace.arguments import ReplaceRowsArguments, SelfTestArguments
 from workspace.catalog.rows import Job
 from workspace.jobs.queue import Draft, Queue
 from workspace.services.runs import EXTERNAL, Runs
-from workspace.services.training import Training, submitting
+from workspace.services.training import Submitting, Training
 from workspace.settings import LOCAL
 from workspace.storage.files import Files
 
@@ -80,7 +80,7 @@ class Releases:
         asked = ReplaceRowsArguments(parent=run.id, rows=chosen, how=how, seed=seed, metrics=metrics, expected=expected)
         return Draft(asked, owner, run.dataset_id)
 
-    replace_rows = submitting(draft_replace_rows)
+    replace_rows = Submitting(draft_replace_rows)
 
     def replaced(self, run_id: str) -> ReplaceRowsArguments | None:
         """Which rows of which run were replaced in this one; None: it was drawn whole."""

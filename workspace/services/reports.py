@@ -50,8 +50,8 @@ class Reports:
         """What is to be said of a run."""
         dataset = self.datasets.get(run.dataset_id)
         tables = Tables(
-            train=self.runs.real_table(run.id, "train", ROWS),
-            holdout=self.runs.real_table(run.id, "holdout", ROWS),
+            train=self.runs.train_table(run.id, ROWS),
+            holdout=self.runs.holdout_table(run.id, ROWS),
             synthetic=self.runs.synthetic_table(run.id, ROWS),
             schema=run.schema,
             target=run.schema.target,
@@ -85,7 +85,10 @@ def changed_params(run: Run) -> dict[str, Any]:
 
 
 def _text(form: Callable[[Report], str]) -> Callable[[Report, Path], None]:
-    return lambda report, file: file.write_text(form(report), encoding="utf-8") and None
+    def write(report: Report, file: Path) -> None:
+        file.write_text(form(report), encoding="utf-8")
+
+    return write
 
 
 def _images(report: Report, file: Path) -> None:

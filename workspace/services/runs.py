@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, update
 
@@ -92,23 +92,26 @@ class Runs:
         run = self.get(run_id)
         return duckdb_file.read(self.files.run(run.id).synthetic, run.schema, sample=rows, seed=seed)
 
-    def real_table(
-        self, run_id: str, part: Literal["train", "holdout"], rows: int | None = None, seed: int = 0
-    ) -> pd.DataFrame | None:
-        """The real rows a run is compared with: `train`, those it learned from, or `holdout`, those it never saw.
+    def train_table(self, run_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame:
+        """The real rows that a run learned from, or a random `rows` of them.
 
         They have the synthetic table's columns, and the kinds and the split of the time of training.
         """
         run = self.get(run_id)
-        return self.datasets.real_part(run.dataset_id, run.split, run.schema, part, rows, seed)
+        return self.datasets.train_part(run.dataset_id, run.split, run.schema, rows, seed)
+
+    def holdout_table(self, run_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame | None:
+        """The real rows that a run never saw, as `train_table` has the others; None when none were held out."""
+        run = self.get(run_id)
+        return self.datasets.holdout_part(run.dataset_id, run.split, run.schema, rows, seed)
 
     def scored_tables(self, run: Run, options: dict[str, Any] | None = None) -> Tables:
         """What a run is scored on: all rows, with `options` for single metrics or those the run was made with."""
         from metrics import Tables
 
         return Tables(
-            train=self.real_table(run.id, "train"),
-            holdout=self.real_table(run.id, "holdout"),
+            train=self.train_table(run.id),
+            holdout=self.holdout_table(run.id),
             synthetic=self.synthetic_table(run.id),
             schema=run.schema,
             target=run.schema.target,

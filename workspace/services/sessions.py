@@ -36,7 +36,7 @@ class Sessions:
                 raise NotFound(f"There is no session {session_id!r} here. It may have been deleted, or have expired.")
             counted = Counter(datasets=len(datasets))
             for name, kind in (("runs", Run), ("talks", ConversationSet), ("jobs", Job)):
-                counted[name] = session.scalar(select(func.count()).where(kind.dataset_id.in_(datasets)))
+                counted[name] = session.scalar(select(func.count()).where(kind.dataset_id.in_(datasets))) or 0
         for dataset_id in datasets:
             self.datasets.delete(dataset_id)
         return dict(counted)
@@ -60,4 +60,5 @@ class Sessions:
         with self.catalog.session() as session:
             expired = session.execute(query).all()
         for session_id, owner in expired:
-            self.delete(session_id, owner)
+            if session_id is not None:
+                self.delete(session_id, owner)

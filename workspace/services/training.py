@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Generic, ParamSpec
 
 from metrics import METRICS, OPTIONS
 from synth import GENERATORS, Model, Params
@@ -23,14 +23,18 @@ from workspace.tuning_space import knobs, objectives
 P = ParamSpec("P")
 
 
-def submitting(draft: Callable[Concatenate[Any, P], Draft]) -> Callable[Concatenate[Any, P], Job]:
+class Submitting(Generic[P]):
     """The method that puts into the queue what `draft` drafts; the service has a `queue`."""
 
-    @wraps(draft)
-    def submit(self: Any, *args: P.args, **kwargs: P.kwargs) -> Job:
-        return self.queue.submit(draft(self, *args, **kwargs))
+    def __init__(self, draft: Callable[Concatenate[Any, P], Draft]):
+        self.draft = draft
 
-    return submit
+    def __get__(self, service: Any, owner: type) -> Callable[P, Job]:
+        @wraps(self.draft)
+        def submit(*args: P.args, **kwargs: P.kwargs) -> Job:
+            return service.queue.submit(self.draft(service, *args, **kwargs))
+
+        return submit
 
 
 class Training:
@@ -167,7 +171,7 @@ class Training:
         _check_rows(rows)
         asked = SampleArguments(
             parent=run_id,
-            parent_job=of and of.id,
+            parent_job=of.id if of else None,
             rows=rows,
             seed=seed,
             conditions=_checked(conditions),
@@ -191,11 +195,13 @@ class Training:
         """
         run = self.runs.get(run_id) if run_id is not None else None
         expected = self.expected(run, run.rows) if run is not None else {}
-        asked = EvaluateArguments(of_job=of and of.id, expected=expected, **_scoring(metrics, options))
+        asked = EvaluateArguments(of_job=of.id if of else None, expected=expected, **_scoring(metrics, options))
         return Draft(asked, owner, self._dataset_of(run_id, of), run_id)
 
-    train, tune = submitting(draft_train), submitting(draft_tune)
-    sample, evaluate = submitting(draft_sample), submitting(draft_evaluate)
+    train = Submitting(draft_train)
+    tune = Submitting(draft_tune)
+    sample = Submitting(draft_sample)
+    evaluate = Submitting(draft_evaluate)
 
     def expected(self, run: Run, rows: int) -> dict[str, float]:
         """Seconds that each stage should take of a job that works on a run and draws `rows` rows."""

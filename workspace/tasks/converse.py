@@ -40,9 +40,7 @@ def converse(work: Work, asked: ConverseArguments) -> None:
     reading = work.progress.stage("Reading", 0.0, 0.02)
     reading(0.0)
     shown = conversations.shown(to_write.dataset_id, order)
-    held = []
-    if to_write.dataset_id:
-        held = conversations.dialogues(to_write.dataset_id, order.shape, held_out=True)
+    held = conversations.shown(to_write.dataset_id, order, held_out=True)
     with _server(work, order, key) as server:
         writing = work.progress.stage("Writing", 0.03, 0.9)
         outcome = write(
@@ -59,7 +57,7 @@ def converse(work: Work, asked: ConverseArguments) -> None:
         judged = Conversations(
             source=Texts(shown),
             holdout=Texts(held) if any(dialogue.turns for dialogue in held) else None,
-            synthetic=Texts([line.dialogue for line in conversations.written(to_write.id)]),
+            synthetic=Texts(conversations.made(to_write.id)),
             asked=[item.labels for item in plan(order.brief)],
             intent=order.intent or "intent",
             seed=order.brief.seed,

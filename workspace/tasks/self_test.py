@@ -14,7 +14,6 @@ def self_test(work: Work, asked: SelfTestArguments) -> None:
     from metrics.selftest import self_test as tested
     from workspace.services.releases import CHECKS
 
-    runs = work.workspace.runs
-    run = runs.get(work.job.run_id)
-    checks = tested(runs.scored_tables(run), work.progress.stage("Self-test", 0.0, 1.0))
+    run = work.run
+    checks = tested(work.workspace.runs.scored_tables(run), work.progress.stage("Self-test", 0.0, 1.0))
     write_atomic(work.workspace.files.run(run.id).self_test, CHECKS.dump_json(checks))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import synth
-from workspace.catalog.rows import Job, Run
+from workspace.catalog.rows import Dataset, Job, Run
 from workspace.jobs.estimate import Measurement, quantities, stage_name
 from workspace.jobs.meter import ResourceMeter, cpu_seconds, held_mb, peak_mb
 from workspace.jobs.progress import Progress, Stage
@@ -33,6 +33,20 @@ class Work:
     """Scratch: here a task writes what is not complete yet."""
     publish: Callable[[Run], None]
     """Move the scratch folder into place as this run's, and list the run."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The dataset that the job works on. Raises NotFound."""
+        return self.workspace.datasets.get(self.job.dataset_id or "")
+
+    @property
+    def run(self) -> Run:
+        """The run that the job made or works on. Raises NotFound."""
+        return self.workspace.runs.get(self.job.run_id or "")
+
+    def made_by(self, job_id: str | None) -> Run:
+        """The run that another job made. Raises NotFound."""
+        return self.workspace.runs.get(self.workspace.jobs.get(job_id or "").run_id or "")
 
     @property
     def files(self) -> RunFiles:

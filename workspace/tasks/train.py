@@ -35,7 +35,7 @@ def train(work: Work, asked: TrainArguments) -> None:
     if work.job.run_id is not None:
         score_again(work, asked)
         return
-    dataset = work.workspace.datasets.get(work.job.dataset_id)
+    dataset = work.dataset
     run = new_run(
         work,
         dataset_id=dataset.id,
@@ -50,7 +50,7 @@ def train(work: Work, asked: TrainArguments) -> None:
     )
     stages = Stages(work, run, ("start", "fit", "draw", "judge"), asked.expected)
     with stages.stage("start"):
-        table = work.workspace.datasets.real_part(dataset.id, run.split, run.schema, "train")
+        table = work.workspace.datasets.train_part(dataset.id, run.split, run.schema)
     make(work, run, table, stages)
     score(work, asked, stages)
 
@@ -64,7 +64,7 @@ def sample(work: Work, asked: SampleArguments) -> None:
         score_again(work, asked)
         return
     workspace = work.workspace
-    parent = workspace.runs.get(asked.parent or workspace.jobs.get(asked.parent_job).run_id)
+    parent = workspace.runs.get(asked.parent) if asked.parent else work.made_by(asked.parent_job)
     run = child_of(parent, work, seed=asked.seed, rows=asked.rows, conditions=asked.conditions, options=asked.options)
     stages = Stages(work, run, ("draw", "judge"), asked.expected)
     # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
@@ -78,7 +78,7 @@ def sample(work: Work, asked: SampleArguments) -> None:
 def evaluate(work: Work, asked: EvaluateArguments) -> None:
     """Score a run again, for example by metrics that were not asked for at first."""
     if work.job.run_id is None:
-        work.job.run_id = work.workspace.jobs.get(asked.of_job).run_id
+        work.job.run_id = work.made_by(asked.of_job).id
         work.workspace.queue.change(work.job.id, run_id=work.job.run_id)
     score_again(work, asked)
 
@@ -113,7 +113,7 @@ def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
 
 def score_again(work: Work, asked: ScoringArguments) -> None:
     """Score the run that the job made or was asked to score; this takes no generator."""
-    score(work, asked, Stages(work, work.workspace.runs.get(work.job.run_id), ("judge",), asked.expected))
+    score(work, asked, Stages(work, work.run, ("judge",), asked.expected))
 
 
 def _draw(work: Work, synthesizer: Synthesizer, run: Run, stages: Stages) -> None:
@@ -135,7 +135,7 @@ def score(work: Work, asked: ScoringArguments, stages: Stages) -> None:
     """
 
     runs = work.workspace.runs
-    run = runs.get(work.job.run_id)
+    run = work.run
     failures: dict[str, Exception] = {}
 
     def explain(card: metrics.Card, error: BaseException) -> str | None:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 import metrics
 import synth
 from synth.report import Report
+from synth.schema import Schema
 from workspace.arguments import TuneArguments
 from workspace.catalog.rows import Job
 from workspace.jobs.kinds import job
+from workspace.jobs.progress import Stage
 from workspace.tasks.stages import Stages, Work
 from workspace.tasks.train import make, new_run, score, score_again
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
-    from workspace.tuning_space import Trial
+    from workspace.tuning_space import Trial, TrialState
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +46,9 @@ def tune(work: Work, asked: TuneArguments) -> None:
     if work.job.run_id is not None:
         score_again(work, asked)
         return
-    datasets = work.workspace.datasets
-    dataset = datasets.get(work.job.dataset_id)
+    dataset = work.dataset
     schema = dataset.schema.released
-    table = datasets.real_part(dataset.id, dataset.split, schema, "train")
+    table = work.workspace.datasets.train_part(dataset.id, dataset.split, schema)
     if len(table) < LEAST_ROWS:
         raise ValueError(f"Tuning needs at least {LEAST_ROWS} training rows, and there are {len(table)}.")
     share = asked.trials / (asked.trials + 1)
@@ -73,7 +74,7 @@ def tune(work: Work, asked: TuneArguments) -> None:
 class _Search:
     """The trials of one job. They are kept in its checkpoint: a job tried again goes on where it was."""
 
-    def __init__(self, work: Work, asked: TuneArguments, table: pd.DataFrame, schema: Any, report: Report):
+    def __init__(self, work: Work, asked: TuneArguments, table: pd.DataFrame, schema: Schema, report: Stage):
         import numpy as np
 
         from workspace.tuning_space import knobs
@@ -124,7 +125,7 @@ class _Search:
     def trials(self) -> list[Trial]:
         from workspace.tuning_space import Trial
 
-        states = {"COMPLETE": "done", "PRUNED": "pruned", "FAIL": "failed"}
+        states: dict[str, TrialState] = {"COMPLETE": "done", "PRUNED": "pruned", "FAIL": "failed"}
         return [
             Trial(
                 number=trial.number + 1,
