@@ -95,7 +95,7 @@ def _excel(file: Path, schema: Schema, said: About, path: Path) -> None:
     selected = ", ".join(f'{_typed(c, said, "xlsx")} AS "{i}"' for i, c in enumerate(schema))
     book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "nan_inf_to_errors": True})
     try:
-        sheet, line = None, EXCEL_ROWS
+        sheet, line = _sheet(book, schema), 1
         with opened(file) as connection:
             for batch in connection.sql(f"SELECT {selected} FROM data").to_arrow_reader(10_000):
                 for row in zip(*(_cells(column) for column in batch.columns), strict=True):
@@ -104,8 +104,6 @@ def _excel(file: Path, schema: Schema, said: About, path: Path) -> None:
                     for place, cell in enumerate(row):
                         _cell(sheet, line, place, cell)
                     line += 1
-        if sheet is None:
-            _sheet(book, schema)
     finally:
         book.close()
 
