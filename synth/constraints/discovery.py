@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from synth.schema import Schema
 from synth.schema.casting import conform
-from synth.schema.comparing import as_written, measure
+from synth.schema.comparing import as_written, days_of, measure, of_whole_days
 from synth.schema.rules import Combination, ExactlyOne, Ordering, Range, Rule, Sum
 
 SUPPORT = 0.995
@@ -65,14 +65,15 @@ def suggest_rules(table: pd.DataFrame, schema: Schema, seed: int = 0) -> list[Su
 def dates_in_order(table: pd.DataFrame, schema: Schema) -> list[Ordering]:
     """Orders between dates that every row of a conforming table keeps and chance would break.
 
-    They hold without being confirmed by anybody: no ride ends before it begins. Every generator keeps them.
+    They hold without being confirmed by anybody: no ride ends before it begins. Every generator keeps them. Two moments
+    may also be equal, even where none of these rows has them so; of days, "after" is kept as the table has it.
     """
     dates = Schema(columns=[column for column in schema if column.kind == "datetime"])
     if len(dates) < 2 or len(table) < FEWEST:
         return []
     sample = table.sample(SCREENED, random_state=0).reset_index(drop=True) if len(table) > SCREENED else table
-    found = _orders(table, sample, dates, np.random.default_rng(0))
-    return [suggestion.rule.model_copy(update={"strict": False}) for suggestion in found if suggestion.support == 1.0]
+    found = [found.rule for found in _orders(table, sample, dates, np.random.default_rng(0)) if found.support == 1.0]
+    return [rule if rule.by == "day" else rule.model_copy(update={"strict": False}) for rule in found]
 
 
 def _checked(rule: Rule, table: pd.DataFrame, surprise: float) -> list[Suggestion]:
@@ -89,15 +90,22 @@ def _orders(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema, rng: np.r
     shuffled = rng.permutation(len(sample))
     for kinds in (("datetime",), ("number", "integer")):
         names = [name for name in schema.having(kinds=kinds) if sample[name].nunique() > 2]
-        # As `measured_alike` compares two columns, each column measured once.
+        # As `Ordering.ends` compares two columns, each column measured once.
         moments = {name: measure(sample[name]) for name in names}
         clocks = {name: measure(as_written(sample[name])) for name in names}
+        days = {name: days_of(sample[name]) for name in names if kinds == ("datetime",)}
         known = {name: sample[name].notna().to_numpy() for name in names}
+        # Beside a column with a time of day, one of whole days means all of the day.
+        whole = {name for name in days if of_whole_days(table[name])}
+        whole = whole if len(whole) < len(days) else set()
         for low, high in permutations(names, 2):
             both = known[low] & known[high]
             if both.sum() < FEWEST:
                 continue
-            numbers = clocks if (low in zoned) != (high in zoned) else moments
+            # A stamp that always lies on the day beside it keeps its order within that day.
+            by_day = bool(whole & {low, high}) and not (days[low] == days[high])[both].all()
+            clocked = (low in zoned) != (high in zoned)
+            numbers = days if by_day else clocks if clocked else moments
             lows, highs = numbers[low], numbers[high]
             if (lows > highs)[both].mean() > 1 - SUPPORT or (lows == highs)[both].all():
                 continue
@@ -105,24 +113,31 @@ def _orders(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema, rng: np.r
             surprise = float((lows > highs[shuffled])[crossed].mean())
             if surprise >= SURPRISE:
                 strict = not (lows == highs)[both].any()
-                rule = Ordering(low=low, high=high, strict=strict)
+                rule = Ordering(low=low, high=high, strict=strict, by="day" if by_day else "moment")
                 suggestions = _checked(rule, table, surprise)
+                # One row on the very day is enough to show that the day itself counts.
+                if by_day and strict and any(suggestion.support < 1 for suggestion in suggestions):
+                    suggestions = []
                 found += suggestions or (_checked(rule.model_copy(update={"strict": False}), table, surprise))
     return _without_implied(found, zoned)
 
 
 def _without_implied(found: list[Suggestion], zoned: set[str]) -> list[Suggestion]:
-    """Without `a <= c` where `a <= b` and `b <= c` are there, and all three are compared in one way (as moments or not)."""
-    ends = [(suggestion, suggestion.rule.named) for suggestion in found]
-    pairs = {(low, high) for _, (low, high) in ends}
-    middle = {name for pair in pairs for name in pair}
-    return [
-        suggestion
-        for suggestion, (low, high) in ends
-        if not any(
-            (low, by) in pairs and (by, high) in pairs and len({low, by, high} & zoned) in (0, 3) for by in middle
-        )
-    ]
+    """Without `a <= c` where `a <= b` and `b <= c` are there, and imply it as the three are compared."""
+    rules = {(found.rule.low, found.rule.high): found.rule for found in found}
+    middle = {name for pair in rules for name in pair}
+
+    def implied(rule: Ordering, by: str) -> bool:
+        steps = [rules.get((rule.low, by)), rules.get((by, rule.high))]
+        if None in steps:
+            return False
+        if rule.by == "moment":
+            return all(step.by == "moment" for step in steps) and len({rule.low, by, rule.high} & zoned) in (0, 3)
+        # Moments of two zones may lie on days in the other order.
+        alike = all(step.by == "day" or len(set(step.named) & zoned) < 2 for step in steps)
+        return alike and (not rule.strict or any(step.strict and step.by == "day" for step in steps))
+
+    return [found for found in found if not any(implied(found.rule, by) for by in middle)]
 
 
 def _sums(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema) -> list[Suggestion]:

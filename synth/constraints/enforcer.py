@@ -20,7 +20,7 @@ from synth.columns.precision import STEPS_US, Precision
 from synth.constraints.discovery import dates_in_order
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
-from synth.schema.comparing import measure, measured, measured_alike, moved_to
+from synth.schema.comparing import DAY_US, as_written, measure, measured, moved_to, on_days_of
 from synth.schema.rules import Allowed, Combination, ExactlyOne, Ordering, Range, Rule, Sum
 
 REDRAWS = 6
@@ -102,11 +102,15 @@ class ConstraintEnforcer(BaseModel):
         for rule, gap in self._gaps():
             if not {rule.low, rule.high} <= set(table.columns):
                 continue
-            low, high = measured_alike(table[rule.low], table[rule.high])
+            low, high = rule.ends(table)
+            narrowest = gap.unit if rule.strict and gap.column.kind == "number" else rule.strict
+            if rule.by == "day":
+                # From the beginning of the day, so that a gap to a stamp holds its time of day.
+                high, narrowest = measure(as_written(table[rule.high])), rule.strict * DAY_US / gap.unit
             distance = (high - low) / gap.unit
             known = rule.applies(table)
             # Real rows that break the rule teach the narrowest gap that keeps it.
-            distance = np.maximum(distance, gap.unit if rule.strict and gap.column.kind == "number" else rule.strict)
+            distance = np.maximum(distance, narrowest)
             if gap.column.kind == "integer":
                 whole = np.where(known, np.round(distance), 0).astype(np.int64)
                 gaps[gap.column.name] = pd.arrays.IntegerArray(whole, ~known)
@@ -125,10 +129,12 @@ class ConstraintEnforcer(BaseModel):
                 distance = distance.mask(~there, pd.Series(np.resize(distance[there], len(table)), index=table.index))
             else:
                 known &= there
-            if rule.high not in fixed:
-                table[rule.high] = _moved(table[rule.high], table[rule.low], distance, gap.unit, known)
-            elif rule.low not in fixed:
-                table[rule.low] = _moved(table[rule.low], table[rule.high], distance, -gap.unit, known)
+            name, base, unit = (
+                (rule.high, rule.low, gap.unit) if rule.high not in fixed else (rule.low, rule.high, -gap.unit)
+            )
+            if name not in fixed:
+                far = np.where(known, distance.to_numpy(float, na_value=0.0), 0.0) * unit
+                table[name] = table[name].where(~known, _moved(table[name], table[base], far, rule))
         return table
 
     def _gaps(self) -> Iterator[tuple[Ordering, Gap]]:
@@ -240,7 +246,9 @@ def _gap(rule: Ordering, modelled: Schema, precisions: dict[str, Precision]) -> 
     while name in modelled.names:
         name += "'"
     if high.kind == "datetime":
-        steps = {precisions[rule.low].step, precisions[rule.high].step}
+        # Of days, the gap is as fine as what it leads to: whole days to a day.
+        ends = (rule.high,) if rule.by == "day" else (rule.low, rule.high)
+        steps = {precisions[end].step for end in ends}
         unit = min((STEPS_US[step] for step in steps), default=1_000_000) if None not in steps else 1
         return Gap(column=Column(name=name, kind="integer"), unit=unit)
     if low.kind == high.kind == "integer":
@@ -250,16 +258,23 @@ def _gap(rule: Ordering, modelled: Schema, precisions: dict[str, Precision]) -> 
     return Gap(column=Column(name=name, kind="number", decimals=digits), unit=1)
 
 
-def _moved(values: pd.Series, base: pd.Series, distance: pd.Series, unit: float, known: np.ndarray) -> pd.Series:
-    """`base + distance` where known, else the values themselves."""
-    far = np.where(known, distance.to_numpy(float, na_value=0.0), 0.0) * unit
-    if isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
-        moved = moved_to(base + pd.to_timedelta(far.astype(np.int64), unit="us"), values.dtype)
+def _moved(values: pd.Series, base: pd.Series, far: np.ndarray, rule: Ordering) -> pd.Series:
+    """The values of one column of the rule, so far from those of the other."""
+    if rule.by == "day" and values.name == rule.high:
+        moved = moved_to(as_written(base).dt.normalize() + _microseconds(far), values.dtype)
+    elif rule.by == "day":
+        moved = on_days_of(as_written(base) + _microseconds(far), values)
+    elif isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M":
+        moved = moved_to(base + _microseconds(far), values.dtype)
     elif values.dtype.kind == "f":
         moved = base.astype(float) + far
     else:
         moved = base + pd.array(far.round().astype(np.int64), dtype="Int64")
-    return values.where(~known, moved.astype(values.dtype))
+    return moved.astype(values.dtype)
+
+
+def _microseconds(count: np.ndarray) -> pd.TimedeltaIndex:
+    return pd.to_timedelta(count.astype(np.int64), unit="us")
 
 
 def _seen_together(table: pd.DataFrame) -> tuple[dict[str, list], list[int]]:
@@ -300,6 +315,10 @@ def _repair_ordering(rule: Ordering, table: pd.DataFrame, rows: np.ndarray, cont
     if move_low and rule.low in context.fixed:
         return
     name, base = (rule.low, rule.high) if move_low else (rule.high, rule.low)
+    if rule.by == "day":
+        days = as_written(table[base].iloc[rows]) + pd.Timedelta(days=rule.strict * (-1 if move_low else 1))
+        _put(table, name, rows, on_days_of(days, table[name].iloc[rows]))
+        return
     precision = context.precisions.get(name)
     step: Any = 0
     if rule.strict and schema[name].kind == "datetime":

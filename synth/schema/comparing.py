@@ -10,6 +10,8 @@ import pandas as pd
 
 from synth.schema.kinds import Bound
 
+DAY_US = 86_400_000_000
+
 
 def measure(values: pd.Series) -> np.ndarray:
     """Numbers that compare as the values do; datetimes in microseconds since 1970, anything where missing."""
@@ -29,6 +31,22 @@ def measured_alike(left: pd.Series, right: pd.Series) -> tuple[np.ndarray, np.nd
     if _is_zoned(left) != _is_zoned(right):
         left, right = as_written(left), as_written(right)
     return measure(left), measure(right)
+
+
+def days_of(values: pd.Series) -> np.ndarray:
+    """The days of datetimes by the clock they are written with, each as its first microsecond since 1970."""
+    return measure(as_written(values)) // DAY_US * DAY_US
+
+
+def of_whole_days(values: pd.Series) -> bool:
+    """Whether no datetime of a column has a time of day."""
+    return not (measure(as_written(values.dropna())) % DAY_US).any()
+
+
+def on_days_of(clocks: pd.Series, values: pd.Series) -> pd.Series:
+    """`values` moved to the days of datetimes without a zone; their time of day stays."""
+    own = as_written(values)
+    return moved_to(clocks.dt.normalize() + (own - own.dt.normalize()), values.dtype)
 
 
 def as_written(values: pd.Series) -> pd.Series:

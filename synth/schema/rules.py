@@ -41,25 +41,36 @@ class _Rule(BaseModel):
 
 
 class Ordering(_Rule):
-    """One column never exceeds another: `low <= high`, or `low < high` when strict."""
+    """One column never exceeds another: `low <= high`, or `low < high` when strict.
+
+    Datetimes are compared as moments, or by the days on which they lie: handed in at noon of the due day is in time.
+    """
 
     kind: Literal["order"] = Field("order", description="Which kind of rule it is.", examples=["order"])
     low: str = Field(description="The column with the smaller values.", examples=["pickup"])
     high: str = Field(description="The column with the larger values.", examples=["dropoff"])
     strict: bool = Field(False, description="Whether the two may not be equal.", examples=[False])
+    by: Literal["moment", "day"] = Field(
+        "moment", description="Whether datetimes are compared as moments or by whole days.", examples=["day"]
+    )
 
     def __str__(self) -> str:
-        return f"{self.low} {'<' if self.strict else '<='} {self.high}"
+        return f"{self.low} {'<' if self.strict else '<='} {self.high}" + (" by day" if self.by == "day" else "")
 
     @property
     def named(self) -> list[str]:
         return [self.low, self.high]
 
     def holds(self, table: pd.DataFrame) -> np.ndarray:
-        from synth.schema.comparing import measured_alike
-
-        low, high = measured_alike(table[self.low], table[self.high])
+        low, high = self.ends(table)
         return low < high if self.strict else low <= high
+
+    def ends(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers that compare as the values of the two columns do; datetimes, or their days, in microseconds."""
+        from synth.schema.comparing import days_of, measured_alike
+
+        low, high = table[self.low], table[self.high]
+        return (days_of(low), days_of(high)) if self.by == "day" else measured_alike(low, high)
 
 
 class Range(_Rule):

@@ -11,7 +11,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synth.schema.kinds import Column, Kind, Role
-from synth.schema.rules import Rule
+from synth.schema.rules import Ordering, Rule
 
 
 class Schema(BaseModel):
@@ -40,6 +40,9 @@ class Schema(BaseModel):
         for rule in self.rules:
             if absent := [name for name in rule.named if name not in names]:
                 raise ValueError(f"The rule {rule} speaks of {', '.join(map(repr, absent))}, which is no column.")
+            other = [name for name in rule.named if self[name].kind != "datetime"]
+            if isinstance(rule, Ordering) and rule.by == "day" and other:
+                raise ValueError(f"The rule {rule} compares days, but {', '.join(map(repr, other))} is no datetime.")
         return self
 
     def __iter__(self):
