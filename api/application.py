@@ -5,11 +5,11 @@
 
 from fastapi_offline import FastAPIOffline
 
+from api.aliases import Aliases
 from api.errors import Problem, speak_plainly
 from api.middleware import AuthMiddleware, Cors, Trace
-from api.routes import batches, bugs, datasets, downloads, jobs, keys, login, releases, system, work
-from api.routes import conversations as talks
-from api.schemas.openapi import describe
+from api.routes import batches, bugs, conversations, datasets, downloads, jobs, keys, login, releases, system, work
+from api.schemas.openapi import describe, operation_id
 from workspace.version import VERSION
 
 PROBLEMS = {status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
@@ -20,10 +20,11 @@ api = FastAPIOffline(
     summary="Synthetic tables that stand in for real ones, with the proof beside them.",
     responses=PROBLEMS,
     separate_input_output_schemas=False,
+    generate_unique_id_function=operation_id,
 )
 speak_plainly(api)
 # The last one added is met first.
-for layer in (AuthMiddleware, Cors, Trace):
+for layer in (Aliases, AuthMiddleware, Cors, Trace):
     api.add_middleware(layer)
 for router in (
     system.router,
@@ -36,7 +37,7 @@ for router in (
     downloads.router,
     releases.posting,
     releases.router,
-    talks.router,
+    conversations.router,
     keys.router,
     login.router,
     bugs.router,

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from api.client import URL, Bar, Dataset, Job, Run, Understudy, UnderstudyError
+from workspace.tables.formats import FORMATS
 from workspace.version import VERSION
 
-FORMATS = ("csv", "parquet", "jsonl", "xlsx")
 Do = Callable[[Understudy, argparse.Namespace], Any]
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command: 0, or 1 when it failed, with the reason in words on standard error."""
-    asked = parser().parse_args(words)
+    arguments = parser().parse_args(words)
     bar = Bar()
-    with Understudy(asked.url, asked.key, show=bar) as understudy:
+    with Understudy(arguments.url, arguments.key, show=bar) as understudy:
         try:
-            found = asked.do(understudy, asked)
+            found = arguments.do(understudy, arguments)
         except (UnderstudyError, TimeoutError) as error:
             bar.close()
             print(error, file=sys.stderr)
@@ -36,71 +36,90 @@ def main(words: Sequence[str] | None = None) -> int:
             return 130
     bar.close()
     for one in found if isinstance(found, list) else [found]:
-        print(line(one, asked.json))
+        print(line(one, arguments.json))
     return 0
 
 
 # What the commands do ----------------------------------------------------------------------------------------------
 
 
-def upload(understudy: Understudy, asked: argparse.Namespace) -> list[Dataset]:
-    return [understudy.upload(file, asked.holdout_share) for file in asked.files]
+def upload(understudy: Understudy, arguments: argparse.Namespace) -> list[Dataset]:
+    return [understudy.upload(file, arguments.holdout_share) for file in arguments.files]
 
 
-def train(understudy: Understudy, asked: argparse.Namespace) -> Any:
-    return made(understudy, understudy.train(table(understudy, asked), asked.model, **work(asked)), asked)
+def train(understudy: Understudy, arguments: argparse.Namespace) -> Any:
+    return made(
+        understudy, understudy.train(table(understudy, arguments), arguments.model, **work(arguments)), arguments
+    )
 
 
-def optimize(understudy: Understudy, asked: argparse.Namespace) -> Any:
-    return made(understudy, understudy.optimize(table(understudy, asked), asked.model, **work(asked)), asked)
+def optimize(understudy: Understudy, arguments: argparse.Namespace) -> Any:
+    return made(
+        understudy, understudy.optimize(table(understudy, arguments), arguments.model, **work(arguments)), arguments
+    )
 
 
-def generate(understudy: Understudy, asked: argparse.Namespace) -> Any:
-    return made(understudy, understudy.generate(asked.run, **work(asked)), asked)
+def generate(understudy: Understudy, arguments: argparse.Namespace) -> Any:
+    return made(understudy, understudy.generate(arguments.run, **work(arguments)), arguments)
 
 
-def evaluate(understudy: Understudy, asked: argparse.Namespace) -> list[dict[str, Any]]:
-    job = understudy.wait(understudy.evaluate(asked.run, asked.metrics))
+def evaluate(understudy: Understudy, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    job = understudy.wait(understudy.evaluate(arguments.run, arguments.metrics))
     scores = understudy.run(job).scores
-    return [{"measure": name, "value": one["value"], "reference": one["reference"]} for name, one in scores.items()]
+    # `measure` is the earlier name of `metric`, until version 0.4.0.
+    return [
+        {"metric": name, "measure": name, "value": one["value"], "reference": one["reference"]}
+        for name, one in scores.items()
+    ]
 
 
-def converse(understudy: Understudy, asked: argparse.Namespace) -> Any:
-    brief = {"kind": asked.kind, "business": asked.business, "dialogues": asked.dialogues, "seed": asked.seed}
-    server = {"base_url": asked.llm_url, "model": asked.llm_model}
+def converse(understudy: Understudy, arguments: argparse.Namespace) -> Any:
+    brief = {
+        "kind": arguments.kind,
+        "business": arguments.business,
+        "dialogues": arguments.dialogues,
+        "seed": arguments.seed,
+    }
+    server = {"base_url": arguments.llm_url, "model": arguments.llm_model}
     order = {"brief": brief, "server": {name: value for name, value in server.items() if value}}
-    job = understudy.converse(order, table(understudy, asked) if asked.table else None, asked.llm_key)
-    return made(understudy, job, asked)
+    job = understudy.converse(order, table(understudy, arguments) if arguments.table else None, arguments.llm_key)
+    return made(understudy, job, arguments)
 
 
-def jobs(understudy: Understudy, asked: argparse.Namespace) -> list[Job]:
-    return [understudy.job(asked.job)] if asked.job else understudy.jobs(asked.status, asked.limit)
+def submit(understudy: Understudy, arguments: argparse.Namespace) -> Any:
+    on = table(understudy, arguments) if arguments.table else None
+    job = understudy.submit(arguments.kind, dict(arguments.param or ()), on, arguments.run)
+    return made(understudy, job, arguments)
 
 
-def download(understudy: Understudy, asked: argparse.Namespace) -> Path:
-    target = asked.output or "."
-    return understudy.download(asked.run, target, asked.format or format_of(target))
+def jobs(understudy: Understudy, arguments: argparse.Namespace) -> list[Job]:
+    return [understudy.job(arguments.job)] if arguments.job else understudy.jobs(arguments.status, arguments.limit)
 
 
-def cleanup(understudy: Understudy, asked: argparse.Namespace) -> list[str]:
-    for session in asked.sessions:
+def download(understudy: Understudy, arguments: argparse.Namespace) -> Path:
+    target = arguments.output or "."
+    return understudy.download(arguments.run, target, arguments.format or format_of(target))
+
+
+def cleanup(understudy: Understudy, arguments: argparse.Namespace) -> list[str]:
+    for session in arguments.sessions:
         understudy.cleanup(session)
-    return [f"{session}  deleted" for session in asked.sessions]
+    return [f"{session}  deleted" for session in arguments.sessions]
 
 
-def made(understudy: Understudy, job: Job, asked: argparse.Namespace) -> Any:
-    """What came of a job: the file it was wanted for, or its run; the job itself if nobody waits for it."""
-    if asked.no_wait:
+def made(understudy: Understudy, job: Job, arguments: argparse.Namespace) -> Any:
+    """The result of a job: the file that was asked for, or its run; the job itself with --no-wait."""
+    if arguments.no_wait:
         return job
     done = understudy.wait(job)
-    if asked.output:
-        return understudy.download(done, asked.output, asked.format or format_of(asked.output))
+    if arguments.output:
+        return understudy.download(done, arguments.output, arguments.format or format_of(arguments.output))
     return understudy.run(done) if done.run_id else done
 
 
-def table(understudy: Understudy, asked: argparse.Namespace) -> Dataset | str:
+def table(understudy: Understudy, arguments: argparse.Namespace) -> Dataset | str:
     """The table's id; a file is uploaded first."""
-    return understudy.upload(asked.table) if Path(asked.table).is_file() else asked.table
+    return understudy.upload(arguments.table) if Path(arguments.table).is_file() else arguments.table
 
 
 def format_of(file: str) -> str | None:
@@ -109,11 +128,11 @@ def format_of(file: str) -> str | None:
     return ending if ending in FORMATS else None
 
 
-def work(asked: argparse.Namespace) -> dict[str, Any]:
-    """Of a training, a search or a drawing, what was said on the command line."""
+def work(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What was given on the command line for a training, a search or a generation."""
     names = ("rows", "seed", "epochs", "batch_size", "trials", "budget_s", "objective", "conditions", "metrics")
-    given = {name: getattr(asked, name, None) for name in names}
-    given["params"] = dict(getattr(asked, "param", None) or ()) or None
+    given = {name: getattr(arguments, name, None) for name in names}
+    given["params"] = dict(getattr(arguments, "param", None) or ()) or None
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -134,8 +153,10 @@ def line(found: Any, as_json: bool) -> str:
             )
         case Run():
             return f"{found.id}  {found.model}  {found.rows:,} rows  {len(found.scores)} scores"
-        case {"measure": name, "value": value, "reference": reference}:
+        case {"metric": name, "value": value, "reference": reference}:
             return f"{name:<28}  {figure(value):>8}  real rows {figure(reference):>8}"
+        case {"name": name, "title": title, "offered": offered}:
+            return f"{name:<16}  {title}{'' if offered else ' (has a call of its own)'}"
         case {"name": name, "title": title, "available": available}:
             return f"{name:<16}  {title}{'' if available else ' (not installed)'}"
         case {"name": name, "question": question}:
@@ -186,10 +207,10 @@ def parser() -> argparse.ArgumentParser:
 
     one = command("upload", upload, "upload tables; prints their ids")
     one.add_argument("files", nargs="+", metavar="FILE")
-    one.add_argument("--holdout-share", type=float, help="share of the rows no generator sees")
+    one.add_argument("--holdout-share", type=float, help="share of the rows to hold out for evaluation")
 
     for name, do, help in (
-        ("train", train, "train a generator on a table, draw rows, judge them"),
+        ("train", train, "train a generator on a table, generate rows, evaluate them"),
         ("optimize", optimize, "search for the best parameters, and train with them"),
     ):
         one = command(name, do, help)
@@ -200,16 +221,16 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--param", action="append", type=named_value, metavar="NAME=VALUE", help="any other parameter")
         _drawing(one, rows_needed=False)
     one.add_argument("--trials", type=int, default=20)
-    one.add_argument("--budget-s", type=float, help="seconds after which no trial is begun")
-    one.add_argument("--objective", help="fidelity, utility, privacy, or a measure's name")
+    one.add_argument("--budget-s", type=float, help="seconds after which no trial is started")
+    one.add_argument("--objective", help="fidelity, utility, privacy, or a metric's name")
 
-    one = command("generate", generate, "draw rows from a trained model")
+    one = command("generate", generate, "generate rows with a trained model")
     one.add_argument("run", metavar="RUN", help="a run, or the job that made it")
     _drawing(one, rows_needed=True)
 
-    one = command("evaluate", evaluate, "judge a run again, or by other measures; prints its scores")
+    one = command("evaluate", evaluate, "evaluate a run again, or with other metrics; prints its scores")
     one.add_argument("run", metavar="RUN")
-    one.add_argument("--metrics", type=names, help="names with commas (see `metrics`); all")
+    one.add_argument("--metrics", type=names, help="comma-separated names (see `metrics`); all")
 
     one = command("converse", converse, "write conversations, from a table of real ones or from a description")
     one.add_argument("table", nargs="?", metavar="TABLE", help="a file, or the id of an uploaded table")
@@ -228,18 +249,27 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--status", help="queued, running, done, failed, cancelled or interrupted")
     one.add_argument("--limit", type=int, default=20)
 
-    one = command("wait", lambda understudy, asked: understudy.wait(asked.job), "wait until a job has ended")
+    one = command("submit", submit, "start a job of a kind that a plugin adds (see `kinds`)")
+    one.add_argument("kind", metavar="KIND")
+    one.add_argument("--table", metavar="TABLE", help="a file, or the id of an uploaded table")
+    one.add_argument("--run", metavar="RUN", help="the run it works on")
+    one.add_argument("--param", action="append", type=named_value, metavar="NAME=VALUE", help="an argument of the job")
+    one.add_argument("--no-wait", action="store_true", help="print the job at once")
+    _file(one)
+
+    one = command("wait", lambda understudy, arguments: understudy.wait(arguments.job), "wait until a job has ended")
     one.add_argument("job", metavar="JOB")
-    one = command("cancel", lambda understudy, asked: understudy.cancel(asked.job), "cancel a job")
+    one = command("cancel", lambda understudy, arguments: understudy.cancel(arguments.job), "cancel a job")
     one.add_argument("job", metavar="JOB")
-    command("datasets", lambda understudy, asked: understudy.datasets(), "list uploaded tables")
-    command("runs", lambda understudy, asked: understudy.runs(), "list synthetic tables")
-    command("models", lambda understudy, asked: understudy.call("GET", "/models"), "list the generators")
-    command("metrics", lambda understudy, asked: understudy.call("GET", "/metrics"), "list the measures")
-    command("health", lambda understudy, asked: understudy.call("GET", "/health"), "whether the server is well")
+    command("datasets", lambda understudy, arguments: understudy.datasets(), "list uploaded tables")
+    command("runs", lambda understudy, arguments: understudy.runs(), "list synthetic tables")
+    command("kinds", lambda understudy, arguments: understudy.call("GET", "/jobs/kinds"), "list the kinds of job")
+    command("models", lambda understudy, arguments: understudy.call("GET", "/models"), "list the generators")
+    command("metrics", lambda understudy, arguments: understudy.call("GET", "/metrics"), "list the metrics")
+    command("health", lambda understudy, arguments: understudy.call("GET", "/health"), "whether the server is healthy")
 
     one = command("download", download, "write a synthetic table, or conversations, to a file")
-    one.add_argument("run", metavar="ID", help="a run, the job that made it, or a set of conversations")
+    one.add_argument("run", metavar="ID", help="a run, the job that made it, or a conversation set")
     _file(one)
 
     one = command("cleanup", cleanup, "delete uploads with all that was made of them")
@@ -248,14 +278,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _drawing(one: argparse.ArgumentParser, rows_needed: bool) -> None:
-    one.add_argument("--rows", type=int, required=rows_needed, help="rows to draw")
+    one.add_argument("--rows", type=int, required=rows_needed, help="rows to generate")
     one.add_argument("--seed", type=int, help="the same seed gives the same rows")
     one.add_argument("--conditions", type=json_text, help="what the rows must meet, as JSON")
-    one.add_argument("--metrics", type=names, help="names with commas (see `metrics`); all")
+    one.add_argument("--metrics", type=names, help="comma-separated names (see `metrics`); all")
     one.add_argument("--no-wait", action="store_true", help="print the job at once")
     _file(one)
 
 
 def _file(one: argparse.ArgumentParser) -> None:
-    one.add_argument("-o", "--output", metavar="FILE", help="write what was made there")
-    one.add_argument("--format", choices=FORMATS, help="as the file's name ends")
+    one.add_argument("-o", "--output", metavar="FILE", help="write the result there")
+    one.add_argument("--format", choices=FORMATS, help="by the file's ending")

@@ -83,7 +83,7 @@ class Dataset(Answer):
 
 @dataclass(frozen=True)
 class Job(Answer):
-    """A piece of work."""
+    """A job."""
 
     id: str
     kind: str
@@ -95,7 +95,12 @@ class Job(Answer):
     seconds_left: float | None = None
     dataset_id: str | None = None
     run_id: str | None = None
-    talk_id: str | None = None
+    set_id: str | None = None
+
+    @property
+    def talk_id(self) -> str | None:
+        """Deprecated: read `set_id`."""
+        return self.set_id
 
     @property
     def ended(self) -> bool:
@@ -104,7 +109,7 @@ class Job(Answer):
 
 @dataclass(frozen=True)
 class Run(Answer):
-    """A synthetic table, the model it came from, and how it was judged."""
+    """A synthetic table, the model that generated it, and its scores."""
 
     id: str
     dataset_id: str
@@ -223,16 +228,16 @@ class Calls:
     def train(
         self, table: Dataset | str, model: str = "trees", rows: int | None = None, seed: int = 0, **more: Any
     ) -> Steps[Job]:
-        """Train a generator on a table, draw rows, judge them. `more`: params, epochs, conditions, metrics, ..."""
+        """Train a generator on a table, generate rows, evaluate them. `more`: params, epochs, conditions, metrics, ..."""
         return (yield from self.start("/train", dataset_id=_id(table), model=model, rows=rows, seed=seed, **more))
 
     def generate(self, trained: Run | Job | str, rows: int, seed: int = 0, **more: Any) -> Steps[Job]:
-        """Draw rows from a model that is trained: by its run, or by the job that trained it."""
+        """Generate rows with a trained model, named by its run or by the job that trained it."""
         run = yield from self.run(trained)
         return (yield from self.start("/generate", run_id=run.id, rows=rows, seed=seed, **more))
 
     def evaluate(self, run: Run | Job | str, metrics: Sequence[str] | None = None) -> Steps[Job]:
-        """Judge a run again, or by other measures."""
+        """Evaluate a run again, or with other metrics."""
         run = yield from self.run(run)
         return (yield from self.start("/evaluate", run_id=run.id, metrics=metrics))
 
@@ -245,6 +250,17 @@ class Calls:
     ) -> Steps[Job]:
         """Write conversations: like those that a table holds, or from the order's brief alone."""
         return (yield from self.start("/converse", order=order, dataset_id=table and _id(table), api_key=api_key))
+
+    def submit(
+        self,
+        kind: str,
+        arguments: Mapping[str, Any] | None = None,
+        table: Dataset | str | None = None,
+        run: Run | str | None = None,
+    ) -> Steps[Job]:
+        """Start a job of a kind that a plugin adds; `call("GET", "/jobs/kinds")` lists the kinds and their arguments."""
+        about = {"dataset_id": table and _id(table), "run_id": run and _id(run)}
+        return (yield from self.start("/jobs", kind=kind, arguments=dict(arguments or {}), **about))
 
     def jobs(self, status: str | None = None, limit: int = 100) -> Steps[list[Job]]:
         """Jobs, newest first."""
@@ -298,7 +314,7 @@ class Calls:
     ) -> Steps[Path]:
         """Write what came of a job to `target`, a file or a folder: rows as CSV, Parquet, JSON lines or Excel.
 
-        `made` is a run, the job that made it, or a set of conversations. What was cut off goes on where it stopped, in
+        `made` is a run, the job that made it, or a conversation set. What was cut off goes on where it stopped, in
         this call or in the next.
         """
         name = _id(made)
@@ -316,7 +332,7 @@ class Calls:
                 return part.finish()
 
     def cleanup(self, session: Dataset | str) -> Steps[None]:
-        """Delete every byte of an upload's session: tables, holdouts, models, results, jobs."""
+        """Delete every byte of an upload's session: tables, held-out rows, models, results, jobs."""
         yield from self.call("DELETE", f"/cleanup/{_id(session)}")
 
     def start(self, path: str, **asked: Any) -> Steps[Job]:
@@ -478,6 +494,7 @@ class Understudy(Client[httpx.Client]):
     train, generate, evaluate = _now(Calls.train), _now(Calls.generate), _now(Calls.evaluate)
     optimize, converse, cleanup = _now(Calls.optimize), _now(Calls.converse), _now(Calls.cleanup)
     jobs, job, wait, cancel = _now(Calls.jobs), _now(Calls.job), _now(Calls.wait), _now(Calls.cancel)
+    submit = _now(Calls.submit)
     runs, run, download = _now(Calls.runs), _now(Calls.run), _now(Calls.download)
 
     def _take(self, step: Ask | Nap) -> httpx.Response | None:
@@ -509,6 +526,7 @@ class AsyncUnderstudy(Client[httpx.AsyncClient]):
     train, generate, evaluate = _later(Calls.train), _later(Calls.generate), _later(Calls.evaluate)
     optimize, converse, cleanup = _later(Calls.optimize), _later(Calls.converse), _later(Calls.cleanup)
     jobs, job, wait, cancel = _later(Calls.jobs), _later(Calls.job), _later(Calls.wait), _later(Calls.cancel)
+    submit = _later(Calls.submit)
     runs, run, download = _later(Calls.runs), _later(Calls.run), _later(Calls.download)
 
     async def _take(self, step: Ask | Nap) -> httpx.Response | None:

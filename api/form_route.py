@@ -36,13 +36,13 @@ class Posting(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        asked: type[BaseModel] | None = self.body_field.field_info.annotation if self.body_field else None
+        model: type[BaseModel] | None = self.body_field.field_info.annotation if self.body_field else None
 
         async def posted(request: Request) -> Response:
             request.state.files = []
             try:
-                if asked is not None and request.headers.get("content-type", "").startswith(FORMS):
-                    request = await _as_json(request, asked)
+                if model is not None and request.headers.get("content-type", "").startswith(FORMS):
+                    request = await _as_json(request, model)
                 if KEY in request.headers:
                     return await _once(request, handle)
                 return await handle(request)
@@ -55,7 +55,7 @@ class Posting(APIRoute):
         return posted
 
 
-async def _as_json(request: Request, asked: type[BaseModel]) -> Request:
+async def _as_json(request: Request, model: type[BaseModel]) -> Request:
     """The request as it were with a body of JSON; its files go to its state."""
     try:
         form = await request.form(max_files=MOST_FILES, max_fields=1000)
@@ -69,7 +69,7 @@ async def _as_json(request: Request, asked: type[BaseModel]) -> Request:
             request.state.files.append(value)
         else:
             raise Stop(422, f"A file came as {name!r}; expected {' or '.join(FILES)}.", name)
-    body = json.dumps({name: _value(name, given, asked) for name, given in texts.items()}).encode()
+    body = json.dumps({name: _value(name, given, model) for name, given in texts.items()}).encode()
     raw = [
         (name, value) for name, value in request.scope["headers"] if name not in (b"content-type", b"content-length")
     ]
@@ -81,15 +81,15 @@ async def _as_json(request: Request, asked: type[BaseModel]) -> Request:
     return Request({**request.scope, "headers": raw}, receive)
 
 
-def _value(name: str, given: list[str], asked: type[BaseModel]) -> Any:
+def _value(name: str, given: list[str], model: type[BaseModel]) -> Any:
     """What a form's texts for a field stand for: themselves where the field is a text, else JSON, or a list of texts."""
-    field = asked.model_fields.get(name)
-    kinds = _kinds(field.annotation) if field else {str}
-    if list[str] in kinds and not given[0].lstrip().startswith("["):
+    field = model.model_fields.get(name)
+    types = _types(field.annotation) if field else {str}
+    if list[str] in types and not given[0].lstrip().startswith("["):
         return [part for text in given for part in text.split(",")]
     if len(given) > 1:
         raise Stop(422, f"{name} came {len(given)} times; once was expected.", name)
-    if str in kinds or not _looks_like_json(given[0]):
+    if str in types or not _looks_like_json(given[0]):
         return given[0]
     try:
         return json.loads(given[0])
@@ -97,11 +97,16 @@ def _value(name: str, given: list[str], asked: type[BaseModel]) -> Any:
         raise Stop(422, f"{name} is not JSON: {error.msg} at character {error.pos}.", name) from error
 
 
-def _kinds(annotation: Any) -> set[Any]:
+def _types(annotation: Any) -> set[Any]:
     """The types a field may have: those of its union, without what is noted about them."""
-    if get_origin(annotation) in (Union, UnionType):
-        return {kind for part in get_args(annotation) for kind in _kinds(part)}
-    return {get_args(annotation)[0]} if get_origin(annotation) is Annotated else {annotation}
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return {type for part in parts for type in _types(part)}
+    if origin is Annotated:
+        return _types(parts[0])
+    if origin is list:
+        return {list[type] for type in _types(parts[0])}
+    return {annotation}
 
 
 def _looks_like_json(text: str) -> bool:
@@ -115,9 +120,9 @@ async def _once(request: Request, handle: Handler) -> Response:
         raise Stop(422, f"An {KEY} has 1 to 200 characters; this one has {len(key)}.", KEY)
     workspace: Workspace = request.app.state.workspace
     owner = request.state.caller.owner
-    asked = await _digest(request)
+    digest = await _digest(request)
     try:
-        known = await run_in_threadpool(workspace.idempotency.begin, owner, key, asked)
+        known = await run_in_threadpool(workspace.idempotency.begin, owner, key, digest)
     except Unanswered as error:
         raise Stop(409, str(error), KEY, headers={"Retry-After": "1"}) from error
     except ValueError as error:

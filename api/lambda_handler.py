@@ -25,7 +25,7 @@ from api.middleware import AuthMiddleware, Cors, Trace
 from api.routes import system
 from api.routes.work import order_of, with_form
 from api.schemas.requests import ProcessRequest
-from api.schemas.responses import Out
+from api.schemas.responses import ResponseBody
 from api.security import Here, Writer
 from api.table_source import take
 from synth import Report
@@ -44,7 +44,7 @@ LONGEST_S = 890
 router = APIRouter(tags=["Work"], route_class=Posting)
 
 
-class Conversations(Out):
+class Conversations(ResponseBody):
     """What was written like those of one file."""
 
     file: str = Field(description="The file's name.", examples=["support.csv"])
@@ -54,7 +54,7 @@ class Conversations(Out):
     output_tokens: int = Field(description="Tokens it wrote.", examples=[2100])
 
 
-class Processed(Out):
+class Processed(ResponseBody):
     """What became of the files."""
 
     conversations: list[Conversations] = Field(description="One for each file that was read.")
@@ -77,17 +77,17 @@ class Deadline(Report):
 
 
 @router.post("/process", openapi_extra=with_form(ProcessRequest))
-def process(asked: ProcessRequest, caller: Writer, workspace: Here, request: Request) -> Processed:
+def process(body: ProcessRequest, caller: Writer, workspace: Here, request: Request) -> Processed:
     """Write conversations like those of the files in the request, and answer with them."""
     files = request.state.files
-    if asked.dataset_ids or not files:
+    if body.dataset_ids or not files:
         raise Stop(422, "A function keeps no tables between calls. Send files in the request.", "files")
-    if asked.order.local:
+    if body.order.local:
         raise Stop(422, "A function carries no model of its own. Name a server in order.server.", "order.local")
-    wanted = asked.order.brief.dialogues * len(files)
+    wanted = body.order.brief.dialogues * len(files)
     if wanted > MOST_DIALOGUES:
         raise Stop(422, f"At most {MOST_DIALOGUES} dialogues are written in a call; {wanted} were asked for.", "order")
-    order = order_of(asked, request, caller, workspace)
+    order = order_of(body, request, caller, workspace)
     context = request.scope.get("aws.context")
     deadline = Deadline((context.get_remaining_time_in_millis() / 1000 if context else LONGEST_S) - SPARE_S)
     done = Processed(conversations=[], failed={})

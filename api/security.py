@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import Depends
@@ -15,9 +15,12 @@ from starlette.requests import HTTPConnection
 
 from api.errors import Stop
 from workspace.access.keys import ANYBODY_HERE, Caller, Refused, is_loopback
+from workspace.catalog.rows import Batch
 from workspace.settings import Permission
-from workspace.workspace import Workspace
+from workspace.workspace import ConversationSet, Dataset, Job, NotFound, Run, Workspace
 
+R = TypeVar("R", Dataset, Job, Run, ConversationSet, Batch)
+"""A row that belongs to somebody."""
 _limiter = MovingWindowRateLimiter(MemoryStorage())
 
 
@@ -106,21 +109,11 @@ def _count(name: str, limit: str, cost: int = 1) -> None:
         raise Stop(429, f"That was more than {limit}. Try again in {wait_s} s.", headers={"Retry-After": str(wait_s)})
 
 
-class Owned(Protocol):
-    """What somebody owns."""
-
-    id: str
-    owner: str
-
-
-Seen = TypeVar("Seen", bound=Owned)
-
-
-def seen_by(caller: Caller, thing: Seen, kind: str) -> Seen:
-    """`thing` if the caller may see it; otherwise as if it were not there, so that ids cannot be guessed."""
-    if thing.owner != caller.owner and not caller.may("admin"):
-        raise Stop(404, f"There is no {kind} {thing.id!r} here. It may have been deleted.")
-    return thing
+def seen_by(caller: Caller, row: R) -> R:
+    """A row if the caller may see it. Raises NotFound, as if it were not there, so that ids cannot be guessed."""
+    if row.owner != caller.owner and not caller.may("admin"):
+        raise NotFound(f"There is no {row.word} {row.id!r} here. It may have been deleted.")
+    return row
 
 
 def must_be_guarded(address: str, workspace: Workspace) -> None:

@@ -21,10 +21,10 @@ from workspace.workspace import Dataset, Workspace
 
 @contextmanager
 def table_of(
-    asked: OnTable, files: Sequence[UploadFile], caller: Caller, workspace: Workspace, *, needed: bool = True
+    body: OnTable, files: Sequence[UploadFile], caller: Caller, workspace: Workspace, *, needed: bool = True
 ) -> Iterator[str | None]:
     """The id of the table that a call works on; one that came with the call is gone again when the block raises."""
-    ways = (asked.dataset_id is not None) + (asked.data_path is not None) + len(files)
+    ways = (body.dataset_id is not None) + (body.data_path is not None) + len(files)
     if ways > 1 or (needed and not ways):
         raise Stop(
             422,
@@ -32,22 +32,22 @@ def table_of(
             f"{ways or 'none'} came.",
             "dataset_id",
         )
-    if asked.dataset_id is not None:
-        yield seen_by(caller, workspace.datasets.get(asked.dataset_id), "dataset").id
+    if body.dataset_id is not None:
+        yield seen_by(caller, workspace.datasets.get(body.dataset_id)).id
         return
-    uploaded = _uploaded(asked.data_path, caller, workspace) if asked.data_path is not None else None
+    uploaded = _uploaded(body.data_path, caller, workspace) if body.data_path is not None else None
     if uploaded is not None or not ways:
         yield uploaded
         return
     choices = {
-        "options": asked.read,
-        "holdout_share": asked.holdout_share,
-        "session": asked.session or new_id(),
+        "options": body.read,
+        "holdout_share": body.holdout_share,
+        "session": body.session or new_id(),
     }
     if files:
         dataset = take(files[0], caller, workspace, **choices)
     else:
-        path = _allowed(asked.data_path, workspace)
+        path = _allowed(body.data_path, workspace)
         dataset = _checked(workspace.datasets.add(path, path.name, owner=caller.owner, **choices), workspace)
     try:
         yield dataset.id

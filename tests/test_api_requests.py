@@ -101,7 +101,7 @@ def test_one_file_that_cannot_be_read_starts_nothing(client, people):
     both = [("files", ("a.csv", people.read_bytes())), ("files", ("empty.csv", b""))]
     answer = client.post("/process", data={"order": order}, files=both)
     assert answer.status_code == 422 and "empty.csv" in answer.json()["detail"]
-    assert client.get("/datasets").json() == client.get("/jobs").json() == client.get("/talks").json() == []
+    assert client.get("/datasets").json() == client.get("/jobs").json() == client.get("/conversations").json() == []
 
 
 def test_a_path_names_an_upload_or_a_file_of_the_one_folder_and_nothing_else(serve, people, tmp_path):
@@ -225,7 +225,7 @@ def test_a_session_is_deleted_with_every_byte(client, people):
         client.post("/upload", data={"session": "s1"}, files={"files": ("people.csv", people.read_bytes())})
     kept = client.post("/upload", files={"files": ("people.csv", people.read_bytes())}).json()
     client.post("/train", json={"data_path": client.get("/datasets").json()[-1]["id"]})
-    assert client.delete("/cleanup/s1").json() == {"datasets": 2, "runs": 0, "talks": 0, "jobs": 1}
+    assert client.delete("/cleanup/s1").json() == {"datasets": 2, "runs": 0, "conversations": 0, "talks": 0, "jobs": 1}
     folder = api.state.workspace.folder / "datasets"
     assert [path.name for path in folder.iterdir()] == [kept["datasets"][0]["id"]]
     assert client.get("/jobs").json() == []

@@ -78,7 +78,13 @@ def test_upload_generate_three_measures_download_cleanup(server, anna, people, m
     assert list(scores) == QUALITY and all(0 <= scores[name]["value"] <= 1 for name in QUALITY[:2])
     table = pd.read_csv(io.BytesIO(anna.get(f"/download/{job['id']}").content))
     assert list(table.columns) == COLUMNS and len(table) == 25
-    assert anna.delete(f"/cleanup/{sent['session']}").json() == {"datasets": 1, "runs": 1, "talks": 0, "jobs": 1}
+    assert anna.delete(f"/cleanup/{sent['session']}").json() == {
+        "datasets": 1,
+        "runs": 1,
+        "conversations": 0,
+        "talks": 0,
+        "jobs": 1,
+    }
     for path in (f"/jobs/{job['id']}", f"/runs/{job['run_id']}", f"/download/{job['id']}"):
         assert anna.get(path).status_code == 404
     folder = server[1].folder
@@ -159,8 +165,8 @@ def test_login_conversations_from_several_files_logout(server, anna):
         jobs = [ended(anna, job) for job in jobs.json()]
     assert [job["state"] for job in jobs] == ["done", "done"], jobs
     for job, name in zip(jobs, ("north.csv", "south.csv"), strict=True):
-        talk = anna.get(f"/talks/{job['talk_id']}").json()
-        assert (talk["name"], talk["dialogues"], list(talk["scores"])) == (name, 2, ["words_per_turn"])
+        found = anna.get(f"/conversations/{job['set_id']}").json()
+        assert (found["name"], found["dialogues"], list(found["scores"])) == (name, 2, ["words_per_turn"])
         assert len(pd.read_csv(io.BytesIO(anna.get(f"/download/{job['id']}").content))) >= 2
     left = anna.get("/logout")
     assert left.status_code == 204 and 'understudy_credentials=""' in left.headers["set-cookie"]

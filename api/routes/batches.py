@@ -1,25 +1,26 @@
-"""Batches over HTTP: many operations in one call, and what became of each."""
+"""Batches over HTTP: many operations in one call, and the state of each."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, ValidationError
 
 from api.errors import Stop, first_problem
 from api.form_route import Posting
+from api.routes.parameters import BatchId
 from api.routes.work import evaluation_draft, order_of, sampling_draft, training_draft, tuning_draft
 from api.schemas.requests import OPERATIONS, BatchRequest
-from api.schemas.responses import JobOut, Limit, Offset, Out
+from api.schemas.responses import JobResponse, Limit, Offset, ResponseBody
 from api.security import Here, Reader, Writer, make_room, seen_by
 from api.table_source import table_of
 from synth.conversations.order import ConversationRequest
 from workspace.access.keys import Caller
-from workspace.catalog.rows import Batch, Job
+from workspace.catalog.rows import Batch, Job, State
 from workspace.jobs.queue import Draft
 from workspace.services.batches import Operation
 from workspace.workspace import Workspace
@@ -28,28 +29,30 @@ router = APIRouter(tags=["Batches"])
 posting = APIRouter(tags=["Batches"], route_class=Posting)
 
 
-class OperationOut(Out):
+class OperationResponse(ResponseBody):
     """One operation of a batch, and how it goes."""
 
-    name: str = Field(description="As the batch named it.", examples=["first"])
-    state: str = Field(description="Its job's state, or `deleted` when its job is gone.", examples=["done"])
-    job: JobOut | None = Field(description="Its job; None when that was deleted.")
+    name: str = Field(description="Its name in the batch.", examples=["first"])
+    state: State | Literal["deleted"] = Field(
+        description="Its job's state, or `deleted` when its job is gone.", examples=["done"]
+    )
+    job: JobResponse | None = Field(description="Its job; null when that was deleted.", examples=[None])
 
 
-class BatchOut(Out):
+class BatchResponse(ResponseBody):
     """A batch and its operations."""
 
     id: str = Field(description="Names the batch.", examples=["5b1e7c9a3d2f4860"])
-    created: datetime = Field(description="When it was ordered.", examples=["2026-01-01T08:00:00Z"])
-    ended: bool = Field(description="Whether nothing of it waits or runs.", examples=[True])
+    created: datetime = Field(description="When it was requested.", examples=["2026-01-01T08:00:00Z"])
+    ended: bool = Field(description="Whether no operation waits or runs.", examples=[True])
     states: dict[str, int] = Field(description="How many operations are in each state.", examples=[{"done": 2}])
-    operations: list[OperationOut] = Field(description="In the order they were given.")
+    operations: list[OperationResponse] = Field(description="In the order in which they were sent.", examples=[[]])
 
     @classmethod
     def of(cls, batch: Batch, jobs: dict[str, Job]) -> Self:
         found = {name: jobs.get(job_id) for name, job_id in batch.operations.items()}
         operations = [
-            OperationOut(name=name, state=job.state if job else "deleted", job=job and JobOut.of(job))
+            OperationResponse(name=name, state=job.state if job else "deleted", job=job and JobResponse.of(job))
             for name, job in found.items()
         ]
         return cls(
@@ -61,26 +64,24 @@ class BatchOut(Out):
         )
 
 
-def batch_of(batch_id: str, caller: Reader, workspace: Here) -> Batch:
-    return seen_by(caller, workspace.batches.get(batch_id), "batch")
+def batch_of(batch_id: BatchId, caller: Reader, workspace: Here) -> Batch:
+    return seen_by(caller, workspace.batches.get(batch_id))
 
 
-def own_batch(batch_id: str, caller: Writer, workspace: Here) -> Batch:
-    return seen_by(caller, workspace.batches.get(batch_id), "batch")
+def own_batch(batch_id: BatchId, caller: Writer, workspace: Here) -> Batch:
+    return seen_by(caller, workspace.batches.get(batch_id))
 
 
 @posting.post("/batch", status_code=202)
-def order_batch(asked: BatchRequest, caller: Writer, workspace: Here, request: Request) -> BatchOut:
-    """Order many operations at once. One that fails, now or later, does not lose the others.
+def start_batch(body: BatchRequest, caller: Writer, workspace: Here, request: Request) -> BatchResponse:
+    """Start many operations at once. One that fails, now or later, does not stop the others.
 
-    It lives in the queue: a restart of the server changes nothing.
+    A batch is stored in the queue: a restart of the server changes nothing.
     """
-    make_room(caller, workspace, len(asked.operations))
+    make_room(caller, workspace, len(body.operations))
     # What came with the request is read now: it is gone when the operation starts.
     orders = {
-        one.name: order_of(one.request, request, caller, workspace)
-        for one in asked.operations
-        if one.call == "converse"
+        one.name: order_of(one.request, request, caller, workspace) for one in body.operations if one.call == "converse"
     }
     operations = [
         Operation(
@@ -90,10 +91,10 @@ def order_batch(asked: BatchRequest, caller: Writer, workspace: Here, request: R
             after=one.after,
             of=getattr(one, "of", None),
         )
-        for one in asked.operations
+        for one in body.operations
     ]
-    batch = workspace.batches.add(operations, caller.owner, in_order=not asked.parallel)
-    return BatchOut.of(batch, workspace.batches.jobs_of(batch))
+    batch = workspace.batches.add(operations, caller.owner, in_order=not body.parallel)
+    return BatchResponse.of(batch, workspace.batches.jobs_of(batch))
 
 
 @router.get("/batch")
@@ -102,24 +103,24 @@ def list_batches(
     workspace: Here,
     limit: Limit = 20,
     offset: Offset = 0,
-) -> list[BatchOut]:
+) -> list[BatchResponse]:
     """The caller's batches, newest first, with the state of each operation."""
     batches = workspace.batches.find(caller.owner)[offset : offset + limit]
     jobs = workspace.batches.jobs_of(*batches)
-    return [BatchOut.of(batch, jobs) for batch in batches]
+    return [BatchResponse.of(batch, jobs) for batch in batches]
 
 
 @router.get("/batch/{batch_id}")
-def one_batch(batch: Annotated[Batch, Depends(batch_of)], workspace: Here) -> BatchOut:
+def get_batch(batch: Annotated[Batch, Depends(batch_of)], workspace: Here) -> BatchResponse:
     """One batch, with the state of each operation."""
-    return BatchOut.of(batch, workspace.batches.jobs_of(batch))
+    return BatchResponse.of(batch, workspace.batches.jobs_of(batch))
 
 
 @router.delete("/batch/{batch_id}")
-def cancel_batch(batch: Annotated[Batch, Depends(own_batch)], workspace: Here) -> BatchOut:
+def cancel_batch(batch: Annotated[Batch, Depends(own_batch)], workspace: Here) -> BatchResponse:
     """Cancel the operations of a batch that have not ended."""
     workspace.batches.cancel(batch.id)
-    return BatchOut.of(batch, workspace.batches.jobs_of(batch))
+    return BatchResponse.of(batch, workspace.batches.jobs_of(batch))
 
 
 KINDS = {"train": "train", "generate": "sample", "evaluate": "evaluate", "optimize": "tune", "converse": "converse"}

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from api.schemas.requests import RequestBody
-from api.schemas.responses import Limit, Offset, Out
+from api.schemas.responses import Limit, Offset, ResponseBody
 from api.security import Here, Reader, seen_by
 
 router = APIRouter(tags=["Server"])
@@ -28,7 +28,7 @@ class BugRequest(RequestBody):
     )
 
 
-class BugOut(Out):
+class BugResponse(ResponseBody):
     """A report, as it is kept."""
 
     id: str = Field(description="Names the report.", examples=["7c9a3d2f48605b1e"])
@@ -42,12 +42,12 @@ class BugOut(Out):
 
 
 @router.post("/bugs", status_code=201)
-def report_bug(asked: BugRequest, caller: Reader, workspace: Here) -> BugOut:
+def report_bug(body: BugRequest, caller: Reader, workspace: Here) -> BugResponse:
     """Report a bug. Kept on this server, with its versions and the last lines of its log; nothing is sent anywhere."""
     log = ""
-    if asked.job_id is not None:
-        log = workspace.jobs.log_tail(seen_by(caller, workspace.jobs.get(asked.job_id), "job").id)
-    return BugOut.model_validate(workspace.bugs.report(asked.text, caller.owner, log))
+    if body.job_id is not None:
+        log = workspace.jobs.log_tail(seen_by(caller, workspace.jobs.get(body.job_id)).id)
+    return BugResponse.model_validate(workspace.bugs.report(body.text, caller.owner, log))
 
 
 @router.get("/bugs")
@@ -56,7 +56,7 @@ def list_bugs(
     workspace: Here,
     limit: Limit = 20,
     offset: Offset = 0,
-) -> list[BugOut]:
+) -> list[BugResponse]:
     """The caller's reports, newest first; with the permission admin everybody's."""
     reports = workspace.bugs.find(None if caller.may("admin") else caller.owner)
-    return [BugOut.model_validate(bug) for bug in reports[offset : offset + limit]]
+    return [BugResponse.model_validate(bug) for bug in reports[offset : offset + limit]]

@@ -1,4 +1,4 @@
-"""Sets of written conversations over HTTP."""
+"""Conversation sets over HTTP."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from api.files import File, file_answers
-from api.schemas.responses import Limit, Offset, Out
+from api.routes.parameters import SetId
+from api.schemas.responses import MOMENT, Limit, Offset, ResponseBody
 from api.security import Here, Reader, Writer, seen_by
 from metrics import Score
 from synth.conversations.formats import SUFFIXES, FileForm
@@ -24,72 +25,73 @@ MEDIA_TYPES: dict[FileForm, str] = {
 }
 
 
-class TalkOut(Out):
-    """A set of written conversations."""
+class ConversationSetResponse(ResponseBody):
+    """A set of generated conversations."""
 
     id: str = Field(description="Names the set.", examples=["2d3c4b5a69780f1e"])
     name: str = Field(description="The table it is like, or the kind of conversation.", examples=["support.csv"])
-    created: datetime = Field(description="When it was ordered.", examples=["2026-01-01T08:00:00Z"])
+    created: datetime = Field(description="When it was requested.", examples=[MOMENT])
     dataset_id: str | None = Field(description="The real conversations, if any.", examples=["cf5d245d1c27f9b9"])
     job_id: str | None = Field(description="The job that writes, or wrote, it.", examples=["0f1e2d3c4b5a6978"])
     note: str = Field(description="Why it stopped early, if it did.", examples=[""])
-    dialogues: int = Field(description="How many are written.", examples=[20])
-    scores: dict[str, Score] = Field(description="How it was judged, by measure.", examples=[{}])
+    dialogues: int = Field(description="How many dialogues are written.", examples=[20])
+    scores: dict[str, Score] = Field(description="Its scores, by metric.", examples=[{}])
 
     @classmethod
-    def of(cls, talk: ConversationSet, workspace: Workspace) -> Self:
+    def of(cls, conversations: ConversationSet, workspace: Workspace) -> Self:
         counted = {
-            "dialogues": len(workspace.conversations.written(talk.id)),
-            "scores": workspace.conversations.scores(talk.id),
+            "dialogues": len(workspace.conversations.written(conversations.id)),
+            "scores": workspace.conversations.scores(conversations.id),
         }
-        return cls(**{name: getattr(talk, name) for name in cls.model_fields if name not in counted}, **counted)
+        stored = {name: getattr(conversations, name) for name in cls.model_fields if name not in counted}
+        return cls(**stored, **counted)
 
 
-def talk_of(talk_id: str, caller: Reader, workspace: Here) -> ConversationSet:
-    return seen_by(caller, workspace.conversations.get(talk_id), "talk")
+def conversations_of(set_id: SetId, caller: Reader, workspace: Here) -> ConversationSet:
+    return seen_by(caller, workspace.conversations.get(set_id))
 
 
-def own_talk(talk_id: str, caller: Writer, workspace: Here) -> ConversationSet:
-    return seen_by(caller, workspace.conversations.get(talk_id), "talk")
+def own_conversations(set_id: SetId, caller: Writer, workspace: Here) -> ConversationSet:
+    return seen_by(caller, workspace.conversations.get(set_id))
 
 
-SeenTalk = Annotated[ConversationSet, Depends(talk_of)]
+SeenSet = Annotated[ConversationSet, Depends(conversations_of)]
+OwnSet = Annotated[ConversationSet, Depends(own_conversations)]
 
 
-@router.get("/talks")
-def list_talks(
+@router.get("/conversations")
+def list_conversations(
     caller: Reader,
     workspace: Here,
     limit: Limit = 20,
     offset: Offset = 0,
-) -> list[TalkOut]:
-    """The caller's sets of conversations, newest first, with their scores."""
-    return [
-        TalkOut.of(talk, workspace)
-        for talk in workspace.conversations.find(owner=caller.owner)[offset : offset + limit]
-    ]
+) -> list[ConversationSetResponse]:
+    """The caller's conversation sets, newest first, with their scores."""
+    found = workspace.conversations.find(owner=caller.owner)[offset : offset + limit]
+    return [ConversationSetResponse.of(one, workspace) for one in found]
 
 
-@router.get("/talks/{talk_id}")
-def one_talk(talk: SeenTalk, workspace: Here) -> TalkOut:
-    """One set of conversations and its scores."""
-    return TalkOut.of(talk, workspace)
+@router.get("/conversations/{set_id}")
+def get_conversations(conversations: SeenSet, workspace: Here) -> ConversationSetResponse:
+    """One conversation set and its scores."""
+    return ConversationSetResponse.of(conversations, workspace)
 
 
-@router.get("/talks/{talk_id}/conversations", response_class=File, responses=file_answers(MEDIA_TYPES.values()))
-def file_of_talk(
-    talk: SeenTalk,
+@router.get("/conversations/{set_id}/file", response_class=File, responses=file_answers(MEDIA_TYPES.values()))
+def download_conversations(
+    conversations: SeenSet,
     workspace: Here,
     form: Annotated[
-        FileForm, Query(description="`csv` and `parquet`: a turn per row; the others: for training.")
+        FileForm,
+        Query(description="`csv` and `parquet`: a turn per row; the others: for fine-tuning.", examples=["csv"]),
     ] = "csv",
 ) -> File:
-    """The conversations as a file: as they were in the input, or as OpenAI's and ShareGPT's training takes them."""
-    file = workspace.conversations.export(talk.id, form)
-    return File(file, media_type=MEDIA_TYPES[form], filename=f"conversations-{talk.id}{SUFFIXES[form]}")
+    """The conversations as a file: as they were in the input, or in OpenAI's or ShareGPT's fine-tuning format."""
+    file = workspace.conversations.export(conversations.id, form)
+    return File(file, media_type=MEDIA_TYPES[form], filename=f"conversations-{conversations.id}{SUFFIXES[form]}")
 
 
-@router.delete("/talks/{talk_id}", status_code=204)
-def delete_talk(talk: Annotated[ConversationSet, Depends(own_talk)], workspace: Here) -> None:
-    """Delete a set of conversations; what still writes it is ended."""
-    workspace.conversations.delete(talk.id)
+@router.delete("/conversations/{set_id}", status_code=204)
+def delete_conversations(conversations: OwnSet, workspace: Here) -> None:
+    """Delete a conversation set; a job that still writes it is ended."""
+    workspace.conversations.delete(conversations.id)

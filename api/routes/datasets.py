@@ -9,8 +9,9 @@ from fastapi import APIRouter, Depends, File, Form, Path, Query, UploadFile
 from pydantic import BaseModel, Field
 
 from api.errors import Stop
-from api.schemas.requests import SESSION, SessionId
-from api.schemas.responses import DatasetOut, Limit, Offset, Page
+from api.routes.parameters import DatasetId
+from api.schemas.requests import HOLDOUT, SESSION, SessionId
+from api.schemas.responses import DatasetResponse, Limit, Offset, Page
 from api.security import Here, Reader, Writer, seen_by
 from api.table_source import take
 from synth import Schema
@@ -22,26 +23,25 @@ from workspace.tables.samples import Sample
 from workspace.workspace import Dataset
 
 router = APIRouter(tags=["Tables"])
-HOLDOUT = "Share of the rows to lock away from generators; unset: as the settings have it."
 
 
-def dataset_of(dataset_id: str, caller: Reader, workspace: Here) -> Dataset:
-    return seen_by(caller, workspace.datasets.get(dataset_id), "dataset")
+def dataset_of(dataset_id: DatasetId, caller: Reader, workspace: Here) -> Dataset:
+    return seen_by(caller, workspace.datasets.get(dataset_id))
 
 
-def own_dataset(dataset_id: str, caller: Writer, workspace: Here) -> Dataset:
-    return seen_by(caller, workspace.datasets.get(dataset_id), "dataset")
+def own_dataset(dataset_id: DatasetId, caller: Writer, workspace: Here) -> Dataset:
+    return seen_by(caller, workspace.datasets.get(dataset_id))
 
 
 Seen = Annotated[Dataset, Depends(dataset_of)]
 Owned = Annotated[Dataset, Depends(own_dataset)]
 
 
-class Uploaded(BaseModel):
-    """What became of the files of one upload."""
+class UploadResponse(BaseModel):
+    """The tables of one upload, and the files that are none."""
 
     session: str = Field(description="Deletes all of it: `DELETE /cleanup/{session}`.", examples=["9d1f0c2b8a3e4f57"])
-    datasets: list[DatasetOut] = Field(description="The tables that could be read.")
+    datasets: list[DatasetResponse] = Field(description="The tables that could be read.", examples=[[]])
     failed: dict[str, str] = Field(
         description="Files that could not be read, and why.", examples=[{"empty.csv": "The file is empty."}]
     )
@@ -52,20 +52,27 @@ def upload(
     caller: Writer,
     workspace: Here,
     files: Annotated[
-        list[UploadFile], File(description="CSV, TSV, JSON, Parquet or Excel, gzipped or not; several at once.")
+        list[UploadFile],
+        File(
+            description="CSV, TSV, JSON, Parquet or Excel, gzipped or not; several at once.",
+            examples=[["(the bytes of a file)"]],
+        ),
     ],
-    options: Annotated[str | None, Form(description="How to read them, as JSON; unset: detected.")] = None,
+    options: Annotated[
+        str | None,
+        Form(description="Import options, as JSON; unset: detected.", examples=['{"delimiter": ";"}']),
+    ] = None,
     holdout_share: Annotated[float | None, Form(ge=0, lt=1, description=HOLDOUT, examples=[0.2])] = None,
     session: Annotated[SessionId | None, Form(description=SESSION, examples=["monday-trial"])] = None,
-) -> Uploaded:
+) -> UploadResponse:
     """Upload tables. One that cannot be read does not lose the others; 422 when none could be."""
     read = ReadOptions.model_validate(_json(options, "options")) if options else None
-    uploaded = Uploaded(session=session or new_id(), datasets=[], failed={})
+    uploaded = UploadResponse(session=session or new_id(), datasets=[], failed={})
     for file in files:
         try:
             choices = {"options": read, "holdout_share": holdout_share, "session": uploaded.session}
             dataset = take(file, caller, workspace, **choices)
-            uploaded.datasets.append(DatasetOut.of(dataset))
+            uploaded.datasets.append(DatasetResponse.of(dataset))
         except ReadError as error:
             uploaded.failed[file.filename or "table"] = str(error)
     if not uploaded.datasets:
@@ -73,12 +80,14 @@ def upload(
     return uploaded
 
 
-router.post("/upload", status_code=201, summary="Upload tables (the same as POST /datasets)")(upload)
+router.post("/upload", status_code=201, name="upload_files", summary="Upload tables (the same as POST /datasets)")(
+    upload
+)
 
 
 @router.get("/samples")
-def samples(caller: Reader, workspace: Here) -> list[Sample]:
-    """The tables that come with the app, to try it with."""
+def list_samples(caller: Reader, workspace: Here) -> list[Sample]:
+    """The tables that come with the app, to try it out."""
     return workspace.datasets.samples()
 
 
@@ -87,9 +96,9 @@ def add_sample(
     name: Annotated[str, Path(description="Name of a table that comes with the app.", examples=["adult"])],
     caller: Writer,
     workspace: Here,
-) -> DatasetOut:
-    """Bring in a table that comes with the app, as if it were uploaded."""
-    return DatasetOut.of(workspace.datasets.add_sample(name, owner=caller.owner))
+) -> DatasetResponse:
+    """Add a table that comes with the app, as if it were uploaded."""
+    return DatasetResponse.of(workspace.datasets.add_sample(name, owner=caller.owner))
 
 
 @router.get("/datasets")
@@ -98,15 +107,15 @@ def list_datasets(
     workspace: Here,
     limit: Limit = 100,
     offset: Offset = 0,
-) -> list[DatasetOut]:
+) -> list[DatasetResponse]:
     """The caller's tables, newest first."""
-    return [DatasetOut.of(dataset) for dataset in workspace.datasets.find(caller.owner)[offset : offset + limit]]
+    return [DatasetResponse.of(dataset) for dataset in workspace.datasets.find(caller.owner)[offset : offset + limit]]
 
 
 @router.get("/datasets/{dataset_id}")
-def one_dataset(dataset: Seen) -> DatasetOut:
+def get_dataset(dataset: Seen) -> DatasetResponse:
     """One table."""
-    return DatasetOut.of(dataset)
+    return DatasetResponse.of(dataset)
 
 
 @router.delete("/datasets/{dataset_id}", status_code=204)
@@ -116,7 +125,7 @@ def delete_dataset(dataset: Owned, workspace: Here) -> None:
 
 
 @router.get("/datasets/{dataset_id}/schema")
-def schema(dataset: Seen) -> Schema:
+def get_schema(dataset: Seen) -> Schema:
     """Kinds, roles and formats of the columns."""
     return dataset.schema
 
@@ -133,11 +142,11 @@ def change_schema(schema: Schema, dataset: Owned, workspace: Here) -> Schema:
 
 
 @router.get("/datasets/{dataset_id}/rows")
-def rows(
+def get_rows(
     dataset: Seen,
     workspace: Here,
-    offset: Annotated[int, Query(ge=0, le=2**53)] = 0,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    offset: Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="The most rows to return.", examples=[100])] = 100,
 ) -> Page:
     """A page of the real table."""
     table = workspace.datasets.rows(dataset.id, offset, limit)
@@ -146,14 +155,14 @@ def rows(
 
 
 @router.get("/datasets/{dataset_id}/profile")
-def profile(dataset: Seen, workspace: Here) -> list[ColumnProfile]:
-    """What each column holds: missing, distinct, range, top values, histogram."""
+def get_profile(dataset: Seen, workspace: Here) -> list[ColumnProfile]:
+    """What each column holds: missing and distinct values, range, top values, histogram."""
     return workspace.datasets.profiles(dataset.id)
 
 
 @router.get("/datasets/{dataset_id}/preflight")
-def preflight(dataset: Seen, workspace: Here) -> list[Finding]:
-    """What in this table will hurt, and the column that would mend it."""
+def get_preflight(dataset: Seen, workspace: Here) -> list[Finding]:
+    """Problems in this table, each with the column that would solve it."""
     return workspace.datasets.preflight(dataset.id)
 
 
@@ -164,16 +173,22 @@ def _json(text: str, field: str):
         raise Stop(422, f"{field} is not JSON: {error.msg} at character {error.pos}.", field) from error
 
 
-class Cleaned(BaseModel):
+class CleanupResponse(BaseModel):
     """What was deleted."""
 
-    datasets: int = Field(description="Tables, with their holdouts.", examples=[1])
+    datasets: int = Field(description="Tables, with their held-out rows.", examples=[1])
     runs: int = Field(description="Synthetic tables, with their models and scores.", examples=[2])
-    talks: int = Field(description="Sets of conversations.", examples=[0])
+    conversations: int = Field(description="Conversation sets.", examples=[0])
+    talks: int = Field(description="Deprecated: read `conversations`.", examples=[0], deprecated=True)
     jobs: int = Field(description="Jobs, with their logs; those that ran were ended.", examples=[3])
 
 
 @router.delete("/cleanup/{session}")
-def clean_up(session: SessionId, caller: Writer, workspace: Here) -> Cleaned:
-    """Delete every byte of a session: uploads, holdouts, models, outputs, scores. A dataset's id is one of its own."""
-    return Cleaned(**workspace.sessions.delete(session, caller.owner))
+def clean_up(
+    session: Annotated[SessionId, Path(description="Names the session, or one table.", examples=["monday-trial"])],
+    caller: Writer,
+    workspace: Here,
+) -> CleanupResponse:
+    """Delete every byte of a session: uploads, held-out rows, models, outputs, scores. A table's id names it alone."""
+    deleted = workspace.sessions.delete(session, caller.owner)
+    return CleanupResponse(**deleted, conversations=deleted["talks"])

@@ -1,37 +1,38 @@
-"""Synthetic tables as files, streamed from disk: a download never passes through a page's session."""
+"""Synthetic tables and reports as files, streamed from disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path, Query
 
 from api.errors import Stop
 from api.files import File, file_answers
-from api.routes.conversations import file_of_talk
+from api.routes.conversations import download_conversations
 from api.routes.jobs import SeenRun
 from api.security import Here, Reader, seen_by
 from workspace.services.images import NoImages
+from workspace.services.reports import ReportFormat
+from workspace.tables.formats import FORMATS, Format
 from workspace.workspace import NotFound
 
 router = APIRouter(tags=["Jobs and runs"])
 T = TypeVar("T")
-
-Format = Literal["csv", "parquet", "jsonl", "xlsx"]
-MEDIA_TYPES: dict[Format, str] = {
-    "csv": "text/csv; charset=utf-8",
-    "parquet": "application/vnd.apache.parquet",
-    "jsonl": "application/jsonl",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
+MEDIA_TYPES: dict[Format, str] = {**FORMATS, "csv": "text/csv; charset=utf-8"}
 TABLE = file_answers(MEDIA_TYPES.values())
-SAFE = "Put an apostrophe before cells that a spreadsheet would run as formulas."
+SpreadsheetSafe = Annotated[
+    bool,
+    Query(description="Put an apostrophe before cells that a spreadsheet would run as formulas.", examples=[False]),
+]
 
 
 @router.get("/runs/{run_id}/synthetic.{format}", response_class=File, responses=TABLE)
-def file_of_run(
-    run: SeenRun, workspace: Here, format: Format, spreadsheet_safe: Annotated[bool, Query(description=SAFE)] = False
+def download_run(
+    run: SeenRun,
+    workspace: Here,
+    format: Annotated[Format, Path(description="The format of the file.", examples=["csv"])],
+    spreadsheet_safe: SpreadsheetSafe = False,
 ) -> File:
     """One run's synthetic rows, with the columns, dtypes and date formats of the upload. Ranges and ETags work."""
     stem = _stem(workspace.datasets.get(run.dataset_id).name)
@@ -44,29 +45,37 @@ def file_of_run(
 
 @router.get("/download/{id}", response_class=File, responses=TABLE)
 def download(
-    id: Annotated[str, Path(description="A run, the job that made one, or a set of conversations.")],
+    id: Annotated[
+        str, Path(description="A run, the job that made one, or a conversation set.", examples=["8a1f0c2b9d3e4f56"])
+    ],
     caller: Reader,
     workspace: Here,
-    format: Annotated[Format | None, Query(description="Unset: the one the job was asked for, else CSV.")] = None,
-    spreadsheet_safe: Annotated[bool, Query(description=SAFE)] = False,
+    format: Annotated[
+        Format | None, Query(description="Unset: the format that the job was given, or CSV.", examples=["csv"])
+    ] = None,
+    spreadsheet_safe: SpreadsheetSafe = False,
 ) -> File:
-    """What came of a piece of work, as a file. Ranges and ETags work."""
+    """What a job made, as a file. Ranges and ETags work."""
     job = _found(workspace.jobs.get, id)
     if job is not None:
-        seen_by(caller, job, "job")
+        seen_by(caller, job)
         id = job.run_id or job.arguments.get("talk") or ""
         if not id:
             raise Stop(409, f"Job {job.id} is {job.state} and has made nothing yet. Wait until it is done.")
-    talk = _found(workspace.conversations.get, id)
-    if talk is not None:
-        seen_by(caller, talk, "talk")
+    conversations = _found(workspace.conversations.get, id)
+    if conversations is not None:
+        seen_by(caller, conversations)
         if format not in (None, "csv", "parquet"):
-            raise Stop(422, f"Conversations are not written as {format}. GET /talks/{talk.id}/conversations.", "format")
-        return file_of_talk(talk, workspace, format or "csv")
-    run = seen_by(caller, workspace.runs.get(id), "run")
+            raise Stop(
+                422,
+                f"Conversations are not written as {format}. See GET /conversations/{conversations.id}/file.",
+                "format",
+            )
+        return download_conversations(conversations, workspace, format or "csv")
+    run = seen_by(caller, workspace.runs.get(id))
     job = job or (_found(workspace.jobs.get, run.job_id) if run.job_id else None)
-    asked = job.arguments.get("format") if job is not None else None
-    return file_of_run(run, workspace, format or asked or "csv", spreadsheet_safe)
+    chosen = job.arguments.get("format") if job is not None else None
+    return download_run(run, workspace, format or chosen or "csv", spreadsheet_safe)
 
 
 def _found(get: Callable[[str], T], id: str) -> T | None:
@@ -76,7 +85,6 @@ def _found(get: Callable[[str], T], id: str) -> T | None:
         return None
 
 
-ReportFormat = Literal["html", "json", "csv", "zip"]
 REPORT_TYPES: dict[ReportFormat, str] = {
     "html": "text/html; charset=utf-8",
     "json": "application/json",
@@ -86,8 +94,12 @@ REPORT_TYPES: dict[ReportFormat, str] = {
 
 
 @router.get("/runs/{run_id}/report.{format}", response_class=File, responses=file_answers(REPORT_TYPES.values()))
-def report_of_run(run: SeenRun, workspace: Here, format: ReportFormat) -> File:
-    """How a run was judged: a page that needs no network, its values, its scores, or a PNG of each chart (zip)."""
+def download_report(
+    run: SeenRun,
+    workspace: Here,
+    format: Annotated[ReportFormat, Path(description="The format of the report.", examples=["html"])],
+) -> File:
+    """The evaluation of a run: a page that needs no network, its values, its scores, or a PNG of each chart (zip)."""
     try:
         file = workspace.reports.write(run.id, format)
     except NoImages as error:

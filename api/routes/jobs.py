@@ -1,4 +1,4 @@
-"""Jobs over HTTP: listed, followed live, cancelled; and the runs they make."""
+"""Jobs over HTTP: started, listed, followed live, cancelled; and the runs they make."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Depends, Query, WebSocket
+from pydantic import Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from api.errors import Stop
 from api.form_route import Posting
-from api.schemas.responses import EventOut, JobOut, Limit, Offset, RunOut
+from api.routes.parameters import JobId, RunId
+from api.schemas.openapi import arguments_schema
+from api.schemas.requests import JobRequest
+from api.schemas.responses import EventResponse, JobResponse, Limit, Offset, ResponseBody, RunResponse
 from api.security import Here, Reader, Writer, make_room, seen_by
 from workspace.catalog.rows import ENDED, State
+from workspace.jobs.kinds import KINDS
 from workspace.workspace import Job, NotFound, Run, Workspace
 
 router = APIRouter(tags=["Jobs and runs"])
@@ -32,76 +37,121 @@ EVENTS = {
         "data": {
             "type": "string",
             "contentMediaType": "application/json",
-            "description": "An `EventOut`; at the end the `JobOut`.",
+            "description": "An `EventResponse`; at the end the `JobResponse`.",
             "examples": ['{"seq": 17, "progress": 0.4, "stage": "Training"}'],
         },
     },
     "required": ["event", "data"],
 }
-"""How the description of the API tells of the stream."""
+"""The stream as the description of the API has it."""
 
 
-def job_of(job_id: str, caller: Reader, workspace: Here) -> Job:
-    return seen_by(caller, workspace.jobs.get(job_id), "job")
+def job_of(job_id: JobId, caller: Reader, workspace: Here) -> Job:
+    return seen_by(caller, workspace.jobs.get(job_id))
 
 
-def own_job(job_id: str, caller: Writer, workspace: Here) -> Job:
-    return seen_by(caller, workspace.jobs.get(job_id), "job")
+def own_job(job_id: JobId, caller: Writer, workspace: Here) -> Job:
+    return seen_by(caller, workspace.jobs.get(job_id))
 
 
-def run_of(run_id: str, caller: Reader, workspace: Here) -> Run:
-    return seen_by(caller, workspace.runs.get(run_id), "run")
+def run_of(run_id: RunId, caller: Reader, workspace: Here) -> Run:
+    return seen_by(caller, workspace.runs.get(run_id))
 
 
-def own_run(run_id: str, caller: Writer, workspace: Here) -> Run:
-    return seen_by(caller, workspace.runs.get(run_id), "run")
+def own_run(run_id: RunId, caller: Writer, workspace: Here) -> Run:
+    return seen_by(caller, workspace.runs.get(run_id))
 
 
+After = Annotated[int, Query(ge=0, le=2**53, description="`seq` of the last report already seen.", examples=[0])]
 SeenJob = Annotated[Job, Depends(job_of)]
 OwnJob = Annotated[Job, Depends(own_job)]
 SeenRun = Annotated[Run, Depends(run_of)]
 OwnRun = Annotated[Run, Depends(own_run)]
 
 
+class JobKindResponse(ResponseBody):
+    """A kind of job."""
+
+    name: str = Field(description="The name that calls use.", examples=["train"])
+    title: str = Field(description="What such a job does, in words.", examples=["Train"])
+    arguments: dict[str, Any] = Field(
+        description="JSON schema of its arguments.", examples=[{"type": "object", "properties": {}}]
+    )
+    offered: bool = Field(
+        description="Whether `POST /jobs` starts it; others have a call of their own.", examples=[False]
+    )
+
+
+@posting.post("/jobs", status_code=202)
+def start_job(body: JobRequest, caller: Writer, workspace: Here) -> JobResponse:
+    """Start a job of a kind that a plugin adds. `GET /jobs/kinds` lists the kinds, with their arguments."""
+    dataset_id = body.dataset_id
+    if dataset_id is not None:
+        seen_by(caller, workspace.datasets.get(dataset_id))
+    if body.run_id is not None:
+        run = seen_by(caller, workspace.runs.get(body.run_id))
+        if dataset_id not in (None, run.dataset_id):
+            raise Stop(422, f"Run {run.id} is of another table. Leave dataset_id out.", "dataset_id")
+        dataset_id = run.dataset_id
+    make_room(caller, workspace)
+    job = workspace.jobs.submit(
+        body.kind, body.arguments, dataset_id=dataset_id, run_id=body.run_id, owner=caller.owner
+    )
+    return JobResponse.of(job)
+
+
+# Before `/jobs/{job_id}`, which would take it for an id.
+@router.get("/jobs/kinds")
+def list_job_kinds(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> list[JobKindResponse]:
+    """The kinds of job, with the schema of their arguments."""
+    found = [
+        JobKindResponse(name=name, title=kind.title, arguments=arguments_schema(kind.arguments), offered=kind.offered)
+        for name, kind in KINDS.items()
+    ]
+    return found[offset : offset + limit]
+
+
 @router.get("/jobs")
 def list_jobs(
     caller: Reader,
     workspace: Here,
-    status: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
+    status: Annotated[State | None, Query(description="Only jobs in this state.", examples=["done"])] = None,
     limit: Limit = 100,
-    after: Annotated[str | None, Query(description="Id of the last job already seen.")] = None,
-) -> list[JobOut]:
+    after: Annotated[
+        str | None, Query(description="Id of the last job already seen.", examples=["0f1e2d3c4b5a6978"])
+    ] = None,
+) -> list[JobResponse]:
     """The caller's jobs, newest first."""
     if after is not None:
-        seen_by(caller, workspace.jobs.get(after), "job")
-    return [JobOut.of(job) for job in workspace.jobs.find(status, limit=limit, after=after, owner=caller.owner)]
+        seen_by(caller, workspace.jobs.get(after))
+    return [JobResponse.of(job) for job in workspace.jobs.find(status, limit=limit, after=after, owner=caller.owner)]
 
 
 @router.get("/jobs/{job_id}")
-async def one_job(job: SeenJob) -> JobOut:
-    """One job: its state, how far it is, how long still."""
-    return JobOut.of(job)
+async def get_job(job: SeenJob) -> JobResponse:
+    """One job: its state, its progress, and the time it still takes."""
+    return JobResponse.of(job)
 
 
 @router.delete("/jobs/{job_id}")
-def cancel_job(job: OwnJob, workspace: Here) -> JobOut:
+def cancel_job(job: OwnJob, workspace: Here) -> JobResponse:
     """Cancel a job; one that has ended stays as it is."""
-    return JobOut.of(workspace.jobs.cancel(job.id))
+    return JobResponse.of(workspace.jobs.cancel(job.id))
 
 
 @posting.post("/jobs/{job_id}/retry", status_code=202)
-def retry_job(job: OwnJob, caller: Writer, workspace: Here) -> JobOut:
+def retry_job(job: OwnJob, caller: Writer, workspace: Here) -> JobResponse:
     """Queue a job that failed, was cancelled or interrupted once more."""
     if job.state not in ENDED or job.state == "done":
-        raise Stop(409, f"Job {job.id} is {job.state}; only one that did not end well can be tried again.")
+        raise Stop(409, f"Job {job.id} is {job.state}; only one that did not succeed can be tried again.")
     make_room(caller, workspace)
-    return JobOut.of(workspace.jobs.retry(job.id))
+    return JobResponse.of(workspace.jobs.retry(job.id))
 
 
-@router.post("/jobs/{job_id}/enough")
-def enough(job: OwnJob, workspace: Here) -> JobOut:
+@router.post("/jobs/{job_id}/stop-early")
+def stop_early(job: OwnJob, workspace: Here) -> JobResponse:
     """Stop training, keep what is trained, and go on with it."""
-    return JobOut.of(workspace.jobs.stop_early(job.id))
+    return JobResponse.of(workspace.jobs.stop_early(job.id))
 
 
 @router.get(
@@ -109,16 +159,14 @@ def enough(job: OwnJob, workspace: Here) -> JobOut:
     response_class=EventSourceResponse,
     responses={200: {"description": "The stream.", "content": {"text/event-stream": {"schema": EVENTS}}}},
 )
-async def events(
-    job: SeenJob, workspace: Here, after: Annotated[int, Query(ge=0, le=2**53)] = 0
-) -> EventSourceResponse:
+async def follow_job(job: SeenJob, workspace: Here, after: After = 0) -> EventSourceResponse:
     """Progress as server-sent events, until the job ends: `progress` with each report, `end` with the job."""
     return EventSourceResponse(_stream(workspace, job.id, after))
 
 
 @router.websocket("/jobs/{job_id}/ws")
-async def follow(socket: WebSocket, job: SeenJob, workspace: Here, after: Annotated[int, Query(ge=0)] = 0) -> None:
-    """The same as messages of JSON: `{"event": "progress" | "end", "data": ...}`; then it hangs up."""
+async def follow_by_websocket(socket: WebSocket, job: SeenJob, workspace: Here, after: After = 0) -> None:
+    """The same as JSON messages: `{"event": "progress" | "end", "data": ...}`; then the server hangs up."""
     await socket.accept()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_until_it_hangs_up, socket, tasks.cancel_scope)
@@ -142,9 +190,11 @@ async def _stream(workspace: Workspace, job_id: str, after: int) -> AsyncIterato
             job = await run_in_threadpool(workspace.jobs.get, job_id)
             for event in await run_in_threadpool(workspace.jobs.events, job_id, after):
                 after = event.seq
-                yield ServerSentEvent(EventOut.model_validate(event).model_dump_json(), event="progress", id=str(after))
+                yield ServerSentEvent(
+                    EventResponse.model_validate(event).model_dump_json(), event="progress", id=str(after)
+                )
             if job.ended:
-                yield ServerSentEvent(JobOut.of(job).model_dump_json(), event="end")
+                yield ServerSentEvent(JobResponse.of(job).model_dump_json(), event="end")
                 return
             await asyncio.sleep(POLL_S)
 
@@ -153,18 +203,20 @@ async def _stream(workspace: Workspace, job_id: str, after: int) -> AsyncIterato
 def list_runs(
     caller: Reader,
     workspace: Here,
-    dataset_id: Annotated[str | None, Query()] = None,
+    dataset_id: Annotated[
+        str | None, Query(description="Only runs of this table.", examples=["cf5d245d1c27f9b9"])
+    ] = None,
     limit: Limit = 100,
     offset: Offset = 0,
-) -> list[RunOut]:
+) -> list[RunResponse]:
     """The caller's synthetic tables, newest first, with their scores."""
-    return [RunOut.of(run) for run in workspace.runs.find(dataset_id, owner=caller.owner)[offset : offset + limit]]
+    return [RunResponse.of(run) for run in workspace.runs.find(dataset_id, owner=caller.owner)[offset : offset + limit]]
 
 
 @router.get("/runs/{run_id}")
-def one_run(run: SeenRun) -> RunOut:
+def get_run(run: SeenRun) -> RunResponse:
     """One synthetic table and its scores."""
-    return RunOut.of(run)
+    return RunResponse.of(run)
 
 
 @router.delete("/runs/{run_id}", status_code=204)

@@ -8,6 +8,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.routes.parameters import KeyId
 from api.schemas.requests import RequestBody
 from api.schemas.responses import MOMENT, Limit, Offset
 from api.security import Admin, Here, Reader
@@ -26,25 +27,25 @@ class KeyRequest(RequestBody):
     days: float | None = Field(None, gt=0, le=36500, description="Days until it expires; unset: never.", examples=[90])
 
 
-class KeyOut(BaseModel):
+class KeyResponse(BaseModel):
     """A key, without the key."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: str = Field(description="Names the key, to revoke it.", examples=["3d2f48605b1e7c9a"])
     name: str = Field(description="Whose it is.", examples=["anna"])
-    permissions: list[str] = Field(description="What it allows.", examples=[["write"]])
+    permissions: list[Permission] = Field(description="What it allows.", examples=[["write"]])
     created: datetime = Field(description="When it was made.", examples=[MOMENT])
     expires: datetime | None = Field(description="When it expires; None: never.", examples=[None])
 
 
-class MadeKey(KeyOut):
+class MadeKeyResponse(KeyResponse):
     """A key, with the key."""
 
     key: str = Field(description="Shown this once.", examples=["us_..."])
 
 
-class TokenOut(BaseModel):
+class TokenResponse(BaseModel):
     """A token, to be shown as `Authorization: Bearer TOKEN`."""
 
     access_token: str = Field(description="The token (JWT).", examples=["eyJ..."])
@@ -53,26 +54,26 @@ class TokenOut(BaseModel):
 
 
 @router.post("/token")
-def make_token(caller: Reader, workspace: Here) -> TokenOut:
+def make_token(caller: Reader, workspace: Here) -> TokenResponse:
     """Exchange a key for a bearer token (JWT) that expires."""
     token, expires = workspace.access.token(caller)
-    return TokenOut(access_token=token, expires=expires)
+    return TokenResponse(access_token=token, expires=expires)
 
 
 @router.get("/keys")
-def list_keys(caller: Admin, workspace: Here, limit: Limit = 100, offset: Offset = 0) -> list[KeyOut]:
+def list_keys(caller: Admin, workspace: Here, limit: Limit = 100, offset: Offset = 0) -> list[KeyResponse]:
     """The keys made in the app; those of the settings are not listed."""
-    return [KeyOut.model_validate(key) for key in workspace.access.keys()[offset : offset + limit]]
+    return [KeyResponse.model_validate(key) for key in workspace.access.keys()[offset : offset + limit]]
 
 
 @router.post("/keys", status_code=201)
-def make_key(asked: KeyRequest, caller: Admin, workspace: Here) -> MadeKey:
+def make_key(body: KeyRequest, caller: Admin, workspace: Here) -> MadeKeyResponse:
     """Make a key. From the first one on, every call must show one."""
-    key, text = workspace.access.make_key(asked.name, asked.permissions, asked.days)
-    return MadeKey(**KeyOut.model_validate(key).model_dump(), key=text)
+    key, text = workspace.access.make_key(body.name, body.permissions, body.days)
+    return MadeKeyResponse(**KeyResponse.model_validate(key).model_dump(), key=text)
 
 
 @router.delete("/keys/{key_id}", status_code=204)
-def revoke_key(key_id: str, caller: Admin, workspace: Here) -> None:
+def revoke_key(key_id: KeyId, caller: Admin, workspace: Here) -> None:
     """Revoke a key, and the tokens made with it."""
     workspace.access.revoke(key_id)

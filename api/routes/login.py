@@ -64,7 +64,7 @@ class Credentials(RequestBody):
     openai: OpenAI | None = Field(None, description="For `/converse` and `/process`.", examples=[{"api_key": "sk-..."}])
 
 
-class LoggedIn(BaseModel):
+class LoginResponse(BaseModel):
     """What the cookie holds, in words, and until when."""
 
     services: list[str] = Field(description="The services the cookie has credentials for.", examples=[["openai"]])
@@ -79,20 +79,20 @@ class Sealed(BaseModel):
 
 
 @router.post("/login")
-def login(asked: Credentials, caller: Reader, workspace: Here, response: Response) -> LoggedIn:
+def login(body: Credentials, caller: Reader, workspace: Here, response: Response) -> LoginResponse:
     """Take credentials for outside services, and give them back encrypted in a cookie that only we can read.
 
     They are in no file, no database and no log of the server: a later call brings them along in the cookie.
     """
     hours = workspace.settings.login_hours
-    sealed = workspace.access.secrets.hide(Sealed(owner=caller.owner, credentials=asked).model_dump_json())
+    sealed = workspace.access.secrets.hide(Sealed(owner=caller.owner, credentials=body).model_dump_json())
     if len(sealed) > MOST_BYTES:
         raise Stop(422, f"Together these are {len(sealed):,} bytes; a cookie holds {MOST_BYTES:,}. Log in for fewer.")
     response.set_cookie(
         COOKIE, sealed, max_age=round(hours * 3600), path="/api", secure=True, httponly=True, samesite="strict"
     )
-    services = [name for name in Credentials.model_fields if getattr(asked, name) is not None]
-    return LoggedIn(services=services, expires=now() + timedelta(hours=hours))
+    services = [name for name in Credentials.model_fields if getattr(body, name) is not None]
+    return LoginResponse(services=services, expires=now() + timedelta(hours=hours))
 
 
 @router.get("/logout", status_code=204)

@@ -1,4 +1,4 @@
-"""The server itself: alive, busy with what, and what it offers."""
+"""The server itself: whether it is healthy, how busy it is, and what it offers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from api.schemas.openapi import schema_of
 from api.schemas.responses import Limit, Offset
 from api.security import Here, Reader
 from metrics import DIALOGUE_METRICS, METRICS, Card
@@ -36,7 +37,7 @@ class Stats(BaseModel):
     """Counts and timings of what is the caller's."""
 
     up_seconds: float = Field(description="How long the server has been up.", examples=[3600])
-    datasets: int = Field(description="Uploaded tables.", examples=[3])
+    datasets: int = Field(description="UploadResponse tables.", examples=[3])
     runs: int = Field(description="Synthetic tables.", examples=[5])
     jobs: dict[str, int] = Field(description="Jobs by state.", examples=[{"done": 5}])
     mean_seconds: dict[str, float] = Field(
@@ -47,8 +48,8 @@ class Stats(BaseModel):
 class Model(BaseModel):
     """A generator."""
 
-    name: str = Field(description="What calls name it by.", examples=["trees"])
-    title: str = Field(description="What people call it.", examples=["Trees"])
+    name: str = Field(description="The name that calls use.", examples=["trees"])
+    title: str = Field(description="The name that people use.", examples=["Trees"])
     summary: str = Field(description="What it is, in a sentence.", examples=["Decision trees, one column at a time."])
     licence: str = Field(description="What its packages allow, where that is worth a word.", examples=[""])
     available: bool = Field(description="Whether the packages it needs are installed.", examples=[True])
@@ -58,7 +59,7 @@ class Model(BaseModel):
 
 
 @router.get("/health")
-def health(workspace: Here) -> Health:
+def get_health(workspace: Here) -> Health:
     """Whether the server answers, what it runs on, and how busy it is."""
     return Health(
         status="ok",
@@ -70,7 +71,7 @@ def health(workspace: Here) -> Health:
 
 
 @router.get("/stats")
-def stats(caller: Reader, workspace: Here) -> Stats:
+def get_stats(caller: Reader, workspace: Here) -> Stats:
     """Counts and timings of what is the caller's."""
     jobs = workspace.jobs.find(limit=10_000, owner=caller.owner)
     took: dict[str, list[float]] = {}
@@ -87,7 +88,7 @@ def stats(caller: Reader, workspace: Here) -> Stats:
 
 
 @router.get("/models")
-def models(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> list[Model]:
+def list_models(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> list[Model]:
     """The generators, with the schema of their parameters."""
     found = [
         Model(
@@ -96,7 +97,7 @@ def models(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> list[Model
             summary=kind.summary,
             licence=kind.licence,
             available=kind.available(),
-            params=kind.Params.model_json_schema(),
+            params=schema_of(kind.Params),
         )
         for name, kind in GENERATORS.items()
     ]
@@ -104,7 +105,7 @@ def models(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> list[Model
 
 
 @router.get("/metrics")
-def metrics(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> list[Card]:
-    """The measures: what each asks, its range, what is good and why."""
+def list_metrics(caller: Reader, limit: Limit = 100, offset: Offset = 0) -> list[Card]:
+    """The metrics: what each asks, its range, which values are good and why."""
     cards = [*(one.card for one in METRICS.values()), *(one.card for one in DIALOGUE_METRICS.values()), MODEL_JUDGE]
     return cards[offset : offset + limit]

@@ -20,7 +20,7 @@ from api.schemas.requests import (
     ProcessRequest,
     TrainRequest,
 )
-from api.schemas.responses import JobOut
+from api.schemas.responses import JobResponse
 from api.security import Here, Writer, make_room, seen_by
 from api.table_source import file_name, kept, table_of, take
 from synth.conversations.order import ConversationRequest
@@ -48,31 +48,31 @@ def with_form(kind: type) -> dict[str, Any]:
 
 
 @router.post("/train", status_code=202, openapi_extra=with_form(TrainRequest))
-def train(asked: TrainRequest, caller: Writer, workspace: Here, request: Request) -> JobOut:
+def train(body: TrainRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
     """Train a generator, draw a table from it, judge it."""
     make_room(caller, workspace)
-    with table_of(asked, request.state.files, caller, workspace) as dataset_id:
-        return submitted(training_draft(asked, dataset_id, caller, workspace), workspace)
+    with table_of(body, request.state.files, caller, workspace) as dataset_id:
+        return submitted(training_draft(body, dataset_id, caller, workspace), workspace)
 
 
 @router.post("/generate", status_code=202, openapi_extra=with_form(GenerateRequest))
-def generate(asked: GenerateRequest, caller: Writer, workspace: Here, request: Request) -> JobOut:
+def generate(body: GenerateRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
     """Draw from a model that is trained, or, given a table, train one first."""
     make_room(caller, workspace)
-    if not asked.trains:
+    if not body.trains:
         if request.state.files:
             raise Stop(422, "A model that is trained needs no file. Leave the file or the model's id away.", "file")
-        return submitted(sampling_draft(asked, None, caller, workspace), workspace)
-    with table_of(asked, request.state.files, caller, workspace) as dataset_id:
-        return submitted(training_draft(asked, dataset_id, caller, workspace), workspace)
+        return submitted(sampling_draft(body, None, caller, workspace), workspace)
+    with table_of(body, request.state.files, caller, workspace) as dataset_id:
+        return submitted(training_draft(body, dataset_id, caller, workspace), workspace)
 
 
 @router.post("/evaluate", status_code=202, openapi_extra=with_form(EvaluateRequest))
-def evaluate(asked: EvaluateRequest, caller: Writer, workspace: Here, request: Request) -> JobOut:
+def evaluate(body: EvaluateRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
     """Judge a run again, or by other measures; or a synthetic table made elsewhere: its file, and the `dataset_id`."""
     files = request.state.files
-    made_here = asked.run_id is not None or asked.training_job_id is not None
-    if len(files) != (asked.dataset_id is not None) or (files and made_here):
+    made_here = body.run_id is not None or body.training_job_id is not None
+    if len(files) != (body.dataset_id is not None) or (files and made_here):
         raise Stop(
             422,
             "Say which table to judge: a run_id, or a training_job_id; or, for one made elsewhere, its file and the "
@@ -81,45 +81,45 @@ def evaluate(asked: EvaluateRequest, caller: Writer, workspace: Here, request: R
         )
     make_room(caller, workspace)
     if not files:
-        return submitted(evaluation_draft(asked, None, caller, workspace), workspace)
-    dataset = seen_by(caller, workspace.datasets.get(asked.dataset_id), "dataset")
+        return submitted(evaluation_draft(body, None, caller, workspace), workspace)
+    dataset = seen_by(caller, workspace.datasets.get(body.dataset_id))
     with kept(files[0], workspace) as path:
         run = workspace.runs.add(dataset.id, path, file_name(files[0]), owner=caller.owner)
     with ExitStack() as undo:
         undo.callback(workspace.runs.delete, run.id)
-        job = workspace.training.evaluate(run.id, asked.metrics, owner=caller.owner)
+        job = workspace.training.evaluate(run.id, body.metrics, owner=caller.owner)
         undo.pop_all()
-    return JobOut.of(job)
+    return JobResponse.of(job)
 
 
 @router.post("/optimize", status_code=202, openapi_extra=with_form(OptimizeRequest))
-def optimize(asked: OptimizeRequest, caller: Writer, workspace: Here, request: Request) -> JobOut:
+def optimize(body: OptimizeRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
     """Search for the parameters that score best, and train a run with them."""
     make_room(caller, workspace)
-    with table_of(asked, request.state.files, caller, workspace) as dataset_id:
-        return submitted(tuning_draft(asked, dataset_id, caller, workspace), workspace)
+    with table_of(body, request.state.files, caller, workspace) as dataset_id:
+        return submitted(tuning_draft(body, dataset_id, caller, workspace), workspace)
 
 
 @router.post("/converse", status_code=202, openapi_extra=with_form(ConverseRequest))
-def converse(asked: ConverseRequest, caller: Writer, workspace: Here, request: Request) -> JobOut:
+def converse(body: ConverseRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
     """Write a set of conversations."""
     make_room(caller, workspace)
-    order = order_of(asked, request, caller, workspace)
-    with table_of(asked, request.state.files, caller, workspace, needed=False) as dataset_id:
-        return JobOut.of(workspace.conversations.write(dataset_id, order, owner=caller.owner))
+    order = order_of(body, request, caller, workspace)
+    with table_of(body, request.state.files, caller, workspace, needed=False) as dataset_id:
+        return JobResponse.of(workspace.conversations.write(dataset_id, order, owner=caller.owner))
 
 
 @router.post("/process", status_code=202, openapi_extra=with_form(ProcessRequest))
-def process(asked: ProcessRequest, caller: Writer, workspace: Here, request: Request) -> list[JobOut]:
+def process(body: ProcessRequest, caller: Writer, workspace: Here, request: Request) -> list[JobResponse]:
     """Write conversations from several tables, a job each. When one cannot be read, nothing is started."""
     files = request.state.files
-    tables = len(asked.dataset_ids) + len(files)
+    tables = len(body.dataset_ids) + len(files)
     if not tables:
         raise Stop(422, "Send at least one file, or name at least one table by its id.", "files")
     make_room(caller, workspace, tables)
-    order = order_of(asked, request, caller, workspace)
-    ids = [seen_by(caller, workspace.datasets.get(one), "dataset").id for one in asked.dataset_ids]
-    session = asked.session or new_id()
+    order = order_of(body, request, caller, workspace)
+    ids = [seen_by(caller, workspace.datasets.get(one)).id for one in body.dataset_ids]
+    session = body.session or new_id()
     with ExitStack() as undo:
         for file in files:
             try:
@@ -135,83 +135,83 @@ def process(asked: ProcessRequest, caller: Writer, workspace: Here, request: Req
         jobs = [draft.job() for draft in drafts]
         workspace.queue.add([*jobs, *(row for draft in drafts for row in draft.rows)])
         undo.pop_all()
-    return [JobOut.of(job) for job in jobs]
+    return [JobResponse.of(job) for job in jobs]
 
 
-def submitted(draft: Draft, workspace: Workspace) -> JobOut:
-    return JobOut.of(workspace.queue.submit(draft))
+def submitted(draft: Draft, workspace: Workspace) -> JobResponse:
+    return JobResponse.of(workspace.queue.submit(draft))
 
 
-def training_draft(asked: TrainRequest, dataset_id: str, caller: Caller, workspace: Workspace) -> Draft:
-    _within_limits(asked, workspace)
+def training_draft(body: TrainRequest, dataset_id: str, caller: Caller, workspace: Workspace) -> Draft:
+    _within_limits(body, workspace)
     return workspace.training.draft_train(
         dataset_id,
-        asked.model,
-        asked.all_params,
-        rows=asked.rows,
-        seed=asked.seed,
-        conditions=asked.conditions,
-        metrics=asked.metrics,
-        format=asked.format,
+        body.model,
+        body.all_params,
+        rows=body.rows,
+        seed=body.seed,
+        conditions=body.conditions,
+        metrics=body.metrics,
+        format=body.format,
         owner=caller.owner,
     )
 
 
-def tuning_draft(asked: OptimizeRequest, dataset_id: str, caller: Caller, workspace: Workspace) -> Draft:
-    _within_limits(asked, workspace)
+def tuning_draft(body: OptimizeRequest, dataset_id: str, caller: Caller, workspace: Workspace) -> Draft:
+    _within_limits(body, workspace)
     return workspace.training.draft_tune(
         dataset_id,
-        asked.model,
-        asked.all_params,
-        search=asked.search,
-        trials=asked.trials,
-        budget_s=asked.budget_s,
-        objective=asked.objective,
-        rows=asked.rows,
-        seed=asked.seed,
-        metrics=asked.metrics,
-        format=asked.format,
+        body.model,
+        body.all_params,
+        search=body.search,
+        trials=body.trials,
+        budget_s=body.budget_s,
+        objective=body.objective,
+        rows=body.rows,
+        seed=body.seed,
+        metrics=body.metrics,
+        format=body.format,
         owner=caller.owner,
     )
 
 
-def sampling_draft(asked: GenerateRequest, of: Draft | None, caller: Caller, workspace: Workspace) -> Draft:
+def sampling_draft(body: GenerateRequest, of: Draft | None, caller: Caller, workspace: Workspace) -> Draft:
     """Draw from the model that is asked for, or from the one that the job `of` will have made."""
-    _within_limits(asked, workspace)
+    _within_limits(body, workspace)
     return workspace.training.draft_sample(
-        None if of else _run_id(asked.run_id or asked.model_id, asked.training_job_id, caller, workspace),
-        1000 if asked.rows is None else asked.rows,
-        asked.seed,
-        asked.metrics,
+        None if of else _run_id(body.run_id or body.model_id, body.training_job_id, caller, workspace),
+        1000 if body.rows is None else body.rows,
+        body.seed,
+        body.metrics,
         of=of,
-        conditions=asked.conditions,
-        format=asked.format,
+        conditions=body.conditions,
+        format=body.format,
         owner=caller.owner,
     )
 
 
-def evaluation_draft(asked: EvaluateRequest, of: Draft | None, caller: Caller, workspace: Workspace) -> Draft:
+def evaluation_draft(body: EvaluateRequest, of: Draft | None, caller: Caller, workspace: Workspace) -> Draft:
     """Judge the run that is asked for, or the one that the job `of` will have made."""
-    run_id = None if of else _run_id(asked.run_id, asked.training_job_id, caller, workspace)
-    return workspace.training.draft_evaluate(run_id, asked.metrics, of=of, owner=caller.owner)
+    run_id = None if of else _run_id(body.run_id, body.training_job_id, caller, workspace)
+    return workspace.training.draft_evaluate(run_id, body.metrics, of=of, owner=caller.owner)
 
 
-def order_of(asked: ConversationFields, request: Request, caller: Caller, workspace: Workspace) -> ConversationRequest:
+def order_of(body: ConversationFields, request: Request, caller: Caller, workspace: Workspace) -> ConversationRequest:
     """The order with the key of the request, of the login or of the settings, within what the settings allow."""
-    settings, server = workspace.settings, asked.order.server
+    settings, server = workspace.settings, body.order.server
     login = credentials_of(request, caller, workspace)
     # The server's own key goes to the server's own model only, not to any address that a caller may name.
     own = settings.llm_api_key if server.base_url.rstrip("/") == settings.llm_base_url.rstrip("/") else None
-    found = (asked.api_key, server.api_key, login and login.openai and login.openai.api_key, own)
+    found = (body.api_key, server.api_key, login and login.openai and login.openai.api_key, own)
     key = next((key.get_secret_value() for key in found if key and key.get_secret_value()), "")
     local_only = settings.llm_local_only or server.local_only
     changed = server.model_dump() | {"api_key": key, "local_only": local_only}
-    return asked.order.model_copy(update={"server": type(server).model_validate(changed)})
+    return body.order.model_copy(update={"server": type(server).model_validate(changed)})
 
 
 def _run_id(run_id: str | None, job_id: str | None, caller: Caller, workspace: Workspace) -> str:
     if run_id is None and job_id is not None:
-        job = seen_by(caller, workspace.jobs.get(job_id), "job")
+        job = seen_by(caller, workspace.jobs.get(job_id))
         if job.run_id is None:
             raise Stop(
                 409, f"Job {job.id} is {job.state} and has no model yet. Wait until it is done.", "training_job_id"
@@ -219,11 +219,11 @@ def _run_id(run_id: str | None, job_id: str | None, caller: Caller, workspace: W
         run_id = job.run_id
     if run_id is None:
         raise Stop(422, "Say which run: its run_id, or the training_job_id of the job that made it.", "run_id")
-    return seen_by(caller, workspace.runs.get(run_id), "run").id
+    return seen_by(caller, workspace.runs.get(run_id)).id
 
 
-def _within_limits(asked: FitFields, workspace: Workspace) -> None:
-    settings, epochs = workspace.settings, asked.all_params.get("epochs")
-    for name, most, given in (("rows", settings.max_rows, asked.rows), ("epochs", settings.max_epochs, epochs)):
+def _within_limits(body: FitFields, workspace: Workspace) -> None:
+    settings, epochs = workspace.settings, body.all_params.get("epochs")
+    for name, most, given in (("rows", settings.max_rows, body.rows), ("epochs", settings.max_epochs, epochs)):
         if isinstance(given, int | float) and given > most:
             raise Stop(422, f"At most {most:,} {name} are taken; {given:,} were asked for.", name)

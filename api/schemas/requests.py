@@ -6,17 +6,27 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from api.schemas.openapi import one_of
+from metrics import METRICS
+from synth import GENERATORS
 from synth.conversations.order import ConversationRequest
 from workspace.ingest.ingest import ReadOptions
+from workspace.jobs.kinds import KINDS
+from workspace.tables.formats import Format
+from workspace.tuning_space import objectives
 
-ROWS = "Rows to draw; unset: as many as it learned from."
-METRICS = "Names of the measures to judge by; unset: all. `GET /metrics` lists them."
+ROWS = "Rows to generate; unset: as many as the training rows."
+METRICS_USED = "Names of the metrics to compute; unset: all. `GET /metrics` lists them."
+HOLDOUT = "Share of a new table's rows to hold out for evaluation; unset: the setting `UNDERSTUDY_HOLDOUT_SHARE`."
 SESSION = "Names what is uploaded together, to be deleted together by `DELETE /cleanup/{session}`; unset: a new one."
-Format = Literal["csv", "jsonl", "parquet"]
+Generator = Annotated[str, Field(json_schema_extra=one_of(GENERATORS))]
+MetricName = Annotated[str, Field(json_schema_extra=one_of(METRICS))]
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
 class RequestBody(BaseModel):
+    """The body of a request: unknown fields are errors."""
+
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
@@ -38,7 +48,7 @@ class OnTable(RequestBody):
         None,
         ge=0,
         lt=1,
-        description="Share of a new table's rows to lock away from generators; unset: as the settings have it.",
+        description=HOLDOUT,
         examples=[0.2],
     )
     read: ReadOptions | None = Field(
@@ -47,9 +57,9 @@ class OnTable(RequestBody):
 
 
 class FitFields(OnTable):
-    """A generator, and what to make with it."""
+    """A generator, and the table to make with it."""
 
-    model: str = Field("trees", description="Name of a generator; `GET /models` lists them.", examples=["trees"])
+    model: Generator = Field("trees", description="Name of a generator; `GET /models` lists them.", examples=["trees"])
     params: dict[str, Any] = Field(
         {}, description="Its parameters, as `GET /models` describes them; unset: their defaults.", examples=[{}]
     )
@@ -61,9 +71,13 @@ class FitFields(OnTable):
     )
     rows: int | None = Field(None, ge=1, description=ROWS, examples=[1000])
     seed: int = Field(0, ge=0, lt=2**63, description="The same seed gives the same table.", examples=[0])
-    metrics: list[str] | None = Field(None, description=METRICS, examples=[["column_shapes", "exact_copies"]])
+    metrics: list[MetricName] | None = Field(
+        None, description=METRICS_USED, examples=[["column_shapes", "exact_copies"]]
+    )
     format: Format | None = Field(
-        None, description="The file to write at the end, and to download; unset: CSV, when asked for.", examples=["csv"]
+        None,
+        description="The file to write at the end, and to download; unset: CSV, written at the download.",
+        examples=["csv"],
     )
 
     @property
@@ -73,17 +87,17 @@ class FitFields(OnTable):
 
 
 class TrainRequest(FitFields):
-    """Train a generator, draw a table from it, judge it."""
+    """Train a generator, generate a table with it, evaluate the table."""
 
     conditions: dict[str, Any] | None = Field(
-        None, description="What the rows must meet; see the README.", examples=[{"where": ["age >= 30"]}]
+        None, description="What the rows must meet; see docs/api.md.", examples=[{"where": ["age >= 30"]}]
     )
 
 
 class GenerateRequest(TrainRequest):
-    """Draw from a model that is trained: `run_id`, `model_id` or `training_job_id`; or train one first."""
+    """Generate rows with a trained model, by `run_id`, `model_id` or `training_job_id`; or train one first."""
 
-    run_id: str | None = Field(None, description="The run whose model draws.", examples=["8a1f0c2b9d3e4f56"])
+    run_id: str | None = Field(None, description="The run whose model is used.", examples=["8a1f0c2b9d3e4f56"])
     model_id: str | None = Field(None, description="The same as `run_id`.", examples=["8a1f0c2b9d3e4f56"])
     training_job_id: str | None = Field(
         None, description="The job that trained the model.", examples=["0f1e2d3c4b5a6978"]
@@ -110,16 +124,18 @@ class GenerateRequest(TrainRequest):
 
 
 class EvaluateRequest(RequestBody):
-    """Judge a synthetic table again, or by other measures; or one made elsewhere, whose file comes in a form."""
+    """Evaluate a synthetic table again, or with other metrics; or one made elsewhere, whose file comes in a form."""
 
     dataset_id: str | None = Field(
         None, description="With a file: the real table it stands in for.", examples=["cf5d245d1c27f9b9"]
     )
-    run_id: str | None = Field(None, description="The run to judge.", examples=["8a1f0c2b9d3e4f56"])
+    run_id: str | None = Field(None, description="The run to evaluate.", examples=["8a1f0c2b9d3e4f56"])
     training_job_id: str | None = Field(
         None, description="The job that made the run, in its place.", examples=["0f1e2d3c4b5a6978"]
     )
-    metrics: list[str] | None = Field(None, description=METRICS, examples=[["column_shapes", "exact_copies"]])
+    metrics: list[MetricName] | None = Field(
+        None, description=METRICS_USED, examples=[["column_shapes", "exact_copies"]]
+    )
 
 
 class OptimizeRequest(FitFields):
@@ -128,12 +144,15 @@ class OptimizeRequest(FitFields):
     search: list[str] | None = Field(
         None, description="Parameters to vary; unset: all that can be.", examples=[["max_depth"]]
     )
-    trials: int = Field(20, ge=1, le=1000, description="Most parameter settings to try.", examples=[5])
+    trials: int = Field(20, ge=1, le=1000, description="The most parameter settings to try.", examples=[5])
     budget_s: float | None = Field(
-        None, gt=0, description="Seconds after which no trial is begun; unset: no limit.", examples=[600]
+        None, gt=0, description="Seconds after which no trial is started; unset: no limit.", examples=[600]
     )
     objective: str = Field(
-        "fidelity", description="`fidelity`, `utility`, `privacy`, or the name of a measure.", examples=["fidelity"]
+        "fidelity",
+        description="`fidelity`, `utility`, `privacy`, or the name of a metric.",
+        examples=["fidelity"],
+        json_schema_extra=one_of(objectives),
     )
 
 
@@ -143,6 +162,8 @@ KEY = (
 
 
 class ConversationFields(RequestBody):
+    """What every request for conversations has."""
+
     order: ConversationRequest = Field(
         description="What to write, and by which model.",
         examples=[{"brief": {"kind": "support", "dialogues": 20}, "server": {"model": "gpt-4o-mini"}}],
@@ -160,7 +181,7 @@ class ProcessRequest(ConversationFields):
     dataset_ids: list[str] = Field(
         [],
         max_length=100,
-        description="Uploaded tables, beside the files of the form.",
+        description="UploadResponse tables, beside the files of the form.",
         examples=[["cf5d245d1c27f9b9"]],
     )
     session: SessionId | None = Field(None, description=SESSION, examples=["monday-trial"])
@@ -172,9 +193,11 @@ Name = Annotated[
 
 
 class OperationRequest(RequestBody):
+    """What every operation of a batch has."""
+
     name: Name
     after: list[str] = Field(
-        [], max_length=100, description="Operations that must have ended well before it starts.", examples=[["first"]]
+        [], max_length=100, description="Operations that must have succeeded before it starts.", examples=[["first"]]
     )
 
 
@@ -197,9 +220,11 @@ class OptimizeOperation(OperationRequest):
 
 
 class OfAnother(OperationRequest):
+    """An operation on the run that another one makes."""
+
     of: str | None = Field(
         None,
-        description="The operation whose run this one works on, in place of an id in the request; it is waited for.",
+        description="The operation whose run this one uses, instead of an id in the request; it waits for it.",
         examples=["first"],
     )
 
@@ -219,7 +244,7 @@ class OfAnother(OperationRequest):
 
 
 class GenerateOperation(OfAnother):
-    """Draw from a trained model."""
+    """Generate rows with a trained model."""
 
     call: Literal["generate"] = Field(description="Which call.", examples=["generate"])
     request: GenerateRequest = Field(
@@ -228,7 +253,7 @@ class GenerateOperation(OfAnother):
 
 
 class EvaluateOperation(OfAnother):
-    """Judge a synthetic table."""
+    """Evaluate a synthetic table."""
 
     call: Literal["evaluate"] = Field(description="Which call.", examples=["evaluate"])
     request: EvaluateRequest = Field(
@@ -264,7 +289,29 @@ class BatchRequest(RequestBody):
     )
     parallel: bool = Field(
         True,
-        description="Whether operations that wait for no other run side by side; else each starts when the one before "
-        "has ended, well or not.",
+        description="Whether operations that wait for no other run side by side; otherwise each starts when the one "
+        "before has ended, successfully or not.",
         examples=[True],
+    )
+
+
+def offered() -> list[str]:
+    """The kinds of job that `POST /jobs` starts."""
+    return [name for name, kind in KINDS.items() if kind.offered]
+
+
+class JobRequest(RequestBody):
+    """A job of a kind that a plugin adds, or of another that needs nothing but a table or a run, and its arguments."""
+
+    kind: str = Field(
+        description="Which kind of job; `GET /jobs/kinds` lists those that can be started so.",
+        examples=["count_values"],
+        json_schema_extra=one_of(offered),
+    )
+    dataset_id: str | None = Field(
+        None, description="The table it works on; unset: that of the run, if any.", examples=["cf5d245d1c27f9b9"]
+    )
+    run_id: str | None = Field(None, description="The run it works on, if any.", examples=["8a1f0c2b9d3e4f56"])
+    arguments: dict[str, Any] = Field(
+        {}, description="What the kind of job takes, as `GET /jobs/kinds` describes it.", examples=[{"column": "age"}]
     )

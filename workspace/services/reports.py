@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zipfile import ZIP_STORED, ZipFile
 
 from metrics import Tables
@@ -99,7 +99,9 @@ def _images(report: Report, file: Path) -> None:
             archive.writestr(f"{name}.png", png)
 
 
-FORMATS: dict[str, Callable[[Report, Path], None]] = {
+ReportFormat = Literal["html", "json", "csv", "zip"]
+
+FORMATS: dict[ReportFormat, Callable[[Report, Path], None]] = {
     "html": _text(as_html),
     "json": _text(as_json),
     "csv": _text(as_csv),

@@ -9,15 +9,12 @@ import pyarrow as pa
 
 from synth.schema import Column, Schema
 from workspace.tables.duckdb_file import About, about, literal, opened, quoted, text_of
+from workspace.tables.formats import FORMATS
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
     from xlsxwriter.worksheet import Worksheet
 
-FORMATS = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet", "jsonl": "application/jsonl"} | {
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-}
-"""The formats one can take away, and their media types."""
 
 EXCEL_ROWS, EXCEL_COLUMNS, EXCEL_TEXT = 1_048_576, 16_384, 32_767
 FORMULA_STARTS = "=+-@\t\r"
