@@ -20,18 +20,22 @@ from workspace.workspace import Dataset, Workspace
 
 
 @contextmanager
-def table_of(
-    body: OnTable, files: Sequence[UploadFile], caller: Caller, workspace: Workspace, *, needed: bool = True
-) -> Iterator[str | None]:
+def table_of(body: OnTable, files: Sequence[UploadFile], caller: Caller, workspace: Workspace) -> Iterator[str]:
     """The id of the table that a call works on; one that came with the call is gone again when the block raises."""
+    with optional_table_of(body, files, caller, workspace) as dataset_id:
+        if dataset_id is None:
+            raise _not_one_table(0)
+        yield dataset_id
+
+
+@contextmanager
+def optional_table_of(
+    body: OnTable, files: Sequence[UploadFile], caller: Caller, workspace: Workspace
+) -> Iterator[str | None]:
+    """The same for a call that works without a table too: then None."""
     ways = (body.dataset_id is not None) + (body.data_path is not None) + len(files)
-    if ways > 1 or (needed and not ways):
-        raise Stop(
-            422,
-            "Say which table, in one way: its dataset_id, a file in the request, or a data_path; "
-            f"{ways or 'none'} came.",
-            "dataset_id",
-        )
+    if ways > 1:
+        raise _not_one_table(ways)
     if body.dataset_id is not None:
         yield seen_by(caller, workspace.datasets.get(body.dataset_id)).id
         return
@@ -54,6 +58,14 @@ def table_of(
     except BaseException:
         workspace.datasets.delete(dataset.id)
         raise
+
+
+def _not_one_table(ways: int) -> Stop:
+    return Stop(
+        422,
+        f"Say which table, in one way: its dataset_id, a file in the request, or a data_path; {ways or 'none'} came.",
+        "dataset_id",
+    )
 
 
 @contextmanager

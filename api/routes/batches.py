@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self, get_args
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, ValidationError
@@ -14,10 +14,11 @@ from api.errors import Stop, first_problem
 from api.form_route import Posting
 from api.routes.parameters import BatchId
 from api.routes.work import evaluation_draft, order_of, sampling_draft, training_draft, tuning_draft
+from api.schemas.openapi import one_of
 from api.schemas.requests import OPERATIONS, BatchRequest
 from api.schemas.responses import JobResponse, Limit, Offset, ResponseBody
 from api.security import Here, Reader, Writer, make_room, seen_by
-from api.table_source import table_of
+from api.table_source import optional_table_of, table_of
 from synth.conversations.order import ConversationRequest
 from workspace.access.keys import Caller
 from workspace.catalog.rows import Batch, Job, State
@@ -33,8 +34,10 @@ class OperationResponse(ResponseBody):
     """One operation of a batch, and how it goes."""
 
     name: str = Field(description="Its name in the batch.", examples=["first"])
-    state: State | Literal["deleted"] = Field(
-        description="Its job's state, or `deleted` when its job is gone.", examples=["done"]
+    state: str = Field(
+        json_schema_extra=one_of(lambda: [*get_args(State), "deleted"]),
+        description="Its job's state, or `deleted` when its job is gone.",
+        examples=["done"],
     )
     job: JobResponse | None = Field(description="Its job; null when that was deleted.", examples=[None])
 
@@ -149,8 +152,9 @@ def _draft(
         return evaluation_draft(one.request, of, caller, workspace)
     if one.call == "generate" and (of is not None or not one.request.trains):
         return sampling_draft(one.request, of, caller, workspace)
-    with table_of(one.request, (), caller, workspace, needed=order is None) as dataset_id:
-        if order is not None:
+    if order is not None:
+        with optional_table_of(one.request, (), caller, workspace) as dataset_id:
             return workspace.conversations.draft_write(dataset_id, order, owner=caller.owner)
+    with table_of(one.request, (), caller, workspace) as dataset_id:
         draft = tuning_draft if one.call == "optimize" else training_draft
         return draft(one.request, dataset_id, caller, workspace)

@@ -1,4 +1,4 @@
-"""Work over HTTP: each call answers 202 with the job it started."""
+"""Calls that start jobs: each answers 202 with its job."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from api.schemas.requests import (
 )
 from api.schemas.responses import JobResponse
 from api.security import Here, Writer, make_room, seen_by
-from api.table_source import file_name, kept, table_of, take
+from api.table_source import file_name, kept, optional_table_of, table_of, take
 from synth.conversations.order import ConversationRequest
 from workspace.access.keys import Caller
 from workspace.catalog.rows import new_id
@@ -49,7 +49,7 @@ def with_form(kind: type) -> dict[str, Any]:
 
 @router.post("/train", status_code=202, openapi_extra=with_form(TrainRequest))
 def train(body: TrainRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
-    """Train a generator, draw a table from it, judge it."""
+    """Train a generator, generate a table with it, evaluate the table."""
     make_room(caller, workspace)
     with table_of(body, request.state.files, caller, workspace) as dataset_id:
         return submitted(training_draft(body, dataset_id, caller, workspace), workspace)
@@ -57,11 +57,11 @@ def train(body: TrainRequest, caller: Writer, workspace: Here, request: Request)
 
 @router.post("/generate", status_code=202, openapi_extra=with_form(GenerateRequest))
 def generate(body: GenerateRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
-    """Draw from a model that is trained, or, given a table, train one first."""
+    """Generate rows with a trained model, or, given a table, train one first."""
     make_room(caller, workspace)
     if not body.trains:
         if request.state.files:
-            raise Stop(422, "A model that is trained needs no file. Leave the file or the model's id away.", "file")
+            raise Stop(422, "A trained model needs no file. Leave out the file or the id of the model.", "file")
         return submitted(sampling_draft(body, None, caller, workspace), workspace)
     with table_of(body, request.state.files, caller, workspace) as dataset_id:
         return submitted(training_draft(body, dataset_id, caller, workspace), workspace)
@@ -69,13 +69,13 @@ def generate(body: GenerateRequest, caller: Writer, workspace: Here, request: Re
 
 @router.post("/evaluate", status_code=202, openapi_extra=with_form(EvaluateRequest))
 def evaluate(body: EvaluateRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
-    """Judge a run again, or by other measures; or a synthetic table made elsewhere: its file, and the `dataset_id`."""
+    """Evaluate a run again, or with other metrics; or a synthetic table made elsewhere: its file, and the `dataset_id`."""
     files = request.state.files
     made_here = body.run_id is not None or body.training_job_id is not None
     if len(files) != (body.dataset_id is not None) or (files and made_here):
         raise Stop(
             422,
-            "Say which table to judge: a run_id, or a training_job_id; or, for one made elsewhere, its file and the "
+            "Say which table to evaluate: a run_id, or a training_job_id; or, for one made elsewhere, its file and the "
             "dataset_id of the real table.",
             "run_id",
         )
@@ -102,10 +102,10 @@ def optimize(body: OptimizeRequest, caller: Writer, workspace: Here, request: Re
 
 @router.post("/converse", status_code=202, openapi_extra=with_form(ConverseRequest))
 def converse(body: ConverseRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
-    """Write a set of conversations."""
+    """Generate a conversation set."""
     make_room(caller, workspace)
     order = order_of(body, request, caller, workspace)
-    with table_of(body, request.state.files, caller, workspace, needed=False) as dataset_id:
+    with optional_table_of(body, request.state.files, caller, workspace) as dataset_id:
         return JobResponse.of(workspace.conversations.write(dataset_id, order, owner=caller.owner))
 
 
@@ -176,7 +176,7 @@ def tuning_draft(body: OptimizeRequest, dataset_id: str, caller: Caller, workspa
 
 
 def sampling_draft(body: GenerateRequest, of: Draft | None, caller: Caller, workspace: Workspace) -> Draft:
-    """Draw from the model that is asked for, or from the one that the job `of` will have made."""
+    """Generate rows with the model named, or with the one that the job `of` makes."""
     _within_limits(body, workspace)
     return workspace.training.draft_sample(
         None if of else _run_id(body.run_id or body.model_id, body.training_job_id, caller, workspace),
@@ -191,7 +191,7 @@ def sampling_draft(body: GenerateRequest, of: Draft | None, caller: Caller, work
 
 
 def evaluation_draft(body: EvaluateRequest, of: Draft | None, caller: Caller, workspace: Workspace) -> Draft:
-    """Judge the run that is asked for, or the one that the job `of` will have made."""
+    """Evaluate the run named, or the one that the job `of` makes."""
     run_id = None if of else _run_id(body.run_id, body.training_job_id, caller, workspace)
     return workspace.training.draft_evaluate(run_id, body.metrics, of=of, owner=caller.owner)
 

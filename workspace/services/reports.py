@@ -18,6 +18,7 @@ from workspace.services.thresholds import Thresholds
 from workspace.storage.files import Files
 from workspace.version import VERSION
 
+ReportFormat = Literal["html", "json", "csv", "zip"]
 ROWS = 100_000
 """Rows of each table that the pictures are drawn from; the scores are those of the whole tables."""
 
@@ -28,7 +29,7 @@ class Reports:
     def __init__(self, files: Files, datasets: Datasets, runs: Runs, thresholds: Thresholds):
         self.files, self.datasets, self.runs, self.thresholds = files, datasets, runs, thresholds
 
-    def write(self, run_id: str, format: str = "html") -> Path:
+    def write(self, run_id: str, format: ReportFormat = "html") -> Path:
         """The report on a run in one of `FORMATS`, kept until its scores or thresholds change.
 
         Raises NoImages when "zip" is asked for and no browser is installed to draw the charts.
@@ -98,8 +99,6 @@ def _images(report: Report, file: Path) -> None:
         for name, png in zip(drawn, pngs(list(drawn.values())), strict=True):
             archive.writestr(f"{name}.png", png)
 
-
-ReportFormat = Literal["html", "json", "csv", "zip"]
 
 FORMATS: dict[ReportFormat, Callable[[Report, Path], None]] = {
     "html": _text(as_html),
