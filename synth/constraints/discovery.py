@@ -72,8 +72,9 @@ def dates_in_order(table: pd.DataFrame, schema: Schema) -> list[Ordering]:
     if len(dates) < 2 or len(table) < FEWEST:
         return []
     sample = table.sample(SCREENED, random_state=0).reset_index(drop=True) if len(table) > SCREENED else table
-    found = [found.rule for found in _orders(table, sample, dates, np.random.default_rng(0)) if found.support == 1.0]
-    return [rule if rule.by == "day" else rule.model_copy(update={"strict": False}) for rule in found]
+    found = _orders(table, sample, dates, np.random.default_rng(0))
+    rules = [found.rule for found in found if found.support == 1.0 and isinstance(found.rule, Ordering)]
+    return [rule if rule.by == "day" else rule.model_copy(update={"strict": False}) for rule in rules]
 
 
 def _checked(rule: Rule, table: pd.DataFrame, surprise: float) -> list[Suggestion]:
@@ -124,20 +125,23 @@ def _orders(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema, rng: np.r
 
 def _without_implied(found: list[Suggestion], zoned: set[str]) -> list[Suggestion]:
     """Without `a <= c` where `a <= b` and `b <= c` are there, and imply it as the three are compared."""
-    rules = {(found.rule.low, found.rule.high): found.rule for found in found}
+    orders = [suggestion.rule for suggestion in found if isinstance(suggestion.rule, Ordering)]
+    rules = {(rule.low, rule.high): rule for rule in orders}
     middle = {name for pair in rules for name in pair}
 
     def implied(rule: Ordering, by: str) -> bool:
-        steps = [rules.get((rule.low, by)), rules.get((by, rule.high))]
-        if None in steps:
+        first, second = rules.get((rule.low, by)), rules.get((by, rule.high))
+        if first is None or second is None:
             return False
+        steps = (first, second)
         if rule.by == "moment":
             return all(step.by == "moment" for step in steps) and len({rule.low, by, rule.high} & zoned) in (0, 3)
         # Moments of two zones may lie on days in the other order.
         alike = all(step.by == "day" or len(set(step.named) & zoned) < 2 for step in steps)
         return alike and (not rule.strict or any(step.strict and step.by == "day" for step in steps))
 
-    return [found for found in found if not any(implied(found.rule, by) for by in middle)]
+    implied_ones = [rule for rule in orders if any(implied(rule, by) for by in middle)]
+    return [suggestion for suggestion in found if suggestion.rule not in implied_ones]
 
 
 def _sums(table: pd.DataFrame, sample: pd.DataFrame, schema: Schema) -> list[Suggestion]:

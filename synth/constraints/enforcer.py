@@ -8,8 +8,8 @@ broken is changed as little as the rule asks. What the model itself would have d
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,8 @@ from synth.columns.precision import STEPS_US, Precision
 from synth.constraints.discovery import dates_in_order
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
-from synth.schema.comparing import DAY_US, as_written, measure, measured, moved_to, on_days_of
-from synth.schema.rules import Allowed, Combination, ExactlyOne, Ordering, Range, Rule, Sum
+from synth.schema.comparing import DAY_US, as_written, measure, moved_to, on_days_of
+from synth.schema.rules import Ordering, Rule, Seen
 
 REDRAWS = 6
 """Times a broken row is drawn anew before it is repaired."""
@@ -44,13 +44,37 @@ class Gap(BaseModel):
 
 @dataclass(frozen=True)
 class RepairContext:
-    """What a repair goes by."""
+    """What the repairs of rules go by (`synth.schema.rules.RepairTools` explains its methods)."""
 
     schema: Schema
     precisions: dict[str, Precision]
     fixed: Collection[str]
-    """Columns that are never changed."""
     rng: np.random.Generator
+    seen: Seen | None = None
+
+    def step(self, name: str) -> Any:
+        kind, precision = self.schema[name].kind, self.precisions.get(name)
+        if kind == "datetime":
+            return pd.Timedelta(STEPS_US.get((precision.step or "") if precision else "s", 1), unit="us")
+        decimals = self.decimals(name)
+        return 1 if kind == "integer" else 10.0 ** -(6 if decimals is None else decimals)
+
+    def decimals(self, *names: str) -> int | None:
+        known = [self.precisions[name].decimals for name in names if name in self.precisions]
+        digits = [decimals for decimals in known if decimals is not None]
+        return max(digits, default=None) if len(digits) == len(known) else None
+
+    def conformed(self, values: pd.DataFrame) -> pd.DataFrame:
+        return conform(values, Schema(columns=[self.schema[name] for name in values.columns]))
+
+    def put(self, table: pd.DataFrame, name: str, rows: np.ndarray, values: pd.Series) -> None:
+        column = table[name].copy()
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            # A category that is new to the column is added.
+            column = column.cat.add_categories([c for c in values.cat.categories if c not in column.cat.categories])
+            values = values.astype(object)
+        column.iloc[rows] = values.to_numpy() if column.dtype.kind in "fM" else values.array
+        table[name] = column
 
 
 class ConstraintEnforcer(BaseModel):
@@ -62,7 +86,7 @@ class ConstraintEnforcer(BaseModel):
     gaps: dict[int, Gap] = {}
     """By the rule's place, in the order in which columns are put together."""
     seen: dict[int, dict[str, list[Any]]] = {}
-    """For each `Combination`, the values seen together."""
+    """By the rule's place, the combinations of values that it must know, and in `counts` the rows of each."""
     counts: dict[int, list[int]] = {}
 
     @classmethod
@@ -88,8 +112,8 @@ class ConstraintEnforcer(BaseModel):
             if {rule.low, rule.high} <= set(modelled.names):
                 enforcer.gaps[index] = _gap(rule, modelled, precisions)
         for index, rule in enumerate(enforcer.rules):
-            if isinstance(rule, Combination):
-                enforcer.seen[index], enforcer.counts[index] = _seen_together(table[rule.named].dropna())
+            if seen := rule.seen_in(table):
+                enforcer.seen[index], enforcer.counts[index] = seen
         return enforcer
 
     def encoded_schema(self, modelled: Schema) -> Schema:
@@ -146,13 +170,11 @@ class ConstraintEnforcer(BaseModel):
         """Rules x rows: which rule is kept in which row."""
         kept = np.ones((len(self.rules), len(table)), bool)
         for index, rule in enumerate(self.rules):
-            kept[index] = self._together(index, table) if isinstance(rule, Combination) else rule.kept(table)
+            kept[index] = rule.kept(table, self._seen(index))
         return kept
 
-    def _together(self, index: int, table: pd.DataFrame) -> np.ndarray:
-        rule = self.rules[index]
-        seen = set(_keys(pd.DataFrame(self.seen[index], dtype=object)))
-        return ~rule.applies(table) | np.array([key in seen for key in _keys(table[rule.named])], bool)
+    def _seen(self, index: int) -> Seen | None:
+        return Seen(self.seen[index], self.counts[index]) if index in self.seen else None
 
     def keep(
         self,
@@ -168,7 +190,7 @@ class ConstraintEnforcer(BaseModel):
         done, positions = [], np.arange(len(table))
         order = []
         for turn in range(REDRAWS + REPAIRS):
-            repaired = self._repaired(table, context, sums_only=turn < REDRAWS)
+            repaired = self._repaired(table, context, exact_only=turn < REDRAWS)
             good = self.kept(repaired).all(axis=0)
             done.append(repaired[good])
             order.append(positions[good])
@@ -182,44 +204,15 @@ class ConstraintEnforcer(BaseModel):
             "See whether these rules contradict each other or the values that are given."
         )
 
-    def _repaired(self, table: pd.DataFrame, context: RepairContext, *, sums_only: bool) -> pd.DataFrame:
+    def _repaired(self, table: pd.DataFrame, context: RepairContext, *, exact_only: bool) -> pd.DataFrame:
         table = table.copy(deep=False)
-        rules = [(index, rule) for index, rule in enumerate(self.rules) if isinstance(rule, Sum) or not sums_only]
+        rules = [(rule, self._seen(index)) for index, rule in enumerate(self.rules) if rule.exact or not exact_only]
         for _ in range(3):
-            for index, rule in rules:
-                kept = self._together(index, table) if isinstance(rule, Combination) else rule.kept(table)
+            for rule, seen in rules:
+                kept = rule.kept(table, seen)
                 if not kept.all():
-                    self._repair(index, table, np.flatnonzero(~kept), context)
+                    rule.repair(table, np.flatnonzero(~kept), replace(context, seen=seen))
         return table
-
-    def _repair(self, index: int, table: pd.DataFrame, rows: np.ndarray, context: RepairContext) -> None:
-        """Change the cells of `table` in `rows` as little as the rule at `index` asks."""
-        rule = self.rules[index]
-        if isinstance(rule, Sum):
-            _repair_sum(rule, table, rows, context)
-        elif isinstance(rule, Ordering):
-            _repair_ordering(rule, table, rows, context)
-        elif isinstance(rule, Range) and rule.column not in context.fixed:
-            _repair_range(rule, table, rows)
-        elif isinstance(rule, Allowed) and rule.column not in context.fixed:
-            values = pd.DataFrame({rule.column: context.rng.choice(np.array(rule.values, object), len(rows))})
-            _put(table, rule.column, rows, conform(values, _only(context.schema, rule.named))[rule.column])
-        elif isinstance(rule, ExactlyOne) and not set(context.fixed) & set(rule.columns):
-            _repair_exactly_one(rule, table, rows, context)
-        elif isinstance(rule, Combination):
-            seen = conform(pd.DataFrame(self.seen[index]), _only(context.schema, rule.named))
-            _repair_combination(rule, table, rows, _Seen(seen, np.array(self.counts[index], float)), context)
-
-
-class _Seen(NamedTuple):
-    """Combinations of values, one a row, and how often each was seen."""
-
-    values: pd.DataFrame
-    counts: np.ndarray
-
-
-def _only(schema: Schema, names: list[str]) -> Schema:
-    return Schema(columns=[schema[name] for name in names])
 
 
 def _in_order(rules: list[Rule]) -> list[tuple[int, Ordering]]:
@@ -275,157 +268,3 @@ def _moved(values: pd.Series, base: pd.Series, far: np.ndarray, rule: Ordering) 
 
 def _microseconds(count: np.ndarray) -> pd.TimedeltaIndex:
     return pd.to_timedelta(count.astype(np.int64), unit="us")
-
-
-def _seen_together(table: pd.DataFrame) -> tuple[dict[str, list], list[int]]:
-    """The combinations in `table` and how often each occurs; those of one row only where they make up the table."""
-    counted = table.value_counts(sort=False).reset_index(name="__rows__")
-    rows = counted.pop("__rows__").to_numpy()
-    # A combination of one person is left out, unless so many are that the rule would lose half the table.
-    often = rows > 1
-    if rows[often].sum() >= rows.sum() / 2:
-        counted, rows = counted[often], rows[often]
-    return {name: [_json(value) for value in values] for name, values in counted.items()}, rows.tolist()
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat()
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _keys(table: pd.DataFrame) -> list[tuple]:
-    """One hashable key a row; equal for values as drawn and as stored."""
-    return list(zip(*([_json(value) for value in table[name].astype(object)] for name in table.columns), strict=True))
-
-
-def _put(table: pd.DataFrame, name: str, rows: np.ndarray, values: pd.Series) -> None:
-    """Set the cells of a column; a category that is new to it is added."""
-    column = table[name].copy()
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.cat.add_categories([c for c in values.cat.categories if c not in column.cat.categories])
-        values = values.astype(object)
-    column.iloc[rows] = values.to_numpy() if column.dtype.kind in "fM" else values.array
-    table[name] = column
-
-
-def _repair_ordering(rule: Ordering, table: pd.DataFrame, rows: np.ndarray, context: RepairContext) -> None:
-    """Set the end that may move to the other (when strict, one step beyond)."""
-    schema, move_low = context.schema, rule.high in context.fixed
-    if move_low and rule.low in context.fixed:
-        return
-    name, base = (rule.low, rule.high) if move_low else (rule.high, rule.low)
-    if rule.by == "day":
-        days = as_written(table[base].iloc[rows]) + pd.Timedelta(days=rule.strict * (-1 if move_low else 1))
-        _put(table, name, rows, on_days_of(days, table[name].iloc[rows]))
-        return
-    precision = context.precisions.get(name)
-    step: Any = 0
-    if rule.strict and schema[name].kind == "datetime":
-        step = pd.Timedelta(STEPS_US.get(precision.step if precision else "s", 1), unit="us")
-    elif rule.strict:
-        step = (
-            1
-            if schema[name].kind == "integer"
-            else 10.0 ** -(6 if precision is None or precision.decimals is None else precision.decimals)
-        )
-    anchor = table[base].iloc[rows]
-    if step:
-        anchor = anchor - step if move_low else anchor + step
-    if schema[name].kind == "datetime":
-        anchor = moved_to(anchor, table[name].dtype)
-    _put(table, name, rows, conform(anchor.to_frame(name).reset_index(drop=True), _only(schema, [name]))[name])
-
-
-def _repair_range(rule: Range, table: pd.DataFrame, rows: np.ndarray) -> None:
-    """Move the values to the bound that they lie beyond."""
-    column = table[rule.column]
-    values = measure(column)[rows]
-    if rule.low is not None:
-        values = np.maximum(values, measured(rule.low, column))
-    if rule.high is not None:
-        values = np.minimum(values, measured(rule.high, column))
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        new = pd.Series(values.astype("datetime64[us]")).dt.tz_localize("UTC").dt.tz_convert(column.dtype.tz)
-    elif column.dtype.kind == "M":
-        new = pd.Series(values.astype("datetime64[us]"))
-    elif column.dtype == "Int64":
-        # Inwards, so that a bound of 0.5 makes a 1 and not a 0.
-        inward = np.where(measure(column)[rows] < values, np.ceil(values), np.floor(values))
-        new = pd.Series(inward.astype(np.int64)).astype("Int64")
-    else:
-        new = pd.Series(values)
-    _put(table, rule.column, rows, new.astype(column.dtype))
-
-
-def _repair_exactly_one(rule: ExactlyOne, table: pd.DataFrame, rows: np.ndarray, context: RepairContext) -> None:
-    """Keep one of the columns that are set; where none is, set one as some other row has it."""
-    rng, is_set = context.rng, rule.set_in(table)
-    mine = is_set[rows]
-    shares = np.where(mine.any(axis=1)[:, None], mine, np.maximum(is_set.mean(axis=0), 1e-9))
-    keep = np.argmax(rng.random(shares.shape) ** (1 / np.maximum(shares, 1e-12)), axis=1)
-    for place, name in enumerate(rule.columns):
-        column = table[name]
-        flag = column.dtype == "boolean"
-        numeric = flag or pd.api.types.is_numeric_dtype(column.dtype)
-        unset = rows[(keep != place) & mine[:, place]]
-        if len(unset):
-            _put(table, name, unset, pd.Series([0 if numeric else None] * len(unset)).astype(column.dtype))
-        to_set = rows[(keep == place) & ~mine[:, place]]
-        donors = np.flatnonzero(is_set[:, place])
-        if len(to_set) and (len(donors) or numeric):
-            known = column.iloc[rng.choice(donors, len(to_set))] if len(donors) else pd.Series([1] * len(to_set))
-            _put(table, name, to_set, known.reset_index(drop=True).astype(column.dtype))
-
-
-def _repair_combination(
-    rule: Combination, table: pd.DataFrame, rows: np.ndarray, seen: _Seen, context: RepairContext
-) -> None:
-    """Replace the combination by one seen with the value of the leading column (or of those that are fixed)."""
-    fixed = set(context.fixed)
-    leading = [name for name in rule.columns if name in fixed] or rule.columns[:1]
-    partners: dict[tuple, list[int]] = {}
-    for place, key in enumerate(_keys(seen.values[leading])):
-        partners.setdefault(key, []).append(place)
-    anyone = None if set(rule.columns) & fixed else list(range(len(seen.counts)))
-    chosen: list[int] = []
-    repairable: list[int] = []
-    for row, key in zip(rows, _keys(table[leading].iloc[rows]), strict=True):
-        places = partners.get(key, anyone)
-        if places:
-            weights = seen.counts[places]
-            point = context.rng.random() * weights.sum()
-            chosen.append(places[np.searchsorted(np.cumsum(weights), point, side="right")])
-            repairable.append(row)
-    if repairable:
-        for name in rule.columns:
-            if name not in fixed:
-                _put(table, name, np.array(repairable), seen.values[name].iloc[np.array(chosen)].reset_index(drop=True))
-
-
-def _repair_sum(rule: Sum, table: pd.DataFrame, rows: np.ndarray, context: RepairContext) -> None:
-    """Sum up the total; where the total is fixed, stretch the parts that are not, the last taking the rounding."""
-    precisions, fixed = context.precisions, context.fixed
-    parts = {name: table[name].iloc[rows].to_numpy(float) for name in rule.parts}
-    if rule.total not in fixed:
-        digits = [precisions[name].decimals for name in rule.named if name in precisions]
-        total = sum(parts.values())
-        total = np.round(total, 9 if None in digits or not digits else max(digits))
-        _put(table, rule.total, rows, pd.Series(total).astype(table[rule.total].dtype))
-        return
-    free = [name for name in rule.parts if name not in fixed]
-    if not free:
-        return
-    total = table[rule.total].iloc[rows].to_numpy(float)
-    left = total - sum(values for name, values in parts.items() if name not in free)
-    before = sum(parts[name] for name in free)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        stretch = np.where(before != 0, left / before, 0.0)
-    for name in free:
-        new = parts[name] * stretch if name != free[-1] else left
-        precision = precisions.get(name)
-        if name != free[-1] and precision is not None and precision.decimals is not None:
-            new = np.round(new, precision.decimals)
-        left = left - new if name != free[-1] else left
-        decimals = 9 if precision is None or precision.decimals is None else precision.decimals
-        _put(table, name, rows, pd.Series(np.round(new, decimals)).astype(table[name].dtype))

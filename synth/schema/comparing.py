@@ -116,3 +116,35 @@ def one_of(values: pd.Series, allowed: Iterable[Bound]) -> np.ndarray:
     if isinstance(values.dtype, pd.CategoricalDtype):
         return values.isin([str(value) for value in allowed]).to_numpy()
     return np.isin(measure(values), [measured(value, values) for value in allowed])
+
+
+def clipped(values: pd.Series, low: Bound | None, high: Bound | None) -> pd.Series:
+    """`values` moved to the bound that they lie beyond."""
+    own = numbers = measure(values)
+    if low is not None:
+        numbers = np.maximum(numbers, measured(low, values))
+    if high is not None:
+        numbers = np.minimum(numbers, measured(high, values))
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        new = pd.Series(pd.DatetimeIndex(numbers.astype("datetime64[us]"), tz="UTC").tz_convert(values.dtype.tz))
+    elif values.dtype.kind == "M":
+        new = pd.Series(numbers.astype("datetime64[us]"))
+    elif values.dtype == "Int64":
+        # Inwards, so that a bound of 0.5 makes a 1 and not a 0.
+        inward = np.where(own < numbers, np.ceil(numbers), np.floor(numbers))
+        new = pd.Series(inward.astype(np.int64)).astype("Int64")
+    else:
+        new = pd.Series(numbers)
+    return new.astype(values.dtype)
+
+
+def as_json(value: Any) -> Any:
+    """A value of a table as JSON has it."""
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def keys_of(table: pd.DataFrame) -> list[tuple]:
+    """One hashable key a row; equal for values as drawn and as stored."""
+    return list(zip(*([as_json(value) for value in table[name].astype(object)] for name in table.columns), strict=True))
