@@ -9,7 +9,7 @@ __all__ = ["api"]
 
 
 def __getattr__(name: str) -> Any:
-    # Only when it is asked for: `api.client` lives here too, and needs none of the server.
+    # Imported on first use: `api.client` lives here too, and needs none of the server.
     if name == "api":
         from api.application import api
 

@@ -6,7 +6,7 @@
 from fastapi_offline import FastAPIOffline
 
 from api.aliases import Aliases
-from api.errors import Problem, speak_plainly
+from api.errors import Problem, handle_errors
 from api.middleware import AuthMiddleware, Cors, Trace
 from api.routes import batches, bugs, conversations, datasets, downloads, jobs, keys, login, releases, system, work
 from api.schemas.openapi import describe, operation_id
@@ -22,8 +22,8 @@ api = FastAPIOffline(
     separate_input_output_schemas=False,
     generate_unique_id_function=operation_id,
 )
-speak_plainly(api)
-# The last one added is met first.
+handle_errors(api)
+# The last one added is the outermost.
 for layer in (Aliases, AuthMiddleware, Cors, Trace):
     api.add_middleware(layer)
 for router in (

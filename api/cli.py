@@ -219,14 +219,14 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--epochs", type=int)
         one.add_argument("--batch-size", type=int)
         one.add_argument("--param", action="append", type=named_value, metavar="NAME=VALUE", help="any other parameter")
-        _drawing(one, rows_needed=False)
+        _generation_options(one, rows_needed=False)
     one.add_argument("--trials", type=int, default=20)
     one.add_argument("--budget-s", type=float, help="seconds after which no trial is started")
     one.add_argument("--objective", help="fidelity, utility, privacy, or a metric's name")
 
     one = command("generate", generate, "generate rows with a trained model")
     one.add_argument("run", metavar="RUN", help="a run, or the job that made it")
-    _drawing(one, rows_needed=True)
+    _generation_options(one, rows_needed=True)
 
     one = command("evaluate", evaluate, "evaluate a run again, or with other metrics; prints its scores")
     one.add_argument("run", metavar="RUN")
@@ -242,7 +242,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--llm-model", help="the model's name there")
     one.add_argument("--llm-key", help="its key; that of the settings of Understudy's server")
     one.add_argument("--no-wait", action="store_true", help="print the job at once")
-    _file(one)
+    _output_options(one)
 
     one = command("jobs", jobs, "list jobs, or show one")
     one.add_argument("job", nargs="?", metavar="JOB")
@@ -255,7 +255,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--run", metavar="RUN", help="the run it works on")
     one.add_argument("--param", action="append", type=named_value, metavar="NAME=VALUE", help="an argument of the job")
     one.add_argument("--no-wait", action="store_true", help="print the job at once")
-    _file(one)
+    _output_options(one)
 
     one = command("wait", lambda understudy, arguments: understudy.wait(arguments.job), "wait until a job has ended")
     one.add_argument("job", metavar="JOB")
@@ -270,22 +270,22 @@ def parser() -> argparse.ArgumentParser:
 
     one = command("download", download, "write a synthetic table, or conversations, to a file")
     one.add_argument("run", metavar="ID", help="a run, the job that made it, or a conversation set")
-    _file(one)
+    _output_options(one)
 
     one = command("cleanup", cleanup, "delete uploads with all that was made of them")
     one.add_argument("sessions", nargs="+", metavar="ID", help="of the upload's session")
     return top
 
 
-def _drawing(one: argparse.ArgumentParser, rows_needed: bool) -> None:
+def _generation_options(one: argparse.ArgumentParser, rows_needed: bool) -> None:
     one.add_argument("--rows", type=int, required=rows_needed, help="rows to generate")
     one.add_argument("--seed", type=int, help="the same seed gives the same rows")
     one.add_argument("--conditions", type=json_text, help="what the rows must meet, as JSON")
     one.add_argument("--metrics", type=names, help="comma-separated names (see `metrics`); all")
     one.add_argument("--no-wait", action="store_true", help="print the job at once")
-    _file(one)
+    _output_options(one)
 
 
-def _file(one: argparse.ArgumentParser) -> None:
+def _output_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("-o", "--output", metavar="FILE", help="write the result there")
     one.add_argument("--format", choices=FORMATS, help="by the file's ending")

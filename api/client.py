@@ -35,7 +35,7 @@ import httpx
 
 URL = "http://127.0.0.1:8501"
 SLOW_S = 3600
-"""Seconds a large table may take to be read, or written in the asked format, before the first byte comes back."""
+"""Seconds a large table may take to be read, or written in the format chosen, before the first byte comes back."""
 T = TypeVar("T")
 P = ParamSpec("P")
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
@@ -122,7 +122,7 @@ class Run(Answer):
 
 
 @dataclass(frozen=True)
-class Ask:
+class Request:
     """A request to be sent."""
 
     method: str
@@ -142,13 +142,13 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Nap:
-    """Seconds to wait."""
+class Pause:
+    """A pause, in seconds."""
 
     seconds: float
 
 
-Steps = Generator[Ask | Nap, Any, T]
+Steps = Generator[Request | Pause, Any, T]
 """A call as the requests and naps it is made of, so that it is written once for both clients."""
 
 
@@ -164,7 +164,7 @@ class Part:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Ask for what is missing, or for all of it if the file has changed since."""
+        """Request for what is missing, or for all of it if the file has changed since."""
         # Compressed on the way, a range would be one of other bytes.
         plainly = {"Accept-Encoding": "identity"}
         if self.file is None:
@@ -201,12 +201,12 @@ class Calls:
 
     def __init__(self, url: str, show: Show, patience_s: float):
         self.url, self.show, self.patience_s = url, show, patience_s
-        self.met = False
+        self.answered = False
 
     def call(self, method: str, path: str, json: Any = None, **params: Any) -> Steps[Any]:
         """Any call of the API: its answer as JSON holds it, None if there is none."""
         headers = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
-        response = yield from self.asked(Ask(method, path, json=json, params=params, headers=headers))
+        response = yield from self.answer_to(Request(method, path, json=json, params=params, headers=headers))
         return response.json() if response.content else None
 
     def upload(self, file: str | Path, holdout_share: float | None = None, **options: Any) -> Steps[Dataset]:
@@ -217,8 +217,8 @@ class Calls:
         data = {"options": json.dumps(options)} if options else {}
         if holdout_share is not None:
             data["holdout_share"] = str(holdout_share)
-        asked = Ask("POST", "/upload", file=file, data=data, patience_s=SLOW_S)
-        answer = (yield from self.asked(asked)).json()
+        request = Request("POST", "/upload", file=file, data=data, patience_s=SLOW_S)
+        answer = (yield from self.answer_to(request)).json()
         return Dataset.of({"session": answer.get("session"), **answer["datasets"][0]})
 
     def datasets(self) -> Steps[list[Dataset]]:
@@ -264,8 +264,8 @@ class Calls:
 
     def jobs(self, status: str | None = None, limit: int = 100) -> Steps[list[Job]]:
         """Jobs, newest first."""
-        asked = {"status": status} if status else {}
-        return [Job.of(found) for found in (yield from self.call("GET", "/jobs", limit=limit, **asked))]
+        chosen = {"status": status} if status else {}
+        return [Job.of(found) for found in (yield from self.call("GET", "/jobs", limit=limit, **chosen))]
 
     def job(self, job: Job | str) -> Steps[Job]:
         """One job as it is now."""
@@ -285,7 +285,7 @@ class Calls:
                 raise TimeoutError(
                     f"Job {now.id} is {now.state} ({now.progress:.0%}) after {timeout_s:g} s; it goes on."
                 )
-            yield Nap(pause)
+            yield Pause(pause)
             pause = min(1.3 * pause, 2)
 
     def cancel(self, job: Job | str) -> Steps[Job]:
@@ -323,7 +323,7 @@ class Calls:
             params["format"] = format
         while True:
             try:
-                yield from self.asked(Ask("GET", f"/download/{name}", params, into=part, patience_s=SLOW_S))
+                yield from self.answer_to(Request("GET", f"/download/{name}", params, into=part, patience_s=SLOW_S))
             except UnderstudyError as error:
                 if error.status != 416:
                     raise
@@ -335,15 +335,15 @@ class Calls:
         """Delete every byte of an upload's session: tables, held-out rows, models, results, jobs."""
         yield from self.call("DELETE", f"/cleanup/{_id(session)}")
 
-    def start(self, path: str, **asked: Any) -> Steps[Job]:
-        return Job.of((yield from self.call("POST", path, {k: v for k, v in asked.items() if v is not None})))
+    def start(self, path: str, **values: Any) -> Steps[Job]:
+        return Job.of((yield from self.call("POST", path, {k: v for k, v in values.items() if v is not None})))
 
-    def asked(self, step: Ask) -> Steps[httpx.Response]:
-        """The answer to a request; a busy or lost server is asked again, after the pause it wishes or growing ones."""
+    def answer_to(self, step: Request) -> Steps[httpx.Response]:
+        """The answer to a request; a busy or lost server is called again, after the pause it names or growing ones."""
         begun, pause = time.monotonic(), 0.5
         while True:
             # Until it answers once the address may be wrong, and nobody wants to wait long to hear that.
-            patience_s = self.patience_s if self.met else min(2.0, self.patience_s)
+            patience_s = self.patience_s if self.answered else min(2.0, self.patience_s)
             try:
                 response = yield step
             except httpx.TransportError as error:
@@ -354,13 +354,13 @@ class Calls:
                     raise UnderstudyError(self.lost(error)) from error
                 wait_s = pause
             else:
-                self.met = True
+                self.answered = True
                 if response.status_code not in (429, 503):
                     break
                 wait_s = _retry_after(response, pause)
                 if time.monotonic() - begun + wait_s > self.patience_s:
                     break
-            yield Nap(wait_s)
+            yield Pause(wait_s)
             pause = min(2 * pause, 30)
         if response.is_error:
             raise _problem(response)
@@ -371,15 +371,15 @@ class Calls:
             return f"No server answers at {self.url}. Start it, or say where it is: url, --url or UNDERSTUDY_URL."
         return f"The connection to {self.url} was lost ({type(error).__name__}). Try again."
 
-    def request(self, step: Ask, opened: ExitStack) -> dict[str, Any]:
-        """What httpx is asked; `opened` closes the file that is uploaded."""
+    def request(self, step: Request, opened: ExitStack) -> dict[str, Any]:
+        """The arguments for httpx; `opened` closes the file that is uploaded."""
         headers = step.into.headers if step.into else step.headers
-        asked = {"method": step.method, "url": step.path, "params": step.params, "headers": headers, "json": step.json}
-        asked["timeout"] = httpx.Timeout(30, read=step.patience_s, write=step.patience_s)
+        sent = {"method": step.method, "url": step.path, "params": step.params, "headers": headers, "json": step.json}
+        sent["timeout"] = httpx.Timeout(30, read=step.patience_s, write=step.patience_s)
         if step.file is not None:
             file = opened.enter_context(Watched(step.file, lambda done: self.show(f"upload {step.file.name}", done)))
-            asked |= {"files": [("files", (step.file.name, file))], "data": step.data}
-        return asked
+            sent |= {"files": [("files", (step.file.name, file))], "data": step.data}
+        return sent
 
 
 class Watched(FileIO):
@@ -401,11 +401,11 @@ def _id(thing: Dataset | Job | Run | str) -> str:
 
 def _retry_after(response: httpx.Response, otherwise: float) -> float:
     """Seconds the server asks to be left alone: a number, or a date."""
-    asked = response.headers.get("Retry-After", "")
-    if asked.isdigit():
-        return float(asked)
+    wait = response.headers.get("Retry-After", "")
+    if wait.isdigit():
+        return float(wait)
     try:
-        return max(0.0, (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds())
+        return max(0.0, (parsedate_to_datetime(wait) - datetime.now(UTC)).total_seconds())
     except ValueError:
         return otherwise
 
@@ -477,7 +477,7 @@ class Client(Generic[Http]):
     ):
         """`url` and `key` are those of the environment (UNDERSTUDY_URL, UNDERSTUDY_API_KEY) unless they are given.
 
-        A server that is busy (429, 503) or lost is asked again for up to `patience_s` seconds. `show` is told how far
+        A server that is busy (429, 503) or lost is called again for up to `patience_s` seconds. `show` is told how far
         uploads, jobs and downloads are; `Bar()` draws that on the terminal.
         """
         url = (url or os.environ.get("UNDERSTUDY_URL") or URL).rstrip("/")
@@ -497,8 +497,8 @@ class Understudy(Client[httpx.Client]):
     submit = _now(Calls.submit)
     runs, run, download = _now(Calls.runs), _now(Calls.run), _now(Calls.download)
 
-    def _take(self, step: Ask | Nap) -> httpx.Response | None:
-        if isinstance(step, Nap):
+    def _take(self, step: Request | Pause) -> httpx.Response | None:
+        if isinstance(step, Pause):
             return time.sleep(step.seconds)
         with ExitStack() as opened:
             response = opened.enter_context(self._http.stream(**self._calls.request(step, opened)))
@@ -529,8 +529,8 @@ class AsyncUnderstudy(Client[httpx.AsyncClient]):
     submit = _later(Calls.submit)
     runs, run, download = _later(Calls.runs), _later(Calls.run), _later(Calls.download)
 
-    async def _take(self, step: Ask | Nap) -> httpx.Response | None:
-        if isinstance(step, Nap):
+    async def _take(self, step: Request | Pause) -> httpx.Response | None:
+        if isinstance(step, Pause):
             return await asyncio.sleep(step.seconds)
         with ExitStack() as opened:
             async with self._http.stream(**self._calls.request(step, opened)) as response:

@@ -1,4 +1,4 @@
-"""One shape for every error, in words: {"error", "detail", "field", "timestamp"}."""
+"""The one form of every error: {"error", "detail", "field", "timestamp"}, with the detail in words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger("understudy.api")
 
 
 class Problem(BaseModel):
-    """What went wrong, and what to do about it."""
+    """An error: what went wrong, and what to do about it."""
 
     error: str = Field(description="The kind of problem, as the status has it.", examples=["Not Found"])
     detail: str = Field(
@@ -32,7 +32,7 @@ class Problem(BaseModel):
     timestamp: datetime = Field(description="When, in UTC.", examples=["2026-01-01T08:00:00Z"])
 
 
-class Stop(Exception):
+class ApiError(Exception):
     """Raised in a route to answer with an error."""
 
     def __init__(self, status: int, detail: str, field: str | None = None, headers: dict[str, str] | None = None):
@@ -52,13 +52,13 @@ def first_problem(error: ValidationError | RequestValidationError) -> tuple[str 
     return field, first["msg"].removeprefix("Value error, ")
 
 
-def speak_plainly(api: FastAPI) -> None:
+def handle_errors(api: FastAPI) -> None:
     """Make every error of `api` one of these."""
     # The server logs what no handler expected, and an exception's message may quote a cell.
     logging.getLogger("uvicorn.error").addFilter(WithoutData())
 
-    @api.exception_handler(Stop)
-    def _stop(request: Request, error: Stop) -> JSONResponse:
+    @api.exception_handler(ApiError)
+    def _stop(request: Request, error: ApiError) -> JSONResponse:
         return answer(error.status, error.detail, error.field, error.headers)
 
     @api.exception_handler(NotFound)

@@ -15,7 +15,7 @@ OBJECT = {"schema": {"type": "object"}}
 
 
 class File(FileResponse):
-    """A file, streamed, with ETag and ranges; a range it does not have is refused as everything else is."""
+    """A file, streamed, with ETag and ranges; a range it does not have is refused with the usual error."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused: Message | None = None
@@ -40,6 +40,6 @@ def file_answers(types: Iterable[str]) -> dict[int | str, dict[str, Any]]:
     content = {kind: OBJECT if kind == "application/json" else BINARY for kind in plain}
     return {
         200: {"description": "The file.", "content": content},
-        206: {"description": "The part of it that was asked for.", "content": content},
+        206: {"description": "The part that was requested.", "content": content},
         416: {"description": "It has no such part.", "model": Problem},
     }

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
-from api.errors import Stop
+from api.errors import ApiError
 from workspace.access.idempotency import Unanswered
 from workspace.workspace import Workspace
 
@@ -47,7 +47,7 @@ class Posting(APIRoute):
                     return await _once(request, handle)
                 return await handle(request)
             except ClientDisconnect as error:
-                raise Stop(400, "The connection was cut before all had arrived; nothing was kept.") from error
+                raise ApiError(400, "The connection was cut before all had arrived; nothing was kept.") from error
             finally:
                 for file in request.state.files:
                     await file.close()
@@ -60,7 +60,7 @@ async def _as_json(request: Request, model: type[BaseModel]) -> Request:
     try:
         form = await request.form(max_files=MOST_FILES, max_fields=1000)
     except FormParserError as error:
-        raise Stop(400, f"The form cannot be read: {error}.") from error
+        raise ApiError(400, f"The form cannot be read: {error}.") from error
     texts: dict[str, list[str]] = {}
     for name, value in form.multi_items():
         if not isinstance(value, UploadFile):
@@ -68,7 +68,7 @@ async def _as_json(request: Request, model: type[BaseModel]) -> Request:
         elif name in FILES:
             request.state.files.append(value)
         else:
-            raise Stop(422, f"A file came as {name!r}; expected {' or '.join(FILES)}.", name)
+            raise ApiError(422, f"A file came as {name!r}; expected {' or '.join(FILES)}.", name)
     body = json.dumps({name: _value(name, given, model) for name, given in texts.items()}).encode()
     raw = [
         (name, value) for name, value in request.scope["headers"] if name not in (b"content-type", b"content-length")
@@ -88,13 +88,13 @@ def _value(name: str, given: list[str], model: type[BaseModel]) -> Any:
     if list[str] in types and not given[0].lstrip().startswith("["):
         return [part for text in given for part in text.split(",")]
     if len(given) > 1:
-        raise Stop(422, f"{name} came {len(given)} times; once was expected.", name)
+        raise ApiError(422, f"{name} came {len(given)} times; once was expected.", name)
     if str in types or not _looks_like_json(given[0]):
         return given[0]
     try:
         return json.loads(given[0])
     except json.JSONDecodeError as error:
-        raise Stop(422, f"{name} is not JSON: {error.msg} at character {error.pos}.", name) from error
+        raise ApiError(422, f"{name} is not JSON: {error.msg} at character {error.pos}.", name) from error
 
 
 def _types(annotation: Any) -> set[Any]:
@@ -117,16 +117,16 @@ async def _once(request: Request, handle: Handler) -> Response:
     """Answer the first call with an `Idempotency-Key`, and the same to every later one."""
     key = request.headers[KEY]
     if not 1 <= len(key) <= 200:
-        raise Stop(422, f"An {KEY} has 1 to 200 characters; this one has {len(key)}.", KEY)
+        raise ApiError(422, f"An {KEY} has 1 to 200 characters; this one has {len(key)}.", KEY)
     workspace: Workspace = request.app.state.workspace
     owner = request.state.caller.owner
     digest = await _digest(request)
     try:
         known = await run_in_threadpool(workspace.idempotency.begin, owner, key, digest)
     except Unanswered as error:
-        raise Stop(409, str(error), KEY, headers={"Retry-After": "1"}) from error
+        raise ApiError(409, str(error), KEY, headers={"Retry-After": "1"}) from error
     except ValueError as error:
-        raise Stop(422, str(error), KEY) from error
+        raise ApiError(422, str(error), KEY) from error
     if known is not None:
         return Response(known.body, known.status, {REPEATED: "true"}, "application/json")
     answered = False

@@ -1,8 +1,8 @@
 """AWS Lambda behind a function URL: the calls that fit it, as `api.lambda_handler.handler`.
 
-A function has no workers and forgets its disk. So it tells its health, the models and the measures, and `POST /process`
-answers with the conversations themselves where the server answers with jobs: from CSVs in the request, by an outside
-language model, within the function's time. Its address is public: without UNDERSTUDY_API_KEYS it lets nobody in.
+A function has no workers and no lasting disk. It offers its health, the generators and the metrics, and `POST /process`
+answers with the conversations themselves where the server answers with jobs: from CSVs in the request, with an external
+language model, within the function's time. Its address is public: without UNDERSTUDY_API_KEYS every call is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastapi import APIRouter, FastAPI, Request, UploadFile
 from mangum import Mangum
 from pydantic import Field
 
-from api.errors import Stop, speak_plainly
+from api.errors import ApiError, handle_errors
 from api.form_route import Posting
 from api.middleware import AuthMiddleware, Cors, Trace
 from api.routes import system
@@ -45,7 +45,7 @@ router = APIRouter(tags=["Work"], route_class=Posting)
 
 
 class Conversations(ResponseBody):
-    """What was written like those of one file."""
+    """The conversations written like those of one file."""
 
     file: str = Field(description="The file's name.", examples=["support.csv"])
     dialogues: list[Dialogue] = Field(description="The conversations.")
@@ -55,7 +55,7 @@ class Conversations(ResponseBody):
 
 
 class Processed(ResponseBody):
-    """What became of the files."""
+    """The conversations written, and the files that failed."""
 
     conversations: list[Conversations] = Field(description="One for each file that was read.")
     failed: dict[str, str] = Field(description="Files from which nothing came, and why.", examples=[{}])
@@ -81,12 +81,14 @@ def process(body: ProcessRequest, caller: Writer, workspace: Here, request: Requ
     """Write conversations like those of the files in the request, and answer with them."""
     files = request.state.files
     if body.dataset_ids or not files:
-        raise Stop(422, "A function keeps no tables between calls. Send files in the request.", "files")
+        raise ApiError(422, "A function keeps no tables between calls. Send files in the request.", "files")
     if body.order.local:
-        raise Stop(422, "A function carries no model of its own. Name a server in order.server.", "order.local")
+        raise ApiError(422, "A function carries no model of its own. Name a server in order.server.", "order.local")
     wanted = body.order.brief.dialogues * len(files)
     if wanted > MOST_DIALOGUES:
-        raise Stop(422, f"At most {MOST_DIALOGUES} dialogues are written in a call; {wanted} were asked for.", "order")
+        raise ApiError(
+            422, f"At most {MOST_DIALOGUES} dialogues are written in a call; {wanted} were asked for.", "order"
+        )
     order = order_of(body, request, caller, workspace)
     context = request.scope.get("aws.context")
     deadline = Deadline((context.get_remaining_time_in_millis() / 1000 if context else LONGEST_S) - SPARE_S)
@@ -97,7 +99,7 @@ def process(body: ProcessRequest, caller: Writer, workspace: Here, request: Requ
         except (ReadError, ServerError, ValueError) as problem:
             done.failed[file.filename or "table"] = str(problem)
     if not done.conversations:
-        raise Stop(422, " ".join(dict.fromkeys(done.failed.values())), "files")
+        raise ApiError(422, " ".join(dict.fromkeys(done.failed.values())), "files")
     return done
 
 
@@ -120,7 +122,7 @@ def written_like(
             options = {"intent": order.intent, "budget": order.budget, "report": deadline}
             stopped = write(order.brief, source, server, lines, **options).stopped
         except ServerError as problem:
-            # What came before the error is kept, and told with it.
+            # What was written before the error is kept, and returned with it.
             stopped = str(problem)
         found = read_written(lines)
     dialogues = [line.dialogue for line in found if line.dialogue is not None]
@@ -149,7 +151,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="Understudy", version="1", summary="The calls that fit a function.", lifespan=lifespan)
-speak_plainly(app)
+handle_errors(app)
 for layer in (AuthMiddleware, Cors, Trace):
     app.add_middleware(layer)
 for part in (system.router, router):

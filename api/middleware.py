@@ -1,6 +1,6 @@
 """What every call passes: an id and a line in the log, CORS, who calls, how large a body may be.
 
-Plain ASGI, so that streams pass through untouched and WebSockets are met as HTTP is.
+Plain ASGI, so that streams pass through untouched and WebSockets are treated as HTTP is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import Stop, answer
+from api.errors import ApiError, answer
 from api.security import who_calls
 from workspace.access.keys import Caller, Refused
 from workspace.catalog.rows import new_id
@@ -32,7 +32,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 NOTHING_INSIDE = "default-src 'none'; frame-ancestors 'none'"
-# The documentation's pages and the report carry their scripts in themselves; neither may ask another server.
+# The documentation's pages and the report carry their scripts in themselves; neither may call another server.
 OWN_SCRIPTS = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; worker-src 'self' blob:; frame-ancestors 'none'"
@@ -90,7 +90,7 @@ def _mark(headers: MutableHeaders, request_id: str, scope: Scope) -> None:
         headers.setdefault(name, value)
     page = headers.get("content-type", "").startswith("text/html")
     headers.setdefault("Content-Security-Policy", OWN_SCRIPTS if page else NOTHING_INSIDE)
-    # A file with an ETag may be kept by who loaded it, and asked about; everything else is gone when read.
+    # A client may keep a file with an ETag, and revalidate it; nothing else may be cached.
     headers.setdefault("Cache-Control", "private, no-cache" if "etag" in headers else "no-store")
     if "etag" in headers:
         # Else the pages' server compresses a file anew for every visitor, and takes its length away.
@@ -119,7 +119,7 @@ class Cors:
 
 
 class AuthMiddleware:
-    """Finds out who calls before a byte of the body is read, and how large that may be."""
+    """Authenticates the caller before a byte of the body is read, and limits the size of the body."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
@@ -131,9 +131,9 @@ class AuthMiddleware:
         workspace = scope["app"].state.workspace
         try:
             caller = await run_in_threadpool(who_calls, HTTPConnection(scope), workspace)
-        except (Refused, Stop) as refusal:
+        except (Refused, ApiError) as refusal:
             caller = refusal
-        # Routes that everybody may call do not ask; the others raise what is kept here.
+        # Public routes ignore it; the others raise the refusal that is kept here.
         scope["state"]["caller"] = caller
         app = self.app
         if scope.get("method", "GET") not in ("GET", "HEAD", "OPTIONS"):
@@ -144,16 +144,16 @@ class AuthMiddleware:
             form = headers.get("content-type", "").startswith(FORMS)
             most_mb = workspace.settings.max_upload_mb if form else JSON_MB
             most = most_mb * 2**20 + ENVELOPE_BYTES
-            told = headers.get("content-length", "0")
-            if told.isdecimal() and int(told) > most:
+            length = headers.get("content-length", "0")
+            if length.isdecimal() and int(length) > most:
                 await too_large(most_mb)(scope, receive, send)
                 return
             app = RequestBodyLimitMiddleware(app, most)
         await app(scope, receive, send)
 
 
-def refused(refusal: Refused | Stop):
-    if isinstance(refusal, Stop):
+def refused(refusal: Refused | ApiError):
+    if isinstance(refusal, ApiError):
         return answer(refusal.status, refusal.detail, refusal.field, refusal.headers)
     return answer(401, str(refusal), headers={"WWW-Authenticate": "Bearer"})
 

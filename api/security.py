@@ -13,7 +13,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import HTTPConnection
 
-from api.errors import Stop
+from api.errors import ApiError
 from workspace.access.keys import ANYBODY_HERE, Caller, Refused, is_loopback
 from workspace.catalog.rows import Batch
 from workspace.settings import Permission
@@ -35,7 +35,7 @@ Here = Annotated[Workspace, Depends(get_workspace)]
 def who_calls(connection: HTTPConnection, workspace: Workspace) -> Caller:
     """The bearer of a key or token, or, while no key exists, whoever is on this machine.
 
-    Raises Refused, and Stop when a page of another site makes the browser on this machine call.
+    Raises Refused, and ApiError when a page of another site makes the browser on this machine call.
     """
     shown = connection.headers.get("x-api-key") or connection.headers.get("authorization", "").removeprefix("Bearer ")
     # A link in a page cannot set a header; its token is good for minutes.
@@ -49,22 +49,25 @@ def who_calls(connection: HTTPConnection, workspace: Workspace) -> Caller:
 
 
 def _check_site(connection: HTTPConnection, workspace: Workspace) -> None:
-    """Where no key is asked for, another site's page in the analyst's browser must not pass for the analyst.
+    """Where no key is needed, another site's page in the analyst's browser must not pass for the analyst.
 
-    It could post forms to 127.0.0.1, and by pointing its own name there (DNS rebinding) read the answers.
+    It could post forms to 127.0.0.1, and by pointing its own name there (DNS rebinding) read the responses.
     """
     host = connection.headers.get("host", "")
     if not is_loopback(urlsplit(f"//{host}").hostname or ""):
-        raise Stop(
-            403, f"Without keys, only this machine's own address is answered; {host!r} is none. Make a key first."
+        raise ApiError(
+            403,
+            f"Without keys, only calls to this machine's own address are answered, and {host!r} is not one. Make a key first.",
         )
     origin = connection.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != host and origin not in workspace.settings.cors_origins:
-        raise Stop(403, "A page of another site may not call. Add its origin to UNDERSTUDY_CORS_ORIGINS to let it.")
+        raise ApiError(
+            403, "A page of another site may not call. Add its origin to UNDERSTUDY_CORS_ORIGINS to allow it."
+        )
 
 
 async def caller_of(connection: HTTPConnection, workspace: Here) -> Caller:
-    """Who calls, as `api.middleware.Door` found out."""
+    """Who calls, as `api.middleware.AuthMiddleware` found out."""
     caller = connection.state.caller
     if isinstance(caller, Exception):
         raise caller
@@ -77,7 +80,7 @@ def needs(permission: Permission) -> Callable[..., Awaitable[Caller]]:
 
     async def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         if not caller.may(permission):
-            raise Stop(403, f"This key may not do that: it takes the permission {permission!r}. Ask for another key.")
+            raise ApiError(403, f"This key may not do that: it lacks the permission {permission!r}. Use another key.")
         return caller
 
     return check
@@ -89,14 +92,14 @@ Admin = Annotated[Caller, Depends(needs("admin"))]
 
 
 def make_room(caller: Caller, workspace: Workspace, jobs: int = 1) -> None:
-    """Stop who starts too many jobs an hour, or has too many that wait or run."""
+    """Raise ApiError when somebody starts too many jobs an hour, or has too many that wait or run."""
     _count(f"start {caller.owner}", workspace.settings.start_limit, jobs)
     most = workspace.settings.max_queued
     waiting = workspace.jobs.unfinished(caller.owner)
     if waiting + jobs > most:
-        raise Stop(
+        raise ApiError(
             429,
-            f"{waiting} of your jobs wait or run; with {jobs} more they were above {most}. Wait for some to end.",
+            f"{waiting} of your jobs wait or run; {jobs} more would exceed the limit of {most}. Wait for some to end.",
             headers={"Retry-After": "10"},
         )
 
@@ -106,7 +109,9 @@ def _count(name: str, limit: str, cost: int = 1) -> None:
     if not _limiter.hit(item, name, cost=cost):
         reset = _limiter.get_window_stats(item, name).reset_time
         wait_s = max(1, round(reset - datetime.now().timestamp()))
-        raise Stop(429, f"That was more than {limit}. Try again in {wait_s} s.", headers={"Retry-After": str(wait_s)})
+        raise ApiError(
+            429, f"That was more than {limit}. Try again in {wait_s} s.", headers={"Retry-After": str(wait_s)}
+        )
 
 
 def seen_by(caller: Caller, row: R) -> R:

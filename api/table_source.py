@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi import UploadFile
 
-from api.errors import Stop
+from api.errors import ApiError
 from api.schemas.requests import OnTable
 from api.security import seen_by
 from workspace.access.keys import Caller
@@ -60,8 +60,8 @@ def optional_table_of(
         raise
 
 
-def _not_one_table(ways: int) -> Stop:
-    return Stop(
+def _not_one_table(ways: int) -> ApiError:
+    return ApiError(
         422,
         f"Say which table, in one way: its dataset_id, a file in the request, or a data_path; {ways or 'none'} came.",
         "dataset_id",
@@ -105,7 +105,7 @@ def _uploaded(name: str, caller: Caller, workspace: Workspace) -> str | None:
 def _allowed(name: str, workspace: Workspace) -> Path:
     """A file within the folder of the settings, links followed."""
     folder = workspace.settings.data_folder
-    refusal = Stop(422, "There is no upload of this name, and no such file that the server may read.", "data_path")
+    refusal = ApiError(422, "There is no upload of this name, and no such file that the server may read.", "data_path")
     if folder is None or "\0" in name:
         raise refusal
     folder = folder.resolve()

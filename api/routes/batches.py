@@ -10,7 +10,7 @@ from typing import Annotated, Self, get_args
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, ValidationError
 
-from api.errors import Stop, first_problem
+from api.errors import ApiError, first_problem
 from api.form_route import Posting
 from api.routes.parameters import BatchId
 from api.routes.work import evaluation_draft, order_of, sampling_draft, training_draft, tuning_draft
@@ -136,7 +136,7 @@ def _drafter(
     def draft(of: Draft | None) -> Draft:
         try:
             return _draft(one, order, of, caller, workspace)
-        except Stop as stopped:
+        except ApiError as stopped:
             raise ValueError(stopped.detail) from stopped
         except ValidationError as error:
             field, detail = first_problem(error)

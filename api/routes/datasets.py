@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, File, Form, Path, Query, UploadFile
 from pydantic import BaseModel, Field
 
-from api.errors import Stop
+from api.errors import ApiError
 from api.routes.parameters import DatasetId
 from api.schemas.requests import HOLDOUT, SESSION, SessionId
 from api.schemas.responses import DatasetResponse, Limit, Offset, Page
@@ -76,7 +76,7 @@ def upload(
         except ReadError as error:
             uploaded.failed[file.filename or "table"] = str(error)
     if not uploaded.datasets:
-        raise Stop(422, " ".join(uploaded.failed.values()), "files")
+        raise ApiError(422, " ".join(uploaded.failed.values()), "files")
     return uploaded
 
 
@@ -136,7 +136,7 @@ def change_schema(schema: Schema, dataset: Owned, workspace: Here) -> Schema:
     changed = {column.name: column for column in schema}
     unknown = sorted(set(changed) - set(dataset.schema.names))
     if unknown:
-        raise Stop(422, f"There is no column {', '.join(map(repr, unknown))} in this table.", "columns")
+        raise ApiError(422, f"There is no column {', '.join(map(repr, unknown))} in this table.", "columns")
     columns = [changed.get(column.name, column) for column in dataset.schema]
     return workspace.datasets.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns})).schema
 
@@ -170,7 +170,7 @@ def _json(text: str, field: str):
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise Stop(422, f"{field} is not JSON: {error.msg} at character {error.pos}.", field) from error
+        raise ApiError(422, f"{field} is not JSON: {error.msg} at character {error.pos}.", field) from error
 
 
 class CleanupResponse(BaseModel):

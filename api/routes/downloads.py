@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path, Query
 
-from api.errors import Stop
+from api.errors import ApiError
 from api.files import File, file_answers
 from api.routes.conversations import download_conversations
 from api.routes.jobs import SeenRun
@@ -61,12 +61,12 @@ def download(
         seen_by(caller, job)
         id = job.run_id or job.arguments.get("talk") or ""
         if not id:
-            raise Stop(409, f"Job {job.id} is {job.state} and has made nothing yet. Wait until it is done.")
+            raise ApiError(409, f"Job {job.id} is {job.state} and has made nothing yet. Wait until it is done.")
     conversations = _found(workspace.conversations.get, id)
     if conversations is not None:
         seen_by(caller, conversations)
         if format not in (None, "csv", "parquet"):
-            raise Stop(
+            raise ApiError(
                 422,
                 f"Conversations are not written as {format}. See GET /conversations/{conversations.id}/file.",
                 "format",
@@ -103,7 +103,7 @@ def download_report(
     try:
         file = workspace.reports.write(run.id, format)
     except NoImages as error:
-        raise Stop(503, str(error)) from error
+        raise ApiError(503, str(error)) from error
     stem = _stem(workspace.datasets.get(run.dataset_id).name)
     return File(file, media_type=REPORT_TYPES[format], filename=f"{stem}-report-{run.model}.{format}")
 

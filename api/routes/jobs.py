@@ -14,7 +14,7 @@ from pydantic import Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from api.errors import Stop
+from api.errors import ApiError
 from api.form_route import Posting
 from api.routes.parameters import JobId, RunId
 from api.schemas.openapi import arguments_schema
@@ -91,7 +91,7 @@ def start_job(body: JobRequest, caller: Writer, workspace: Here) -> JobResponse:
     if body.run_id is not None:
         run = seen_by(caller, workspace.runs.get(body.run_id))
         if dataset_id not in (None, run.dataset_id):
-            raise Stop(422, f"Run {run.id} is of another table. Leave dataset_id out.", "dataset_id")
+            raise ApiError(422, f"Run {run.id} is of another table. Leave dataset_id out.", "dataset_id")
         dataset_id = run.dataset_id
     make_room(caller, workspace)
     job = workspace.jobs.submit(
@@ -143,7 +143,7 @@ def cancel_job(job: OwnJob, workspace: Here) -> JobResponse:
 def retry_job(job: OwnJob, caller: Writer, workspace: Here) -> JobResponse:
     """Queue a job that failed, was cancelled or interrupted once more."""
     if job.state not in ENDED or job.state == "done":
-        raise Stop(409, f"Job {job.id} is {job.state}; only one that did not succeed can be tried again.")
+        raise ApiError(409, f"Job {job.id} is {job.state}; only one that did not succeed can be tried again.")
     make_room(caller, workspace)
     return JobResponse.of(workspace.jobs.retry(job.id))
 

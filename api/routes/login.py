@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, PlainSerializer, SecretStr, ValidationError
 from starlette.requests import HTTPConnection
 
-from api.errors import Stop
+from api.errors import ApiError
 from api.schemas.requests import RequestBody
 from api.security import Here, Reader
 from workspace.access.keys import Caller
@@ -87,7 +87,9 @@ def login(body: Credentials, caller: Reader, workspace: Here, response: Response
     hours = workspace.settings.login_hours
     sealed = workspace.access.secrets.hide(Sealed(owner=caller.owner, credentials=body).model_dump_json())
     if len(sealed) > MOST_BYTES:
-        raise Stop(422, f"Together these are {len(sealed):,} bytes; a cookie holds {MOST_BYTES:,}. Log in for fewer.")
+        raise ApiError(
+            422, f"Together these are {len(sealed):,} bytes; a cookie holds {MOST_BYTES:,}. Log in for fewer."
+        )
     response.set_cookie(
         COOKIE, sealed, max_age=round(hours * 3600), path="/api", secure=True, httponly=True, samesite="strict"
     )

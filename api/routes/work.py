@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from api.errors import Stop
+from api.errors import ApiError
 from api.form_route import MOST_FILES, Posting
 from api.routes.login import credentials_of
 from api.schemas.requests import (
@@ -61,7 +61,7 @@ def generate(body: GenerateRequest, caller: Writer, workspace: Here, request: Re
     make_room(caller, workspace)
     if not body.trains:
         if request.state.files:
-            raise Stop(422, "A trained model needs no file. Leave out the file or the id of the model.", "file")
+            raise ApiError(422, "A trained model needs no file. Leave out the file or the id of the model.", "file")
         return submitted(sampling_draft(body, None, caller, workspace), workspace)
     with table_of(body, request.state.files, caller, workspace) as dataset_id:
         return submitted(training_draft(body, dataset_id, caller, workspace), workspace)
@@ -73,7 +73,7 @@ def evaluate(body: EvaluateRequest, caller: Writer, workspace: Here, request: Re
     files = request.state.files
     made_here = body.run_id is not None or body.training_job_id is not None
     if len(files) != (body.dataset_id is not None) or (files and made_here):
-        raise Stop(
+        raise ApiError(
             422,
             "Say which table to evaluate: a run_id, or a training_job_id; or, for one made elsewhere, its file and the "
             "dataset_id of the real table.",
@@ -115,7 +115,7 @@ def process(body: ProcessRequest, caller: Writer, workspace: Here, request: Requ
     files = request.state.files
     tables = len(body.dataset_ids) + len(files)
     if not tables:
-        raise Stop(422, "Send at least one file, or name at least one table by its id.", "files")
+        raise ApiError(422, "Send at least one file, or name at least one table by its id.", "files")
     make_room(caller, workspace, tables)
     order = order_of(body, request, caller, workspace)
     ids = [seen_by(caller, workspace.datasets.get(one)).id for one in body.dataset_ids]
@@ -125,7 +125,7 @@ def process(body: ProcessRequest, caller: Writer, workspace: Here, request: Requ
             try:
                 dataset = take(file, caller, workspace, session=session)
             except ReadError as error:
-                raise Stop(422, f"{file.filename}: {error}", "files") from error
+                raise ApiError(422, f"{file.filename}: {error}", "files") from error
             undo.callback(workspace.datasets.delete, dataset.id)
             ids.append(dataset.id)
         if order.shape is None:
@@ -213,12 +213,12 @@ def _run_id(run_id: str | None, job_id: str | None, caller: Caller, workspace: W
     if run_id is None and job_id is not None:
         job = seen_by(caller, workspace.jobs.get(job_id))
         if job.run_id is None:
-            raise Stop(
+            raise ApiError(
                 409, f"Job {job.id} is {job.state} and has no model yet. Wait until it is done.", "training_job_id"
             )
         run_id = job.run_id
     if run_id is None:
-        raise Stop(422, "Say which run: its run_id, or the training_job_id of the job that made it.", "run_id")
+        raise ApiError(422, "Say which run: its run_id, or the training_job_id of the job that made it.", "run_id")
     return seen_by(caller, workspace.runs.get(run_id)).id
 
 
@@ -226,4 +226,4 @@ def _within_limits(body: FitFields, workspace: Workspace) -> None:
     settings, epochs = workspace.settings, body.all_params.get("epochs")
     for name, most, given in (("rows", settings.max_rows, body.rows), ("epochs", settings.max_epochs, epochs)):
         if isinstance(given, int | float) and given > most:
-            raise Stop(422, f"At most {most:,} {name} are taken; {given:,} were asked for.", name)
+            raise ApiError(422, f"At most {most:,} {name} are taken; {given:,} were asked for.", name)

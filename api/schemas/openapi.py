@@ -40,23 +40,23 @@ def operation_id(route: APIRoute) -> str:
 def describe(api: FastAPI) -> None:
     """Make `api` describe itself in full, and anew when a plugin has added to a registry."""
     plain: Callable[[], Schema] = api.openapi
-    told_of: list[list[str]] = []
+    described_of: list[list[str]] = []
 
     def described() -> Schema:
-        nonlocal told_of
+        nonlocal described_of
         names = [list(registry) for registry in (GENERATORS, METRICS, KINDS)]
-        if api.openapi_schema is None or names != told_of:
+        if api.openapi_schema is None or names != described_of:
             api.openapi_schema = None
-            api.openapi_schema, told_of = completed(plain()), names
+            api.openapi_schema, described_of = completed(plain()), names
         return api.openapi_schema
 
     api.openapi = described
 
 
-def completed(told: Schema) -> Schema:
+def completed(document: Schema) -> Schema:
     """FastAPI's own description with plain names, what plugins add, and the words and examples that are missing."""
-    told["components"]["securitySchemes"] = SECURITY
-    schemas = told["components"]["schemas"] = _plainly_named(told)
+    document["components"]["securitySchemes"] = SECURITY
+    schemas = document["components"]["schemas"] = _plainly_named(document)
     _add_parameters(schemas)
     _add_arguments(schemas)
     for schema in schemas.values():
@@ -65,18 +65,18 @@ def completed(told: Schema) -> Schema:
                 field["description"] = words_of(name)
             if not field.get("examples"):
                 field["examples"] = [example_of(field, schemas)]
-    for path, call in calls(told):
+    for path, call in calls(document):
         call["security"] = [] if path in OPEN else [{name: []} for name in SECURITY]
         for parameter in call.get("parameters", ()):
             parameter.setdefault("description", words_of(parameter["name"]))
             examples = parameter["schema"].get("examples") or [example_of(parameter["schema"], schemas)]
             parameter.setdefault("example", examples[0])
-    return told
+    return document
 
 
-def calls(told: Schema) -> Iterator[tuple[str, Schema]]:
+def calls(document: Schema) -> Iterator[tuple[str, Schema]]:
     """Every call that a description tells of, with its path."""
-    for path, methods in told["paths"].items():
+    for path, methods in document["paths"].items():
         for call in methods.values():
             yield path, call
 
@@ -144,7 +144,7 @@ def one_of(registry: Registry[Any] | Callable[[], list[str]]) -> Callable[[Schem
 def listing(registry: Registry[Any]) -> Callable[[Schema], None]:
     """For a field that tells a name of a registry: its words go on with the names that there are.
 
-    It is no enumeration: what a plugin made is still told of when the plugin is gone.
+    It is no enumeration: what a plugin made is still described when the plugin is gone.
     """
 
     def add(schema: Schema) -> None:
@@ -156,13 +156,13 @@ def listing(registry: Registry[Any]) -> Callable[[Schema], None]:
 # Names -------------------------------------------------------------------------------------------------------------
 
 
-def _plainly_named(told: Schema) -> dict[str, Schema]:
+def _plainly_named(document: Schema) -> dict[str, Schema]:
     """The components under plain names, and every reference to one turned to its new name."""
-    schemas: dict[str, Schema] = told["components"]["schemas"]
+    schemas: dict[str, Schema] = document["components"]["schemas"]
     names: dict[str, str] = {}
     for name in schemas:
         names[name] = _unique(plain_name(name), names.values())
-    _rename(told, {COMPONENTS + old: COMPONENTS + new for old, new in names.items()})
+    _rename(document, {COMPONENTS + old: COMPONENTS + new for old, new in names.items()})
     return {names[old]: schema | {"title": names[old]} for old, schema in schemas.items()}
 
 

@@ -76,7 +76,7 @@ class JobResponse(ResponseBody):
     started: datetime | None = Field(description="When its process was started.", examples=[MOMENT])
     finished: datetime | None = Field(description="When it ended.", examples=[None])
     seconds_left: float | None = Field(
-        description="Estimated from its progress; null before it can be told.", examples=[12.5]
+        description="Estimated from its progress; null before that is possible.", examples=[12.5]
     )
     dataset_id: str | None = Field(description="The table it works on.", examples=["cf5d245d1c27f9b9"])
     run_id: str | None = Field(description="The run that it made, or works on.", examples=["8a1f0c2b9d3e4f56"])
