@@ -81,7 +81,7 @@ def test_the_same_calls_can_be_awaited_side_by_side(address, file, tmp_path):
 
 def test_both_clients_have_every_call():
     calls = {name for name, value in vars(Calls).items() if callable(value) and value.__doc__} - {"__init__"}
-    calls -= {"asked", "request"}
+    calls -= {"answer_to", "request"}
     assert calls <= set(vars(Understudy)) and calls <= set(vars(AsyncUnderstudy))
 
 
