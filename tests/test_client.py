@@ -222,7 +222,13 @@ def test_commands_for_each_step_pass_ids_on(command, file, tmp_path):
     assert command("evaluate", run, "--metrics", "column_shapes")[1].startswith("column_shapes")
     assert command("download", run, "-o", tmp_path)[0] == 0
     assert [target.name for target in tmp_path.iterdir()] == ["people-synthetic-bootstrap.csv"]
-    for listing, words in (("datasets", table), ("runs", run), ("models", "trees"), ("metrics", "exact_copies")):
+    for listing, words in (
+        ("datasets", table),
+        ("runs", run),
+        ("models", "trees"),
+        ("metrics", "exact_copies"),
+        ("kinds", "train"),
+    ):
         assert words in command(listing)[1]
 
 
@@ -232,6 +238,11 @@ def test_conversations_are_written_from_a_description(command, tmp_path):
         model = ("--llm-url", url, "--llm-model", "scripted", "--llm-key", "sk-1")
         assert command("converse", "--business", "A bakery.", "--dialogues", 2, *model, "-o", target)[0] == 0
     assert pd.read_csv(target).iloc[:, 0].nunique() == 2
+
+
+def test_a_kind_of_job_that_is_not_there_is_refused(command, file):
+    code, _, complaint = command("submit", "count_words", "--table", file, "--param", "column=city")
+    assert code == 1 and "There is no kind of job 'count_words'" in complaint
 
 
 def test_a_command_that_fails_says_why_and_returns_1(command, tmp_path):
