@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pytest
+from sqlalchemy import update
 
 from metrics import METRICS
 from synth import Schema, Synthesizer
 from tests.conftest import ROWS, running_workspace, write_people
-from workspace.catalog.rows import Job
+from workspace.catalog.rows import Job, Run
 from workspace.workspace import Workspace
 
 QUICK = ["column_shapes"]
@@ -97,6 +98,27 @@ def test_a_run_is_judged_by_the_rows_held_out_from_it_whatever_the_holdout_is_no
     workspace.datasets.set_holdout(judged.dataset_id, 0.5, seed=8)
     pd.testing.assert_frame_equal(workspace.runs.holdout_table(judged.run_id), held)
     workspace.datasets.set_holdout(judged.dataset_id, 0.2, seed=0)
+
+
+def test_a_run_whose_generator_is_gone_is_scored_again_and_draws_no_more(workspace, judged):
+    made = workspace.jobs.wait(workspace.training.train(judged.dataset_id, "slow", {"epochs": 1}, metrics=[]).id)
+    with workspace.catalog.session() as session:
+        # As when the plugin that it came from is no longer installed.
+        session.execute(update(Run).where(Run.id == made.run_id).values(model="gone"))
+    job = workspace.jobs.wait(workspace.training.evaluate(made.run_id, QUICK).id)
+    assert job.state == "done", workspace.jobs.log_tail(job.id)
+    assert workspace.runs.get(made.run_id).scores["column_shapes"].value > 0.5
+    with pytest.raises(ValueError, match="'gone' is not here any more"):
+        workspace.training.sample(made.run_id, 5)
+
+
+def test_a_draft_is_checked_and_nothing_is_queued(workspace, judged):
+    before = len(workspace.jobs.find())
+    draft = workspace.training.draft_train(judged.dataset_id, "bootstrap", metrics=QUICK)
+    with pytest.raises(ValueError, match="no generator 'nonsense'"):
+        workspace.training.draft_train(judged.dataset_id, "nonsense")
+    assert len(workspace.jobs.find()) == before and draft.arguments.metrics == QUICK
+    assert workspace.jobs.wait(workspace.queue.submit(draft).id).state == "done"
 
 
 @pytest.fixture

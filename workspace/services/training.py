@@ -168,6 +168,10 @@ class Training:
         run = self.runs.get(run_id) if run_id is not None else None
         if run is not None and run.model == EXTERNAL:
             raise ValueError("This table was made elsewhere: there is no model to draw from. Train one.")
+        if run is not None and run.model not in GENERATORS:
+            raise ValueError(
+                f"The generator {run.model!r} is not here any more. Install its plugin again, or train another."
+            )
         _check_rows(rows)
         asked = SampleArguments(
             parent=run_id,
