@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from synth.atomic import write_atomic
 from synth.conversations.dialogue import Dialogue
 from synth.conversations.near_duplicates import LIMIT, ShingleIndex, overlap
 from synth.conversations.planning import Brief, Plan, plan
@@ -143,9 +144,7 @@ class Writer:
         whole = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
         if self.file.exists() and self.file.stat().st_size != len(whole):
             # A crash in the middle of a line; what follows must start on a new one.
-            partial = self.file.with_suffix(".partial")
-            partial.write_bytes(whole)
-            partial.replace(self.file)
+            write_atomic(self.file, whole)
         for line in lines:
             self._count(line)
             self.tried[line.index] += 1

@@ -25,6 +25,7 @@ from synth import Schema
 from synth.conversations.order import ConversationRequest
 from synth.schema.rules import RuleReport
 from workspace.ingest.rejected import Rejected
+from workspace.storage.files import RunFiles
 
 if TYPE_CHECKING:
     from metrics import Score
@@ -335,7 +336,7 @@ class Run(Entity):
         # Imported here, since metrics bring pandas and scipy, and most readers of rows need no scores.
         from metrics import Score
 
-        file = self.folder / "scores.json"
+        file = RunFiles(self.folder).scores
         if not file.is_file():
             return {}
         found = json.loads(file.read_bytes())

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete, update
 
 from metrics import DIALOGUE_METRICS, Score
+from synth.atomic import write_atomic
 from synth.conversations import Dialogue, Server, Shape, detect_shape, estimate, plan, read_dialogues, read_written
 from synth.conversations.batch import DISCOUNT
 from synth.conversations.formats import SUFFIXES, FileForm, save_dialogues
@@ -31,7 +32,7 @@ from workspace.jobs.queue import Draft, Queue
 from workspace.services.datasets import Datasets
 from workspace.services.training import Submitting
 from workspace.settings import LOCAL, Settings
-from workspace.storage.files import Files, write_atomic
+from workspace.storage.files import Files
 from workspace.tables import duckdb_file
 
 HELD_OUT = 0.2

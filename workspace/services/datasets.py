@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import delete, select, update
 
+from synth.atomic import write_atomic
 from synth.schema import Schema
 from synth.schema.profile import ColumnProfile
 from workspace.catalog.catalog import Catalog
@@ -17,7 +18,7 @@ from workspace.catalog.rows import ConversationSet, Dataset, Job, NotFound, Run,
 from workspace.jobs.estimate import Shape
 from workspace.jobs.process import end_at_once
 from workspace.settings import LOCAL, Settings
-from workspace.storage.files import DatasetFiles, Files, size_of, write_atomic
+from workspace.storage.files import DatasetFiles, Files, size_of
 from workspace.tables.samples import SAMPLES, Sample
 
 # Those who need a dataset's row alone do not wait for pandas and DuckDB: what reads tables is imported by who reads.

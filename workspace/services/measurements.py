@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import select
 
 from synth import GENERATORS
 from workspace.catalog.catalog import Catalog
-from workspace.catalog.rows import MeasurementRow
-from workspace.jobs.estimate import STAGES, CostModel, Measurement, Shape, machine, shipped, stage_cost
+from workspace.catalog.rows import MeasurementRow, Run
+from workspace.jobs.estimate import CostModel, Measurement, Shape, machine, shipped, stage_cost
+from workspace.jobs.kinds import KINDS
 from workspace.settings import Settings
 
 MOST_READ = 1000
@@ -34,14 +34,14 @@ class Measurements:
         """What work costs here, as far as is known."""
         return CostModel([*self.find(), *shipped()])
 
-    def expected(self, model: str, params: dict[str, Any], shape: Shape, rows: int) -> dict[str, float]:
-        """Seconds that each stage should take for a run like this; drawing and training only for a known generator."""
-        kind = GENERATORS.get(model)
-        chosen = kind.Params.model_validate(params, extra="ignore") if kind is not None else None
+    def expected(self, kind_of_job: str, run: Run, shape: Shape, rows: int) -> dict[str, float]:
+        """Seconds that each stage of a job on a run should take; fitting and drawing only for a known generator."""
+        kind = GENERATORS.get(run.model)
+        chosen = kind.Params.model_validate(run.params, extra="ignore") if kind is not None else None
         prices = self.cost_model()
         return {
             stage: stage_cost(prices, stage, kind, chosen, shape, rows)[0]
-            for stage in STAGES
+            for stage in KINDS[kind_of_job].stages
             if kind is not None or stage not in ("fit", "draw")
         }
 

@@ -76,7 +76,7 @@ class Releases:
         if how == "draw" and run.model == EXTERNAL:
             raise ValueError("This table was made elsewhere: there is no model to draw from. Drop the rows instead.")
         seed = run.seed + 1 if seed is None else seed
-        expected = self.training.expected(run, run.rows)
+        expected = self.training.expected("replace_rows", run, run.rows)
         asked = ReplaceRowsArguments(parent=run.id, rows=chosen, how=how, seed=seed, metrics=metrics, expected=expected)
         return Draft(asked, owner, run.dataset_id)
 

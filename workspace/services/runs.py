@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, update
 
+from synth.atomic import write_atomic
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Run, new_id
 from workspace.services.datasets import Datasets, check_fit
 from workspace.settings import LOCAL
-from workspace.storage.files import Files, RunFiles, size_of, write_atomic
+from workspace.storage.files import Files, RunFiles, size_of
 
 # A worker needs a run before it needs pandas, DuckDB and the metrics: each is imported by who reads.
 if TYPE_CHECKING:

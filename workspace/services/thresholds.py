@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from metrics import METRICS, THRESHOLDS, Threshold
+from synth.atomic import write_atomic
 from workspace.services.datasets import Datasets
-from workspace.storage.files import Files, write_atomic
+from workspace.storage.files import Files
 
 _THRESHOLDS = TypeAdapter(list[Threshold])
 

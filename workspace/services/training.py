@@ -179,7 +179,7 @@ class Training:
             rows=rows,
             seed=seed,
             conditions=_checked(conditions),
-            expected=self.expected(run, rows) if run is not None else {},
+            expected=self.expected("sample", run, rows) if run is not None else {},
             **_scoring(metrics, options, format),
         )
         return Draft(asked, owner, self._dataset_of(run_id, of))
@@ -198,7 +198,7 @@ class Training:
         `of` is the draft of the job that will make the run, where there is none yet.
         """
         run = self.runs.get(run_id) if run_id is not None else None
-        expected = self.expected(run, run.rows) if run is not None else {}
+        expected = self.expected("evaluate", run, run.rows) if run is not None else {}
         asked = EvaluateArguments(of_job=of.id if of else None, expected=expected, **_scoring(metrics, options))
         return Draft(asked, owner, self._dataset_of(run_id, of), run_id)
 
@@ -207,9 +207,9 @@ class Training:
     sample = Submitting(draft_sample)
     evaluate = Submitting(draft_evaluate)
 
-    def expected(self, run: Run, rows: int) -> dict[str, float]:
+    def expected(self, kind_of_job: str, run: Run, rows: int) -> dict[str, float]:
         """Seconds that each stage should take of a job that works on a run and draws `rows` rows."""
-        return self.measurements.expected(run.model, run.params, self.datasets.shape(run.dataset_id), rows)
+        return self.measurements.expected(kind_of_job, run, self.datasets.shape(run.dataset_id), rows)
 
     def _dataset_of(self, run_id: str | None, of: Draft | None) -> str | None:
         if of is not None:

@@ -19,16 +19,6 @@ ABANDONED_S = 24 * 3600
 """Another machine's temporary folder is abandoned when nothing was written there for this long."""
 
 
-def write_atomic(file: Path, content: bytes | str) -> None:
-    """Write a file that is there whole or not at all: readers see the old content until the new one is complete."""
-    partial = file.with_name(f"{file.name}.{token_hex(4)}.part")
-    try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def size_of(folder: Path) -> int:
     """Bytes of all files in a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

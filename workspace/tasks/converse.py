@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from synth.atomic import write_atomic
 from synth.conversations.order import ConversationRequest
 from synth.report import Report
 from workspace.access.secrets import Secrets
 from workspace.arguments import ConverseArguments
 from workspace.jobs.kinds import job
-from workspace.storage.files import write_atomic
 from workspace.tasks.stages import Work
 
 # Every worker imports every kind of job; what writes and evaluates dialogues is imported by those that do.

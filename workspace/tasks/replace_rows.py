@@ -39,7 +39,7 @@ def replace_rows(work: Work, asked: ReplaceRowsArguments) -> None:
         conditions=parent.conditions,
         rules=parent.rules,
     )
-    stages = Stages(work, run, ("draw", "judge"), asked.expected)
+    stages = Stages(work, run, asked.expected)
     if parent.model != EXTERNAL:
         shutil.copytree(work.workspace.files.run(parent.id).model, work.files.model, copy_function=link_or_copy)
     with stages.stage("draw", typical=False):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from synth.atomic import write_atomic
 from workspace.arguments import SelfTestArguments
 from workspace.jobs.kinds import job
-from workspace.storage.files import write_atomic
 from workspace.tasks.stages import Work
 
 

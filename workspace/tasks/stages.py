@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import synth
 from workspace.catalog.rows import Dataset, Job, Run
 from workspace.jobs.estimate import Measurement, quantities, stage_name
+from workspace.jobs.kinds import KINDS
 from workspace.jobs.meter import ResourceMeter, cpu_seconds, held_mb, peak_mb
 from workspace.jobs.progress import Progress, Stage
 from workspace.storage.files import RunFiles
@@ -57,7 +58,17 @@ class Work:
 class Stages:
     """The stages of a job: each has the share of the progress that its expected time has, and leaves a measurement."""
 
-    def __init__(self, work: Work, run: Run, names: tuple[str, ...], expected: Mapping[str, float], begin: float = 0.0):
+    def __init__(
+        self,
+        work: Work,
+        run: Run,
+        expected: Mapping[str, float],
+        *,
+        names: tuple[str, ...] | None = None,
+        begin: float = 0.0,
+    ):
+        """The stages of the job's kind, or those `names` of them that are left to do, from `begin` (0 to 1) on."""
+        names = KINDS[work.job.kind].stages if names is None else names
         self.work, self.run, self.names, self.begin = work, run, names, begin
         # What was ordered before its time was known, as a drawing from a run that was not made yet, counts each stage alike.
         seconds = {name: expected.get(name, 1.0) for name in names}

@@ -48,7 +48,7 @@ def train(work: Work, asked: TrainArguments) -> None:
         conditions=asked.conditions,
         options=asked.options,
     )
-    stages = Stages(work, run, ("start", "fit", "draw", "judge"), asked.expected)
+    stages = Stages(work, run, asked.expected)
     with stages.stage("start"):
         table = work.workspace.datasets.train_part(dataset.id, run.split, run.schema)
     make(work, run, table, stages)
@@ -66,7 +66,7 @@ def sample(work: Work, asked: SampleArguments) -> None:
     workspace = work.workspace
     parent = workspace.runs.get(asked.parent) if asked.parent else work.made_by(asked.parent_job)
     run = child_of(parent, work, seed=asked.seed, rows=asked.rows, conditions=asked.conditions, options=asked.options)
-    stages = Stages(work, run, ("draw", "judge"), asked.expected)
+    stages = Stages(work, run, asked.expected)
     # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
     shutil.copytree(workspace.files.run(parent.id).model, work.files.model, copy_function=link_or_copy)
     _draw(work, Synthesizer.load(work.files.model), run, stages)
@@ -113,7 +113,7 @@ def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
 
 def score_again(work: Work, asked: ScoringArguments) -> None:
     """Score the run that the job made or was asked to score; this takes no generator."""
-    score(work, asked, Stages(work, work.run, ("judge",), asked.expected))
+    score(work, asked, Stages(work, work.run, asked.expected, names=("judge",)))
 
 
 def _draw(work: Work, synthesizer: Synthesizer, run: Run, stages: Stages) -> None:

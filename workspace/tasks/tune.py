@@ -65,7 +65,7 @@ def tune(work: Work, asked: TuneArguments) -> None:
         split=dataset.split,
         options=asked.options,
     )
-    stages = Stages(work, run, ("fit", "draw", "judge"), asked.expected, begin=share)
+    stages = Stages(work, run, asked.expected, begin=share)
     work.files.trials.write_text(json.dumps(search.told()), encoding="utf-8")
     make(work, run, table, stages)
     score(work, asked, stages)
