@@ -97,7 +97,7 @@ def test_a_search_that_was_interrupted_goes_on_where_it_was(workspace, dataset):
     trials = workspace.runs.trials(done.run_id)
     assert len(trials) == 6 and [trial.state for trial in trials[:3]] == ["done"] * 3
     assert done.attempts == 2
-    assert not workspace.files.job(job.id).checkpoint.exists()
+    until(lambda: not workspace.files.job(job.id).checkpoint.exists())
 
 
 def test_trials_that_fail_are_told_and_the_search_goes_on(workspace, dataset):

@@ -77,10 +77,11 @@ class _Search:
     def __init__(self, work: Work, asked: TuneArguments, table: pd.DataFrame, schema: Schema, report: Stage):
         import numpy as np
 
-        from workspace.tuning_space import knobs
+        from workspace.tuning_space import knobs, metrics_of
 
         self.asked, self.schema, self.report = asked, schema, report
-        self.kind = synth.GENERATORS[asked.model]
+        # With all that a trial imports: the first would pass for the longest.
+        self.kind, self.metrics = synth.GENERATORS[asked.model], metrics_of(asked.objective)
         self.knobs = [knobs(self.kind)[name] for name in asked.search]
         order = np.random.default_rng([asked.seed, 4]).permutation(len(table))
         cut = max(1, round(VALIDATION_SHARE * len(table)))
@@ -186,7 +187,7 @@ class _Search:
         self.report((number + 1) / self.asked.trials, f"Trial {number + 1} of {self.asked.trials}: {said}", **curve)
 
     def _score(self, trial: optuna.Trial, found: dict[str, Any]) -> float | None:
-        from workspace.tuning_space import merit, metrics_of
+        from workspace.tuning_space import merit
 
         number, trials = trial.number, self.asked.trials
         part = self.report.part(number / trials, (number + 1) / trials)
@@ -202,7 +203,7 @@ class _Search:
             seed=self.asked.seed,
             options=self.asked.options or {},
         )
-        scores = metrics.evaluate(judged, metrics_of(self.asked.objective))
+        scores = metrics.evaluate(judged, self.metrics)
         return merit(self.asked.objective, scores)
 
 
