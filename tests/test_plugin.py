@@ -66,7 +66,7 @@ def test_its_kind_of_job_runs_by_a_call(plugged, table):
 
 def test_the_description_of_the_api_tells_of_all_three(plugged):
     told = here(plugged).get("/openapi.json").json()
-    tosses = told["components"]["schemas"]["Params_coin"]["properties"]["tosses"]
+    tosses = told["components"]["schemas"]["CoinParams"]["properties"]["tosses"]
     assert tosses["description"] == "Tosses" and tosses["examples"]
     text = str(told)
     assert "'row_count'" in text and "'tally'" in text and "'coin'" in text
