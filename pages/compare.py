@@ -1,4 +1,4 @@
-"""Compare: real beside synthetic, scores beside what real rows score, and the synthetic table to take along."""
+"""Compare: real and synthetic rows side by side, each score with its benchmark, and the downloads."""
 
 import streamlit as st
 
@@ -10,13 +10,13 @@ from pages.components.release import release_tab
 from pages.components.results import about, actions, all_runs, downloads, run_picker, scores
 
 workspace = get_workspace()
-heading("Compare", "Real beside synthetic, and what each score means.")
+heading("Compare", "Real and synthetic side by side, and what each score means.")
 
 pickers = st.container(horizontal=True, vertical_alignment="bottom")
 with pickers:
     dataset = dataset_picker(workspace)
 if dataset is None:
-    empty("There is nothing to compare yet", "Bring a table, or start from a sample.", "data.py", "Bring a table")
+    empty("Nothing to compare yet", "Add a dataset, or start from a sample.", "data.py", "Add a dataset")
     st.stop()
 runs = {run.id: run for run in workspace.runs.find(dataset.id)}
 if not runs:
@@ -25,8 +25,8 @@ if not runs:
         follow(workspace, active[0].id)
     else:
         empty(
-            "Nothing was trained on this table yet",
-            "Train a generator; its rows appear here.",
+            "No synthetic table of this dataset yet",
+            "Train a generator; what it generates appears here.",
             "train.py",
             "Train",
         )
@@ -41,7 +41,7 @@ if job_id := asked_job(workspace):
 
 views = {"Scores": scores, "Before release": release_tab, **TABS}
 if len(runs) > 1:
-    views[f"All {len(runs)} runs"] = lambda workspace, run: all_runs(workspace, list(runs.values()))
+    views[f"All {len(runs)} synthetic tables"] = lambda workspace, run: all_runs(workspace, list(runs.values()))
 for tab, view in zip(st.tabs(list(views), on_change="rerun", key="compare_view"), views.values(), strict=True):
     if tab.open:
         with tab:

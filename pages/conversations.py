@@ -1,35 +1,38 @@
-"""Conversations: say what to write and with which model, see the prompt and the price, watch dialogues arrive."""
+"""Conversations: choose what to write and with which model, see the prompt and the cost, watch dialogues arrive."""
 
 import streamlit as st
 
 from pages.components.api_calls import api_expander, conversing_call, needs_model_key
+from pages.components.conversation_form import SourcedRequest, conversation_form
+from pages.components.conversation_set import ADDRESS, set_picker, show
 from pages.components.frame import get_workspace, heading
-from pages.components.order import Sourced, order_form
-from pages.components.talk import show, talk_picker
 from pages.components.words import count, plain
 from synth.conversations import ServerError
 from synth.conversations.order import ConversationRequest
 
 workspace = get_workspace()
-heading("Conversations", "New support and sales dialogues that read like yours, from a file or from a description.")
+heading(
+    "Conversations",
+    "New support and sales dialogues like yours, written by a language model from a file or a description.",
+)
 
 
-def start(orders: list[Sourced]) -> None:
-    """Start a job for each order; one that cannot start does not keep the others from it."""
-    for one in orders:
+def start(requests: list[SourcedRequest]) -> None:
+    """Start a job for each request; one that cannot start does not stop the others."""
+    for one in requests:
         try:
-            job = workspace.conversations.write(one.dataset.id if one.dataset else None, one.order)
+            job = workspace.conversations.write(one.dataset.id if one.dataset else None, one.request)
         except (ValueError, ServerError) as problem:
             st.error(plain(problem), title=plain(one.dataset.name) if one.dataset else None)
         else:
-            st.query_params["talk"] = job.arguments["talk"]
+            st.query_params[ADDRESS] = job.arguments["talk"]
 
 
-def price_in_words(order: ConversationRequest, dollars: float) -> str:
-    """What a set will cost: nothing on this machine, unknown where the settings have no price for the model."""
-    if order.local or order.server.is_local:
-        return "nothing"
-    price = order.server.price
+def cost_in_words(request: ConversationRequest, dollars: float) -> str:
+    """The expected cost: free on this machine, unknown where the settings have no price for the model."""
+    if request.local or request.server.is_local:
+        return "free"
+    price = request.server.price
     if not (price.input or price.output):
         return "unknown"
     return f"${dollars:,.2f}" if dollars >= 0.01 else "under 1 cent"
@@ -37,42 +40,42 @@ def price_in_words(order: ConversationRequest, dollars: float) -> str:
 
 left, right = st.columns([2, 3], gap="large")
 with left:
-    orders = order_form(workspace)
-    if orders:
-        costs = [workspace.conversations.estimate(one.order, one.source) for one in orders]
-        first = orders[0]
+    requests = conversation_form(workspace)
+    if requests:
+        costs = [workspace.conversations.estimate(one.request, one.source) for one in requests]
+        first = requests[0]
         with st.container(border=True):
             with st.container(horizontal=True):
                 tokens = sum(cost.input_tokens + cost.output_tokens for cost in costs)
                 dollars = sum(cost.dollars for cost in costs)
                 st.metric("Requests", f"{sum(cost.requests for cost in costs):,}", width="content")
-                st.metric("Tokens, about", f"{tokens:,}", width="content")
-                st.metric("Cost, about", price_in_words(first.order, dollars), width="content")
-            with st.expander("The exact first prompt", icon=":material/visibility:"):
-                for message in workspace.conversations.prompt(first.order, first.source):
+                st.metric("Tokens (estimate)", f"{tokens:,}", width="content")
+                st.metric("Cost (estimate)", cost_in_words(first.request, dollars), width="content")
+            with st.expander("First prompt", icon=":material/visibility:"):
+                for message in workspace.conversations.prompt(first.request, first.source):
                     st.caption(message["role"])
                     st.code(message["content"], language=None, wrap_lines=True)
-            dialogues = sum(one.order.brief.dialogues for one in orders)
+            dialogues = sum(one.request.brief.dialogues for one in requests)
             if st.button(f"Write {count(dialogues, 'dialogue')}", type="primary", icon=":material/forum:"):
-                start(orders)
+                start(requests)
         api_expander(
             workspace,
             [
                 conversing_call(
-                    one.order, one.dataset.id if one.dataset else None, needs_model_key(workspace, one.order)
+                    one.request, one.dataset.id if one.dataset else None, needs_model_key(workspace, one.request)
                 )
-                for one in orders
+                for one in requests
             ],
         )
 
 with right:
-    talk = talk_picker(workspace)
-    if talk is None:
+    chosen = set_picker(workspace)
+    if chosen is None:
         with st.container(border=True):
-            st.markdown("### :material/forum: Nothing is written yet")
+            st.markdown("### :material/forum: No conversations yet")
             st.markdown(
-                "Say on the left what you need and press **Write**. Dialogues appear here as they arrive, with what "
-                "they cost and how they compare with the real ones."
+                "Describe what you need on the left and press **Write**. Dialogues appear here as they arrive, with "
+                "their cost and evaluation."
             )
     else:
-        show(workspace, talk)
+        show(workspace, chosen)

@@ -1,14 +1,14 @@
-"""Data: bring tables, see what they hold, correct what was detected, decide what is locked away."""
+"""Data: add datasets, see what they hold, correct what was detected, choose the held-out rows."""
 
 import streamlit as st
 
 from pages.components.api_calls import api_expander, table_calls
-from pages.components.dataset import checks, columns, danger, header, holdout, rejected, rows
+from pages.components.dataset import checks, columns, danger, header, held_out, rejected, rows
 from pages.components.frame import dataset_picker, get_workspace, heading
 from pages.components.uploads import refusals, samples, upload
 
 workspace = get_workspace()
-heading("Data", "Bring a table, see what it holds, correct what was detected.")
+heading("Data", "Add datasets, see what they hold, correct what was detected.")
 
 refusals()
 
@@ -16,16 +16,16 @@ adding = st.query_params.get("view") == "add" or not workspace.datasets.find()
 if adding:
     if not upload(workspace):
         samples(workspace)
-    if workspace.datasets.find() and st.button("Back to my tables", icon=":material/arrow_back:", type="tertiary"):
+    if workspace.datasets.find() and st.button("Back to my datasets", icon=":material/arrow_back:", type="tertiary"):
         st.query_params.pop("view", None)
         st.rerun()
 else:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         dataset = dataset_picker(workspace)
-        if st.button("Add tables", icon=":material/add:"):
+        if st.button("Add datasets", icon=":material/add:"):
             st.query_params["view"] = "add"
             st.rerun()
-        if st.button("Train a stand-in", icon=":material/model_training:", type="primary"):
+        if st.button("Train a generator", icon=":material/model_training:", type="primary"):
             st.switch_page("train.py", query_params={"dataset": dataset.id})
         danger(workspace, dataset)
     header(dataset)
@@ -34,7 +34,7 @@ else:
         "Columns": columns,
         f"Checks ({len(findings)})" if findings else "Checks": checks,
         "Rows": rows,
-        "Holdout": holdout,
+        "Held-out rows": held_out,
     }
     if dataset.rejected_rows:
         views[f"Lines left out ({dataset.rejected_rows:,})"] = rejected

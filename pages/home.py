@@ -1,4 +1,4 @@
-"""Home: what Understudy does, a sample to try it with, and what to go on with."""
+"""Home: what Understudy does, a sample to try, and the latest datasets and synthetic tables."""
 
 from pathlib import Path
 
@@ -15,26 +15,25 @@ EXAMPLE = str(Path(__file__).parent / "assets" / "example.svg")
 STEPS = [
     (
         ":material/upload_file:",
-        "Bring a table",
-        "CSV, Excel, Parquet or JSON. Delimiters, encodings, dates and gaps are worked out and shown, for you to "
-        "correct. A fifth of the rows is locked away as the yardstick.",
+        "Add a dataset",
+        "CSV, Excel, Parquet or JSON. Delimiters, encodings, dates and missing values are detected and shown for you to "
+        "correct. A fifth of the rows is held out for evaluation.",
     ),
     (
         ":material/model_training:",
-        "Train a stand-in",
-        "Pick a generator, see how long it will take, watch it learn. It goes on when you close the browser.",
+        "Train a generator",
+        "Pick a generator, see how long it will take, watch its progress. It keeps running if you close the browser.",
     ),
     (
         ":material/balance:",
-        "Judge it",
-        "Real beside synthetic, column by column. Each score stands next to what rows of real data that no "
-        "generator ever saw would get: is it as good, and does it give anyone away?",
+        "Evaluate",
+        "Real and synthetic side by side, column by column. Each score is shown with its benchmark, the score of held-out "
+        "real rows: is the synthetic table as good, and does it reveal real people?",
     ),
     (
         ":material/download:",
-        "Take it along",
-        "As many rows as you like in one click, as CSV, Parquet, JSON lines or Excel, with the columns and formats "
-        "of your own file.",
+        "Download",
+        "As many rows as you like, as CSV, Parquet, JSON lines or Excel, with the columns and formats of your own file.",
     ),
 ]
 
@@ -44,7 +43,7 @@ datasets, runs = workspace.datasets.find(), workspace.runs.find()
 
 def try_a_sample() -> None:
     """From nothing to a finished comparison: add the sample, train the default generator; the page follows."""
-    with st.spinner("Adding the sample table …"):
+    with st.spinner("Adding the sample dataset …"):
         dataset = next((d for d in datasets if d.source == f"sample:{SAMPLE}"), None) or workspace.datasets.add_sample(
             SAMPLE
         )
@@ -57,21 +56,23 @@ heading("Tables you can share, from tables you can't")
 left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
 with left:
     st.markdown(
-        "Understudy learns a table and writes new rows that stand in for it: the same columns, the same patterns, other "
-        "rows. Then it measures how close they come to the real ones, and whether they give anybody away. Everything "
-        "happens on this machine."
+        "Understudy trains a generator on your table and makes a synthetic version of it: the same columns, the same "
+        "patterns, new rows. Then it evaluates how close the synthetic rows come to the real ones, and whether they "
+        "reveal real people. Everything runs on this machine."
     )
     with st.container(horizontal=True):
-        if st.button("Try it with a sample", icon=":material/play_arrow:", type="primary"):
+        if st.button("Try a sample", icon=":material/play_arrow:", type="primary"):
             try_a_sample()
-        if st.button("Bring my own table", icon=":material/upload_file:"):
+        if st.button("Add my own data", icon=":material/upload_file:"):
             st.switch_page("data.py", query_params={"view": "add"})
     st.caption(
         "The sample is the 1994 census extract “Adult” (UCI, CC BY 4.0): 32,561 people, 15 columns. One click trains a "
         "generator on it and opens the comparison."
     )
 with right:
-    st.image(EXAMPLE, width="stretch", alt="Ages of the sample's people, and of the rows written in their place: alike")
+    st.image(
+        EXAMPLE, width="stretch", alt="Ages of the sample's people and of synthetic rows: nearly the same distribution"
+    )
 
 if job_id := asked_job(workspace):
     follow(
@@ -93,19 +94,19 @@ if datasets or runs:
     names = {dataset.id: dataset.name for dataset in datasets}
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.markdown("#### Your tables")
+        st.markdown("#### Datasets")
         for dataset in datasets[:RECENT]:
             st.page_link(
                 "data.py",
                 label=f"**{plain(dataset.name)}**  ·  {dataset.rows:,} × {dataset.columns}  ·  {ago(dataset.created)}",
                 icon=":material/table:",
                 query_params={"dataset": dataset.id},
-                help="Look at it on the Data page",
+                help="Open on the Data page",
             )
     with right:
         st.markdown("#### Synthetic tables")
         if not runs:
-            st.caption("None yet. Train a generator on one of your tables.")
+            st.caption("None yet. Train a generator on one of your datasets.")
         for run in runs[:RECENT]:
             st.page_link(
                 "compare.py",
@@ -113,5 +114,5 @@ if datasets or runs:
                 f"  ·  :gray[{figures_in_words(run)}]",
                 icon=":material/compare:",
                 query_params={"dataset": run.dataset_id, "run": run.id},
-                help="Compare it with the real table",
+                help="Compare with the real rows",
             )

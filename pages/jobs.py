@@ -1,18 +1,20 @@
-"""Jobs: what is at work, what has been, and what can be done about it."""
+"""Jobs: those that run, those that ended, and a form for kinds of job that plugins add."""
 
 import pandas as pd
 import streamlit as st
 
 from pages.components.api_calls import api_expander, job_calls
 from pages.components.frame import asked_job, empty, get_workspace, heading
+from pages.components.job_form import job_form
 from pages.components.progress import ACTIVE, STATES, follow, job_title
 from pages.components.words import ago, count, duration
 
 workspace = get_workspace()
-heading("Jobs", "They run on this machine, whether or not the browser is open.")
+heading("Jobs", "Jobs run on this machine, whether or not the browser is open.")
+job_form(workspace)
 
 if not workspace.jobs.find(limit=1):
-    empty("Nothing has been trained yet", "Trainings and other long work appear here.", "train.py", "Train")
+    empty("No jobs yet", "Training and other long work appears here.", "train.py", "Train")
     st.stop()
 
 
@@ -40,11 +42,11 @@ def history() -> None:
     names = {dataset.id: dataset.name for dataset in workspace.datasets.find()}
     table = pd.DataFrame(
         {
-            "What": [job_title(job, names.get(job.dataset_id)) for job in jobs],
+            "Job": [job_title(job, names.get(job.dataset_id or "")) for job in jobs],
             "State": [STATES[job.state][2] for job in jobs],
             "Progress": [100 * job.progress for job in jobs],
             "Started": [ago(job.started or job.created) for job in jobs],
-            "Took": [duration(job.seconds) if job.seconds else "" for job in jobs],
+            "Duration": [duration(job.seconds) if job.seconds else "" for job in jobs],
         }
     )
     st.dataframe(

@@ -10,7 +10,7 @@ from workspace.version import VERSION
 
 ASSETS = Path(__file__).parent / "assets"
 
-ABOUT = f"**Understudy {VERSION}**: synthetic tables that stand in for real ones, with the proof beside them."
+ABOUT = f"**Understudy {VERSION}**: synthetic versions of your tables, each with its evaluation."
 
 st.set_page_config(
     page_title="Understudy", page_icon=str(ASSETS / "icon.svg"), layout="wide", menu_items={"About": ABOUT}
@@ -22,16 +22,18 @@ sign_in(get_workspace())
 page = st.navigation(
     [
         st.Page("home.py", title="Home", icon=":material/home:", default=True, help="Start here."),
-        st.Page("data.py", title="Data", icon=":material/table:", help="Bring tables, see and correct what they hold."),
-        st.Page("train.py", title="Train", icon=":material/model_training:", help="Teach a generator one table."),
-        st.Page("compare.py", title="Compare", icon=":material/compare:", help="Real beside synthetic; download."),
+        st.Page("data.py", title="Data", icon=":material/table:", help="Add datasets, check how they were read."),
+        st.Page("train.py", title="Train", icon=":material/model_training:", help="Train a generator on a dataset."),
+        st.Page(
+            "compare.py", title="Compare", icon=":material/compare:", help="Real and synthetic side by side; download."
+        ),
         st.Page(
             "conversations.py",
             title="Conversations",
             icon=":material/forum:",
-            help="New dialogues that read like yours.",
+            help="Write new support and sales dialogues.",
         ),
-        st.Page("jobs.py", title="Jobs", icon=":material/manufacturing:", help="What is at work and what has been."),
+        st.Page("jobs.py", title="Jobs", icon=":material/manufacturing:", help="Jobs that run and jobs that ended."),
     ],
     position="top",
 )

@@ -60,7 +60,7 @@ def test_memory_is_the_highest_point_of_the_stages_not_their_sum():
 
 def test_a_generator_that_was_never_measured_is_said_to_be_so():
     expected = estimate(CostModel([]), Slow, Slow.Params(), shape(10), 10)
-    assert not expected.measured_here and "never measured" in expected.basis
+    assert not expected.measured_here and "never been measured" in expected.basis
 
 
 def test_a_new_machine_has_figures_at_once_from_another_one_and_says_so():

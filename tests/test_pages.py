@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from pages.components.frame import get_workspace
 from pages.components.pictures import selected_rows
 from pages.components.release import pairs_of
 from pages.components.results import REPORTS
+from pages.components.words import plain
 from synth import GENERATORS
 from workspace.arguments import ReplaceRowsArguments
 from workspace.catalog.rows import Dataset, Run
+from workspace.jobs.kinds import KINDS
 from workspace.services.releases import CHECKS, Risky
 from workspace.workspace import Workspace
 
@@ -105,7 +108,7 @@ def test_every_page_opens_on_an_empty_workspace_and_says_what_to_do_next(visit, 
     assert not page.exception
     assert not page.error
     offered = [button.label for button in page.button]
-    assert any(label in offered for label in ("Bring a table", "Train", "Try it with a sample", "Add"))
+    assert any(label in offered for label in ("Add a dataset", "Train", "Try a sample", "Add"))
 
 
 @pytest.mark.parametrize("name", ["home", "data", "train", "compare", "conversations", "jobs"])
@@ -118,18 +121,18 @@ def test_every_page_opens_with_a_table_and_runs(visit, run, name):
 def test_home_leads_back_to_tables_and_results(visit, run):
     labels = [link.label for link in visit().page_link]
     assert any(label.startswith("**penguins\\.csv**  ·  344 × 7") for label in labels)
-    assert any("Bootstrap" in label for label in labels)
+    assert any(plain(GENERATORS["bootstrap"].title) in label for label in labels)
 
 
 def test_a_link_to_something_deleted_shows_what_is_there_instead(visit, run):
     page = visit("compare", dataset="gone", run="gone")
     assert not page.exception
-    assert "learned 275 rows of penguins" in texts(page).replace("\\", "")
+    assert "trained on 275 rows of penguins" in texts(page).replace("\\", "")
 
 
 def test_a_dataset_shows_how_it_was_read_and_what_each_column_holds(visit, dataset):
     page = visit("data")
-    assert "**344** rows  ·  **7** columns  ·  **69** of the rows locked away for judging" in texts(page)
+    assert "**344** rows  ·  **7** columns  ·  **69** of the rows held out for evaluation" in texts(page)
     table = page.data_editor[0].value.set_index("name")
     assert list(table.index) == dataset.schema.names
     assert table.loc["species", "top"].startswith("Adelie (44 %), Gentoo (36 %), Chinstrap (20 %)")
@@ -171,7 +174,7 @@ def test_an_upload_is_previewed_then_added(visit, workspace):
     page.file_uploader[0].upload("penguins.csv", PENGUINS.read_bytes()).run()
     assert list(page.dataframe[0].value.columns[:2]) == ["species", "island"]
     assert not workspace.datasets.find()
-    button(page, "Add this table").click().run()
+    button(page, "Add this dataset").click().run()
     assert [dataset.rows for dataset in workspace.datasets.find()] == [344]
 
 
@@ -181,7 +184,7 @@ def test_of_several_uploads_a_bad_one_does_not_lose_the_others(visit, workspace)
     page.file_uploader[0].upload("penguins.csv", PENGUINS.read_bytes()).run()
     assert not page.exception
     assert len(page.error) == 1
-    button(page, "Add this table").click().run()
+    button(page, "Add this dataset").click().run()
     assert [dataset.name for dataset in workspace.datasets.find()] == ["penguins.csv"]
 
 
@@ -191,7 +194,7 @@ def test_what_could_not_be_added_is_said_beside_what_was(visit, workspace):
     page = visit("data", view="add")
     page.file_uploader[0].upload("cut_off.csv.gz", cut_off)
     page.file_uploader[0].upload("penguins.csv", PENGUINS.read_bytes()).run()
-    button(page, "Add these 2 tables").click().run()
+    button(page, "Add these 2 datasets").click().run()
     assert not page.exception
     assert [dataset.name for dataset in workspace.datasets.find()] == ["penguins.csv"]
     assert "**344** rows" in texts(page)
@@ -204,7 +207,7 @@ def test_the_train_page_offers_every_generator_with_its_form_and_what_it_takes(v
     page = visit("train")
     offered = [generator for generator in GENERATORS.values() if generator.available()]
     assert page.radio[0].options == [f"**{generator.title}**" for generator in offered]
-    assert [metric.label for metric in page.metric] == ["Time, judging included", "Memory"]
+    assert [metric.label for metric in page.metric] == ["Time, with evaluation", "Memory"]
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -225,11 +228,11 @@ def test_training_starts_from_the_page_with_the_chosen_parameters(visit, workspa
     assert page.query_params["job"] == job.id
 
 
-def test_compare_shows_every_measured_score_in_a_sentence(visit, run):
+def test_compare_shows_the_score_of_every_metric_in_a_sentence(visit, run):
     page = visit("compare")
     table = pd.concat([table.value for table in page.table])
-    assert list(table["Measure"]) == [f"**{METRICS[name].card.title}**" for name in METRICS if name in run.scores]
-    assert table["How it fares"].str.contains("-badge").all()
+    assert list(table["Metric"]) == [f"**{METRICS[name].card.title}**" for name in METRICS if name in run.scores]
+    assert table["Result"].str.contains("-badge").all()
 
 
 CHARTS = {
@@ -240,7 +243,7 @@ CHARTS = {
     "Map": 1,
     "Missing values": 1,
     "Rows": 0,
-    "All 2 runs": 3,
+    "All 2 synthetic tables": 3,
 }
 
 
@@ -254,16 +257,16 @@ def test_every_view_of_a_comparison_can_be_drawn(visit, run, tab):
     assert len(page.get("plotly_chart")) == CHARTS[tab]
 
 
-def test_a_measure_that_failed_is_told_beside_the_scores_of_the_others(visit, workspace, run):
+def test_a_metric_that_failed_is_told_beside_the_scores_of_the_others(visit, workspace, run):
     failed = {"detector": Score(value=None, note="It failed. An unexpected problem (ZeroDivisionError in detector).")}
-    get_workspace().runs.keep_scores(run, failed, note="Not measured, because it failed: Detector.")
+    get_workspace().runs.keep_scores(run, failed, note="Not computed, because it failed: Detector.")
     page = visit("compare")
     assert not page.exception
     assert [warning.value.replace("\\", "") for warning in page.warning] == [
-        "Not measured, because it failed: Detector."
+        "Not computed, because it failed: Detector."
     ]
-    told = pd.concat([table.value for table in page.table]).set_index("Measure")
-    assert "It failed" in told.loc["**Detector**", "How it fares"]
+    told = pd.concat([table.value for table in page.table]).set_index("Metric")
+    assert "It failed" in told.loc["**Detector**", "Result"]
 
 
 def release(visit, run):
@@ -280,15 +283,13 @@ def test_thresholds_are_edited_and_kept_with_the_table(visit, workspace, run):
     page.session_state[f"thresholds_{run.dataset_id}_0"] = edits
     page.run()
     assert not page.exception
-    assert [expander.label for expander in page.expander if "thresh" in expander.label] == [
-        "It misses 1 of 1 threshold"
-    ]
+    assert [expander.label for expander in page.expander if "thresh" in expander.label] == ["Misses 1 of 1 threshold"]
     button(page, "Save thresholds").click().run()
     kept = get_workspace().thresholds.of(run.dataset_id)
     assert [(one.metric, one.at_least) for one in kept] == [("column_shapes", 0.9999)]
     # The scores are told by the same thresholds, and another visitor meets them too.
-    assert "It misses 1 of 1 threshold" in [expander.label for expander in visit("compare").expander]
-    button(release(visit, run), "Those of a careful owner").click().run()
+    assert "Misses 1 of 1 threshold" in [expander.label for expander in visit("compare").expander]
+    button(release(visit, run), "Reset to recommended").click().run()
     assert get_workspace().thresholds.of(run.dataset_id) == THRESHOLDS
 
 
@@ -301,7 +302,7 @@ def test_a_threshold_below_nothing_is_refused_in_a_sentence(visit, run):
     assert "greater than or equal to 0" in page.error[0].value
 
 
-@pytest.mark.parametrize("label, how", [("Drop all 10 rows", "drop"), ("Draw all 10 rows again", "draw")])
+@pytest.mark.parametrize("label, how", [("Remove all 10 rows", "drop"), ("Resample all 10 rows", "draw")])
 def test_the_riskiest_rows_stand_beside_real_ones_and_can_be_replaced(visit, run, label, how):
     page = release(visit, run)
     pairs = page.dataframe[1].value
@@ -321,16 +322,16 @@ def test_of_very_wide_tables_fewer_pairs_are_shown_at_once():
     assert pairs.shape == (2 * 50, 2002)
 
 
-def test_a_run_says_that_risky_rows_were_left_out_of_it(visit, run):
+def test_a_run_says_that_risky_rows_were_removed_from_it(visit, run):
     asked = ReplaceRowsArguments(parent="another", rows=[1, 2], how="drop", seed=1)
     (run.folder / "replaced.json").write_text(asked.model_dump_json(), encoding="utf-8")
-    assert "2 risky rows left out" in texts(visit("compare"))
+    assert "2 risky rows removed" in texts(visit("compare"))
 
 
-def test_the_judge_is_tested_from_the_page_and_its_answers_are_shown(visit, run):
+def test_the_self_test_runs_from_the_page_and_its_results_are_shown(visit, run):
     page = release(visit, run)
-    assert texts(page).count("not tested yet") == len(CASES)
-    button(page, "Test the judge").click().run()
+    assert texts(page).count("not run yet") == len(CASES)
+    button(page, "Run self-test").click().run()
     assert get_workspace().jobs.get(page.query_params["job"]).kind == "self_test"
     wrong = ["Detector should have found it worse."]
     checks = [
@@ -341,8 +342,8 @@ def test_the_judge_is_tested_from_the_page_and_its_answers_are_shown(visit, run)
     page = release(visit, run)
     assert not page.exception
     said = texts(page).replace("\\", "")
-    assert (said.count(": it does"), said.count(wrong[0]), said.count("not tested yet")) == (3, 1, 0)
-    assert "Test again" in [button.label for button in page.button]
+    assert (said.count(": it does"), said.count(wrong[0]), said.count("not run yet")) == (3, 1, 0)
+    assert "Run self-test again" in [button.label for button in page.button]
 
 
 def test_points_selected_on_the_map_are_the_rows_they_stand_for():
@@ -353,9 +354,9 @@ def test_points_selected_on_the_map_are_the_rows_they_stand_for():
 
 def test_a_column_is_shown_across_the_chosen_runs(visit, run):
     page = visit("compare")
-    page.session_state["compare_view"] = "All 2 runs"
+    page.session_state["compare_view"] = "All 2 synthetic tables"
     page.run()
-    runs = next(choice for choice in page.multiselect if choice.label == "Runs")
+    runs = next(choice for choice in page.multiselect if choice.label == "Synthetic tables")
     assert len(runs.value) == 2
     runs.set_value([run.id]).run()
     next(choice for choice in page.selectbox if choice.label == "Column").set_value("body_mass_g").run()
@@ -366,7 +367,7 @@ def test_a_column_is_shown_across_the_chosen_runs(visit, run):
 def test_downloads_point_at_the_file_route(visit, run):
     links = {link.value: link.url for link in visit("compare").link_button}
     assert links["Download CSV"] == f"/api/runs/{run.id}/synthetic.csv"
-    assert links["A page to send or print"] == f"/api/runs/{run.id}/report.html"
+    assert links["Report (HTML)"] == f"/api/runs/{run.id}/report.html"
     assert set(links) == {"Download CSV", "Parquet", "JSON lines", "Excel", *REPORTS.values()}
 
 
@@ -375,6 +376,65 @@ def test_a_job_shows_its_state_and_log(visit, run):
     assert not page.exception
     assert "See the result" in [button.label for button in page.button]
     assert len(page.dataframe[0].value) == 2
+
+
+COUNTING = """
+from typing import Literal
+
+from pydantic import Field
+
+from workspace.arguments import Arguments
+from workspace.jobs.kinds import job
+
+
+class CountArguments(Arguments):
+    kind: Literal["count_values"] = "count_values"
+    column: str
+    most: int = Field(10, title="At most", ge=1)
+
+
+@job("Count values", CountArguments)
+def count_values(work, asked):
+    found = work.workspace.datasets.train_table(work.job.dataset_id)[asked.column].value_counts()
+    work.progress.stage("Counting", 0.0, 1.0)(1.0, ", ".join(found.index[: asked.most]))
+"""
+
+
+@pytest.fixture
+def counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A plugin with a kind of job, in a folder of its own."""
+    (tmp_path / "counting_plugin.py").write_text(COUNTING, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("UNDERSTUDY_PLUGINS", "counting_plugin")
+    yield
+    KINDS.remove("count_values")
+    sys.modules.pop("counting_plugin", None)
+
+
+def test_without_a_plugin_the_jobs_page_offers_no_other_kind_of_job(visit, run):
+    assert "Start another kind of job" not in [expander.label for expander in visit("jobs").expander]
+
+
+def test_a_plugins_kind_of_job_is_started_from_its_form_and_runs(counting, workspace, visit, dataset):
+    page = visit("jobs")
+    assert [expander.label for expander in page.expander] == ["Start another kind of job"]
+    page.selectbox(key="job_dataset").set_value(dataset.id)
+    page.text_input(key="job_count_values.column").set_value("island")
+    page.number_input(key="job_count_values.most").set_value(2).run()
+    assert page.number_input(key="job_count_values.most").label == "At most"
+    button(page, "Start").click().run()
+    assert not page.exception
+    job = workspace.jobs.wait(page.query_params["job"])
+    assert (job.state, job.kind, job.arguments) == ("done", "count_values", {"column": "island", "most": 2}), job.error
+    assert "Biscoe, Dream" in (job.note, *(event.note for event in workspace.jobs.events(job.id)))
+    assert "Count values: penguins.csv" in texts(visit("jobs", job=job.id)).replace("\\", "")
+
+
+def test_a_job_whose_kind_is_no_longer_installed_is_still_listed(workspace, visit, dataset):
+    job = workspace.jobs.wait(workspace.training.train(dataset.id, "bootstrap", metrics=[]).id)
+    workspace.queue.change(job.id, kind="sort_values", arguments={})
+    assert "Sort values" in visit("jobs").dataframe[0].value["Job"][0]
 
 
 def test_a_deleted_dataset_is_gone_from_the_pages(visit, workspace, dataset):
@@ -400,7 +460,7 @@ def test_awkward_tables_can_be_looked_at_and_trained_on(visit, workspace, tmp_pa
     file = tmp_path / "awkward.csv"
     file.write_text(AWKWARD[name], encoding="utf-8")
     workspace.datasets.add(file, "](http://x.y) *awkward*.csv")
-    for tab in ("Columns", "Rows", "Holdout"):
+    for tab in ("Columns", "Rows", "Held-out rows"):
         page = visit("data")
         page.session_state["data_view"] = tab
         page.run()
@@ -424,7 +484,7 @@ def test_a_tiny_table_can_be_compared(visit, workspace, tmp_path):
         assert not page.error
 
 
-def test_a_table_made_elsewhere_is_compared_and_nothing_offers_to_draw_from_it(visit, workspace, dataset):
+def test_an_external_table_is_compared_and_nothing_offers_to_sample_from_it(visit, workspace, dataset):
     run = workspace.runs.add(dataset.id, PENGUINS, "theirs.csv")
     assert workspace.jobs.wait(workspace.training.evaluate(run.id, QUICK).id).state == "done"
     for tab in ("Scores", "Before release"):
@@ -432,9 +492,9 @@ def test_a_table_made_elsewhere_is_compared_and_nothing_offers_to_draw_from_it(v
         page.session_state["compare_view"] = tab
         page.run()
         assert not page.exception
-        assert any("Made elsewhere · 344 rows" in caption.value for caption in page.caption)
-        assert not any("again" in button.label for button in page.button)
-    with pytest.raises(ValueError, match="made elsewhere"):
+        assert any("External · 344 rows" in caption.value for caption in page.caption)
+        assert not any("Resample" in button.label for button in page.button)
+    with pytest.raises(ValueError, match="outside Understudy"):
         workspace.releases.replace_rows(run.id, [0], "draw")
     dropped = workspace.jobs.wait(workspace.releases.replace_rows(run.id, [0, 1], "drop", metrics=[]).id)
     assert dropped.state == "done" and workspace.runs.get(dropped.run_id).rows == 342, dropped.error

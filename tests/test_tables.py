@@ -159,7 +159,7 @@ def test_a_sheet_can_be_chosen(kept, tmp_path):
 def test_a_preview_shows_the_first_rows_and_what_was_decided(tmp_path):
     path = file_of(tmp_path, gzip.compress(("a;b\n" + "1,5;x\n" * 100_000).encode()), "t.csv.gz")
     shown = preview(path, path.name)
-    assert shown.summary == "UTF-8, cells parted by semicolon, header on line 1"
+    assert shown.summary == "UTF-8, semicolon-separated, header on line 1"
     assert (shown.columns, shown.rows[0], len(shown.rows)) == (["a", "b"], ["1,5", "x"], 50)
     assert preview(path, path.name, ReadOptions(header=0)).columns == ["column1", "column2"]
 

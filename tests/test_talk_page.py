@@ -129,10 +129,10 @@ def test_several_files_become_a_set_each_and_a_bad_one_loses_none(page, workspac
         bring(page, *files)
         told = {error.value for error in page.error}
         assert len(told) == 2 and any("No column holds text" in sentence for sentence in told)
-        named(page.multiselect, "Write from").set_value(
+        named(page.multiselect, "Source files").set_value(
             [dataset.id for dataset in workspace.datasets.find() if dataset.name in ("north.csv", "south.csv")]
         ).run()
-        page.session_state["talk_refused"] = {}
+        page.session_state["conversations_refused"] = {}
         page.run()
         set_up(page, url, 2, "Dialogues from each file")
         named(page.button, "Write 4 dialogues").click().run()
@@ -145,9 +145,9 @@ def test_several_files_become_a_set_each_and_a_bad_one_loses_none(page, workspac
 
 
 def test_a_description_is_enough_and_what_cannot_be_written_is_said(page, workspace):
-    named(page.multiselect, "Write from").set_value([])
+    named(page.multiselect, "Source files").set_value([])
     page.text_area[0].set_value("A bakery in Lyon.")
-    named(page.number_input, "Budget in US dollars").set_value(0.0).run()
+    named(page.number_input, "Budget (US dollars)").set_value(0.0).run()
     assert "A bakery in Lyon." in " ".join(code.value for code in page.code)
     named(page.button, "Write 20 dialogues").click().run()
     assert any("budget of 0" in error.value for error in page.error)

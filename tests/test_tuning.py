@@ -112,7 +112,7 @@ def test_trials_that_fail_are_told_and_the_search_goes_on(workspace, dataset):
         workspace.training.tune(dataset.id, "slow", {"nap_s": 0, "most_noise": -1}, trials=2, **SHAPES).id
     )
     assert hopeless.state == "failed"
-    assert hopeless.error == "No trial came to a score. Too much noise: -1.0 or less was asked for."
+    assert hopeless.error == "No trial could be scored. Too much noise: -1.0 or less was asked for."
 
 
 @pytest.mark.parametrize(

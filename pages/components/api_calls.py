@@ -1,4 +1,4 @@
-"""The calls of the API that do what a page does, to be repeated by a program: with curl, or with the Python client."""
+"""The API calls that do what a page does, for a program to repeat: with curl, or with the Python client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workspace.workspace import Dataset, Job, NotFound, Run, Workspace
 
 KEY = "$UNDERSTUDY_API_KEY"
 MODEL_KEY = "$OPENAI_API_KEY"
-"""Stand where secrets go; no page ever shows one."""
+"""Placeholders for secrets; no page ever shows one."""
 WIDTH = 96
 """Of a line of code."""
 
@@ -47,10 +47,9 @@ def api_expander(workspace: Workspace, calls: Iterable[Call]) -> None:
     address = _address()
     with st.expander("API", icon=":material/code:"):
         st.caption(
-            f"The same from a program; [every call]({address}/api/docs). The client is `api/client.py`, one file that "
-            "can be copied."
+            f"The same from a program; [all calls]({address}/api/docs). The client is `api/client.py`, one file to copy."
             + (
-                f" Your key belongs into the environment as `{KEY.removeprefix('$')}`."
+                f" Put your key in the environment variable `{KEY.removeprefix('$')}`."
                 if workspace.access.guarded
                 else ""
             )
@@ -138,11 +137,11 @@ def upload_call(name: str, options: ReadOptions, holdout_share: float) -> Call:
     if read:
         form["options"] = json.dumps(read, ensure_ascii=False)
     call = _python("upload", name, holdout_share=holdout_share, **read)
-    return Call("Upload the table", "POST", "/upload", f"table = {call}", form=form)
+    return Call("Upload the dataset", "POST", "/upload", f"table = {call}", form=form)
 
 
 def table_calls(dataset: Dataset, corrected: list[dict[str, Any]]) -> list[Call]:
-    """What the table holds, and the correction of columns that was saved last."""
+    """What the dataset holds, and the correction of columns that was saved last."""
     path = f"/datasets/{dataset.id}"
     found = Call("What each column holds", "GET", f"{path}/profile", _python("call", "GET", f"{path}/profile"))
     if not corrected:
@@ -161,7 +160,7 @@ def training_call(dataset_id: str, model: str, params: Mapping[str, Any], **more
     about, path, name = (
         ("Search for better settings, and train with them", "/optimize", "optimize")
         if "trials" in more
-        else ("Train, draw and judge", "/train", "train")
+        else ("Train a generator, generate rows and evaluate them", "/train", "train")
     )
     body = {"dataset_id": dataset_id, "model": model, **rest}
     python = f"job = {_python(name, dataset_id, model=model, **rest)}\ndone = understudy.wait(job)"
@@ -174,16 +173,16 @@ def _chosen(model: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name not in defaults or defaults[name] != value}
 
 
-def drawing_call(run_id: str, rows: int, seed: int, **more: Any) -> Call:
+def generating_call(run_id: str, rows: int, seed: int, **more: Any) -> Call:
     rest = _given(rows=rows, seed=seed, **more)
     python = f"job = {_python('generate', run_id, **rest)}\ndone = understudy.wait(job)"
-    return Call("Write more rows from the same model", "POST", "/generate", python, {"run_id": run_id, **rest})
+    return Call("Generate more rows from the same model", "POST", "/generate", python, {"run_id": run_id, **rest})
 
 
-def judging_call(run_id: str, metrics: list[str] | None = None) -> Call:
+def evaluating_call(run_id: str, metrics: list[str] | None = None) -> Call:
     rest = _given(metrics=metrics)
     python = f"understudy.wait({_python('evaluate', run_id, **rest)})"
-    return Call("Judge again", "POST", "/evaluate", python, {"run_id": run_id, **rest})
+    return Call("Evaluate again", "POST", "/evaluate", python, {"run_id": run_id, **rest})
 
 
 def conversing_call(order: ConversationRequest, dataset_id: str | None, needs_key: bool) -> Call:
@@ -196,7 +195,7 @@ def conversing_call(order: ConversationRequest, dataset_id: str | None, needs_ke
 
 
 def repeating_call(workspace: Workspace, job: Job) -> Call | None:
-    """The call that has a job's work done once more; None for work that no call starts."""
+    """The call that does a job's work once more; None for work that no call starts."""
     asked = job.arguments
     match job.kind:
         case "train":
@@ -206,9 +205,9 @@ def repeating_call(workspace: Workspace, job: Job) -> Call | None:
         case "sample" if asked.get("parent"):
             names = ("conditions", "metrics")
             more = {name: asked.get(name) for name in names}
-            return drawing_call(asked["parent"], asked["rows"], asked["seed"], **more)
+            return generating_call(asked["parent"], asked["rows"], asked["seed"], **more)
         case "evaluate" if job.run_id:
-            return judging_call(job.run_id, asked.get("metrics"))
+            return evaluating_call(job.run_id, asked.get("metrics"))
         case "converse":
             order = workspace.conversations.get(asked["talk"]).order
             return conversing_call(order, job.dataset_id, needs_model_key(workspace, order))
@@ -223,9 +222,9 @@ def needs_model_key(workspace: Workspace, order: ConversationRequest) -> bool:
 
 
 def job_calls(workspace: Workspace, job: Job) -> list[Call]:
-    """See a job, end it, and have its work done once more."""
+    """See a job, cancel it, and do its work once more."""
     path = f"/jobs/{job.id}"
-    calls = [Call("How far it is", "GET", path, f"print({_python('job', job.id)})")]
+    calls = [Call("Its state and progress", "GET", path, f"print({_python('job', job.id)})")]
     if not job.ended:
         calls.append(Call("Cancel it", "DELETE", path, _python("cancel", job.id)))
     again = repeating_call(workspace, job)
@@ -233,7 +232,7 @@ def job_calls(workspace: Workspace, job: Job) -> list[Call]:
 
 
 def run_calls(workspace: Workspace, run: Run, stem: str) -> list[Call]:
-    """Take a synthetic table along, see its scores, have more rows, judge again; and how it was made."""
+    """Download a synthetic table, see its scores, generate more rows, evaluate again; and how it was made."""
     name = f"{stem}-synthetic-{run.model}.csv"
     calls = [
         Call(
@@ -244,8 +243,8 @@ def run_calls(workspace: Workspace, run: Run, stem: str) -> list[Call]:
             save_as=name,
         ),
         Call("See its scores", "GET", f"/runs/{run.id}", f"print({_python('run', run.id)}.scores)"),
-        drawing_call(run.id, run.rows, run.seed + 1),
-        judging_call(run.id),
+        generating_call(run.id, run.rows, run.seed + 1),
+        evaluating_call(run.id),
     ]
     made_by = _maker(workspace, run)
     if made_by is not None and made_by.kind in ("train", "tune"):

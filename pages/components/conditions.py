@@ -1,4 +1,4 @@
-"""What an analyst asks of the rows: rules between columns kept in every one, and which rows to draw."""
+"""What an analyst asks of the synthetic rows: rules between columns, conditions, rebalancing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from synth.constraints.discovery import Suggestion, suggest_rules
 from workspace.workspace import Dataset, Workspace
 
 LEVELS = 10
-"""A profile lists so many values of a column; one with more cannot be asked for level by level."""
+"""A profile lists so many values of a column; conditions and rebalancing are offered for columns with no more."""
 SEARCHED = 50_000
 
 
-@st.cache_data(max_entries=20, show_spinner="Looking for rules that every row keeps …")
+@st.cache_data(max_entries=20, show_spinner="Looking for rules that hold in every row …")
 def _suggested(_workspace: Workspace, dataset_id: str, schema: str) -> list[Suggestion]:
     """`schema` names the version the suggestions are for."""
     dataset = _workspace.datasets.get(dataset_id)
@@ -24,30 +24,30 @@ def _suggested(_workspace: Workspace, dataset_id: str, schema: str) -> list[Sugg
 
 
 def rules_editor(workspace: Workspace, dataset: Dataset) -> None:
-    """Rules kept in every synthetic row: those chosen, and those that the real rows seem to keep."""
+    """Rules enforced in every synthetic row: those chosen, and suggestions found in the real rows."""
     kept = dataset.schema.rules
-    title = f"Rules between columns ({len(kept)} kept)" if kept else "Rules between columns"
+    title = f"Rules between columns ({len(kept)} enforced)" if kept else "Rules between columns"
     with st.expander(title, icon=":material/rule:"):
         for at, rule in enumerate(kept):
             with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
                 st.markdown(plain(rule))
-                if st.button("Drop", key=f"drop_rule_{dataset.id}_{at}", icon=":material/close:", type="tertiary"):
+                if st.button("Remove", key=f"drop_rule_{dataset.id}_{at}", icon=":material/close:", type="tertiary"):
                     _set_rules(workspace, dataset, kept[:at] + kept[at + 1 :])
-        if not st.toggle("Look for rules in the table", key=f"look_{dataset.id}"):
-            st.caption("A rule that is chosen holds in every synthetic row, whatever the generator would have drawn.")
+        if not st.toggle("Look for rules in the dataset", key=f"look_{dataset.id}"):
+            st.caption("A rule that you choose is enforced in every synthetic row.")
             return
         found = _suggested(workspace, dataset.id, dataset.schema.model_dump_json())
         if not found:
-            st.caption("Nothing was found that chance would not explain.")
+            st.caption("No rule was found that chance would not explain.")
             return
         chosen = st.multiselect(
-            f"{count(len(found), 'rule')} that the real rows keep",
+            f"{count(len(found), 'rule')} found in the real rows",
             range(len(found)),
             format_func=lambda at: str(found[at]),
-            placeholder="Choose those that must hold",
+            placeholder="Choose rules to enforce",
             key=f"rules_{dataset.id}_{len(kept)}",
         )
-        if st.button("Keep these in every row", disabled=not chosen, icon=":material/add:"):
+        if st.button("Enforce these rules", disabled=not chosen, icon=":material/add:"):
             _set_rules(workspace, dataset, [*kept, *(found[at].rule for at in chosen)])
 
 
@@ -57,28 +57,28 @@ def _set_rules(workspace: Workspace, dataset: Dataset, rules: list) -> None:
 
 
 def conditions_form(workspace: Workspace, dataset: Dataset) -> dict[str, Any] | None:
-    """Which rows to draw: fixed values and ranges for all of them, or a column in other shares; None: as they come."""
+    """Conditions that every row meets, and a column to rebalance; None: rows as the generator draws them."""
     profiles = {profile.name: profile for profile in workspace.datasets.profiles(dataset.id)}
     modelled = dataset.schema.modelled
     few = [name for name in modelled.having(kinds=("category", "boolean")) if 2 <= profiles[name].distinct <= LEVELS]
     numbers = modelled.having(kinds=("number", "integer"))
-    with st.expander("Only certain rows, or other shares", icon=":material/filter_alt:"):
+    with st.expander("Conditions and rebalancing", icon=":material/filter_alt:"):
         where: dict[str, Any] = {}
-        for name in st.multiselect("Columns that are fixed", [*few, *numbers], key=f"fixed_{dataset.id}"):
-            where[name] = _wish(name, name in few, profiles, dataset)
+        for name in st.multiselect("Columns with a condition", [*few, *numbers], key=f"fixed_{dataset.id}"):
+            where[name] = _criterion(name, name in few, profiles, dataset)
         shares = {}
-        again = st.selectbox(
-            "Column in other shares", [None, *few], format_func=lambda name: name or "none", key=f"again_{dataset.id}"
+        rebalanced = st.selectbox(
+            "Rebalance a column", [None, *few], format_func=lambda name: name or "none", key=f"again_{dataset.id}"
         )
-        if again:
-            shares = _shares(again, profiles, dataset)
-    where = {name: wish for name, wish in where.items() if wish}
+        if rebalanced:
+            shares = _shares(rebalanced, profiles, dataset)
+    where = {name: criterion for name, criterion in where.items() if criterion}
     if not where and not shares:
         return None
-    return {"cases": [{"where": where}] if where else [], "shares": {again: shares} if shares else {}}
+    return {"cases": [{"where": where}] if where else [], "shares": {rebalanced: shares} if shares else {}}
 
 
-def _wish(name: str, is_level: bool, profiles: dict, dataset: Dataset) -> Any:
+def _criterion(name: str, is_level: bool, profiles: dict, dataset: Dataset) -> Any:
     profile = profiles[name]
     if is_level:
         levels = [top.value for top in profile.top]

@@ -1,4 +1,4 @@
-"""One table on the Data page: its columns, what will hurt, its rows, its holdout."""
+"""One dataset on the Data page: its columns, the checks, its rows, the held-out rows."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from synth.schema.profile import ColumnProfile
 from workspace.workspace import Dataset, Workspace
 
 ROLES: dict[Role, str] = {
-    "feature": "learned",
-    "target": "learned, and what models predict when usefulness is judged (one column)",
-    "id": "never learned; made anew in the same pattern, each value once",
-    "pii": "never learned; replaced by invented names, addresses, ...",
+    "feature": "learned by the generator",
+    "target": "learned, and the column that models predict to evaluate utility (one column)",
+    "id": "not learned; replaced by new ids of the same pattern, each used once",
+    "pii": "not learned; replaced by made-up names, addresses, ...",
     "drop": "left out of the synthetic table",
 }
 
 
 def header(dataset: Dataset) -> None:
-    """The table in two lines: how large it is, and how it was read."""
+    """The dataset in two lines: how large it is, and how it was read."""
     parts = [_bold(dataset.rows, "row"), _bold(dataset.columns, "column")]
     if dataset.holdout_kind == "share":
-        parts.append(f"**{dataset.holdout_rows:,}** of the rows locked away for judging")
+        parts.append(f"**{dataset.holdout_rows:,}** of the rows held out for evaluation")
     elif dataset.holdout_kind == "file":
-        parts.append(f"**{dataset.holdout_rows:,}** more rows for judging, from a file of their own")
+        parts.append(f"**{dataset.holdout_rows:,}** held-out rows, from a separate file")
     else:
-        parts.append(":orange[no rows locked away: privacy cannot be judged]")
+        parts.append(":orange[no held-out rows: privacy cannot be evaluated]")
     if dataset.rejected_rows:
         parts.append(f":orange[**{dataset.rejected_rows:,}** of {dataset.lines:,} lines left out]")
     parts += [size(dataset.size_bytes), f"added {ago(dataset.created)}"]
@@ -75,7 +75,7 @@ def columns(workspace: Workspace, dataset: Dataset) -> None:
             "top": st.column_config.TextColumn("Most frequent", width="large"),
             "shape": st.column_config.BarChartColumn("Distribution", y_min=0, width="small", color=REAL),
         },
-        alt="The columns of the table: kind, role, missing values, range, most frequent values",
+        alt="The columns of the dataset: kind, role, missing values, range, most frequent values",
     )
     _save(workspace, dataset, edited)
     _closer(list(profiles.values()), dataset.rows)
@@ -112,10 +112,10 @@ def _range(profile: ColumnProfile) -> str:
 
 def _top(profile: ColumnProfile, rows: int) -> str:
     if not profile.top:
-        return "nothing but gaps"
+        return "all missing"
     if profile.top[0].rows < max(2, rows / 1000):
         some = ", ".join(_short(top.value) for top in profile.top[:3])
-        return f"{'' if profile.top[0].rows == 1 else 'almost '}all different: {some}"
+        return f"{'' if profile.top[0].rows == 1 else 'almost '}unique: {some}"
     return ", ".join(f"{_short(top.value)} ({percent(top.rows / max(rows, 1))})" for top in profile.top[:4])
 
 
@@ -161,11 +161,11 @@ def _save(workspace: Workspace, dataset: Dataset, edited: pd.DataFrame) -> None:
             with st.spinner("Checking every value against its new kind …"):
                 workspace.datasets.set_schema(dataset.id, schema)
         except ValueError as error:
-            st.error(plain(error), title="This cannot be", icon=":material/block:")
+            st.error(plain(error), title="Not saved", icon=":material/block:")
         else:
             st.session_state.schema_version += 1
             st.session_state[f"corrected_{dataset.id}"] = [column.model_dump(mode="json") for column in changed]
-            st.toast("Saved. New trainings use it; past results stay as they are.", icon=":material/check:")
+            st.toast("Saved. New jobs use it; existing results stay as they are.", icon=":material/check:")
             st.rerun()
 
 
@@ -174,7 +174,7 @@ def _closer(profiles: list[ColumnProfile], rows: int) -> None:
     with st.container(border=True):
         telling = next((n for n, p in enumerate(profiles) if p.top and p.top[0].rows > 1), 0)
         picked = st.selectbox(
-            "Look closer at", profiles, telling, format_func=lambda profile: profile.name, key="closer", width=320
+            "Column in detail", profiles, telling, format_func=lambda profile: profile.name, key="closer", width=320
         )
         left, right = st.columns([3, 2])
         with left:
@@ -195,7 +195,7 @@ def _closer(profiles: list[ColumnProfile], rows: int) -> None:
 
 def _distribution(profile: ColumnProfile) -> None:
     if not profile.distinct:
-        st.caption("There is nothing to draw: the column is empty.")
+        st.caption("Nothing to draw: the column is empty.")
         return
     rows = {"field": "rows", "type": "quantitative", "title": "rows"}
     if profile.histogram:
@@ -213,10 +213,10 @@ def _distribution(profile: ColumnProfile) -> None:
 
 
 def checks(workspace: Workspace, dataset: Dataset) -> None:
-    """What will hurt, in words, with the fix one click away."""
+    """Problems a generator would have with the columns, each with its fix."""
     findings = workspace.datasets.preflight(dataset.id)
     if not findings:
-        st.success("Nothing here will hurt a generator.", icon=":material/check_circle:")
+        st.success("No problems found.", icon=":material/check_circle:")
         return
     for place, finding in enumerate(findings):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -235,49 +235,52 @@ def rows(workspace: Workspace, dataset: Dataset) -> None:
     start = (page - 1) * page_size
     table = workspace.datasets.rows(dataset.id, start, page_size)
     table.index = range(start + 1, start + len(table) + 1)
-    st.dataframe(table, height=620, alt="Rows of the table")
+    st.dataframe(table, height=620, alt="Rows of the dataset")
     st.caption(f"Rows {start + 1:,} to {start + len(table):,} of {dataset.rows:,}")
 
 
-def holdout(workspace: Workspace, dataset: Dataset) -> None:
-    """How many rows are locked away, and how to change that."""
+def held_out(workspace: Workspace, dataset: Dataset) -> None:
+    """How many rows are held out, and how to change that."""
     st.markdown(
-        "Rows locked away are shown to no generator. Scores are measured against them: a synthetic row that lies "
-        "nearer to a training row than these ever do gives somebody away. Results so far keep the rows they were "
-        "judged against; new trainings use the new ones.",
+        "Held-out rows are never shown to a generator. Metrics compare with them: a synthetic row that is closer to a "
+        "training row than held-out rows are may reveal a real person. Existing results keep the held-out rows they were "
+        "evaluated with; new jobs use the new ones.",
         width=860,
     )
     left, right = st.columns(2)
     with left, st.container(border=True, height="stretch"):
-        st.markdown("**A share of this table**")
+        st.markdown("**A share of this dataset**")
         now = round(100 * dataset.holdout_rows / max(dataset.rows, 1)) if dataset.holdout_kind == "share" else 0
-        share = st.slider("Locked away", 0, 50, now, format="%d %%", key=f"share_{dataset.id}_{now}")
+        share = st.slider("Held out", 0, 50, now, format="%d %%", key=f"share_{dataset.id}_{now}")
         seed = st.number_input("Seed", 0, None, dataset.split.seed, help="The same seed draws the same rows.")
         st.caption(f"{round(dataset.rows * share / 100):,} of {dataset.rows:,} rows")
-        if st.button("Lock these away", icon=":material/lock:", disabled=share == now and seed == dataset.split.seed):
+        unchanged = share == now and seed == dataset.split.seed
+        if st.button("Hold out these rows", icon=":material/lock:", disabled=unchanged):
             with st.spinner("Drawing …"):
                 workspace.datasets.set_holdout(dataset.id, share / 100, seed=seed)
             st.rerun()
     with right, st.container(border=True, height="stretch"):
-        st.markdown("**A file of its own**")
-        file = st.file_uploader("Real rows with the same columns, not in the table above", key=f"holdout_{dataset.id}")
-        if file and st.button("Judge against this file", icon=":material/lock:", type="primary"):
+        st.markdown("**A separate file**")
+        file = st.file_uploader(
+            "Real rows with the same columns that are not in the dataset", key=f"holdout_{dataset.id}"
+        )
+        if file and st.button("Use as held-out rows", icon=":material/lock:", type="primary"):
             try:
                 with st.spinner("Reading …"), tempfile.TemporaryDirectory() as folder:
                     path = Path(folder) / "holdout"
                     path.write_bytes(file.getbuffer())
                     workspace.datasets.set_holdout_file(dataset.id, path, file.name)
             except ValueError as error:
-                st.error(plain(error), title="This file cannot be the holdout", icon=":material/block:")
+                st.error(plain(error), title="This file cannot be used", icon=":material/block:")
             else:
                 st.rerun()
 
 
 def rejected(workspace: Workspace, dataset: Dataset) -> None:
-    """The lines of the file that are part of no row."""
+    """The lines of the file that could not be read as rows."""
     st.markdown(
-        f"Of the {dataset.lines:,} lines of the file {dataset.rejected_rows:,} are part of no row. Correct them in the "
-        "file and add it again, or go on without them.",
+        f"{dataset.rejected_rows:,} of the {dataset.lines:,} lines of the file could not be read as rows. Correct them in "
+        "the file and add it again, or continue without them.",
         width=860,
     )
     if len(dataset.rejected) < dataset.rejected_rows:
@@ -287,14 +290,14 @@ def rejected(workspace: Workspace, dataset: Dataset) -> None:
         hide_index=True,
         column_config={
             "line": st.column_config.NumberColumn("Line in the file", width="small"),
-            "reason": st.column_config.TextColumn("Why it was left out", width="large"),
+            "reason": st.column_config.TextColumn("Reason", width="large"),
         },
         alt="Lines that were left out",
     )
 
 
 def danger(workspace: Workspace, dataset: Dataset) -> None:
-    """Rename or delete the table."""
+    """Rename or delete the dataset."""
     match st.menu_button("More", ["Rename", "Delete"], icon=":material/more_horiz:"):
         case "Rename":
             _rename(workspace, dataset)
@@ -302,7 +305,7 @@ def danger(workspace: Workspace, dataset: Dataset) -> None:
             _delete(workspace, dataset)
 
 
-@st.dialog("Rename the table")
+@st.dialog("Rename the dataset")
 def _rename(workspace: Workspace, dataset: Dataset) -> None:
     with st.form("rename", border=False):
         name = st.text_input("Name", dataset.name, max_chars=200, required=True)
@@ -311,12 +314,12 @@ def _rename(workspace: Workspace, dataset: Dataset) -> None:
             st.rerun()
 
 
-@st.dialog("Delete the table")
+@st.dialog("Delete the dataset")
 def _delete(workspace: Workspace, dataset: Dataset) -> None:
     runs = len(workspace.runs.find(dataset.id))
     st.markdown(
-        f"This deletes **{plain(dataset.name)}** from this machine: its {count(dataset.rows, 'row')}, its holdout, and "
-        f"{count(runs, 'synthetic table')} made from it. It cannot be undone."
+        f"This deletes **{plain(dataset.name)}** from this machine: its {count(dataset.rows, 'row')}, held-out "
+        f"rows included, and its {count(runs, 'synthetic table')}. This cannot be undone."
     )
     if st.button("Delete everything", type="primary", icon=":material/delete_forever:"):
         with st.spinner("Deleting …"):

@@ -1,4 +1,4 @@
-"""Forms drawn from a pydantic model: what a generator's parameters or a reader's options may be stands in one place."""
+"""Forms drawn from a pydantic model: the fields of generators, import options and kinds of job are declared once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import streamlit as st
 from pydantic import BaseModel, ValidationError
 
-from pages.components.words import label
+from pages.components.words import label, plain
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -18,37 +18,54 @@ Model = TypeVar("Model", bound=BaseModel)
 def params_form(
     params: type[Model], key: str, columns: int = 2, choices: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Model | None:
-    """The parameters as the form has them; None, with the reasons shown, while they do not fit together.
+    """The parameters as entered; None, with the reasons shown, while they are invalid.
 
-    Basic parameters are open, those marked `advanced` folded away; each has its description as help. `choices` gives
-    the values of a parameter that are worth offering, each under the words for it.
+    Each field has its title, or else its name, as label and its description as help; those marked `advanced` are
+    folded away. `choices` gives the values of a parameter that are worth offering, each under the words for it.
     """
-    schema = params.model_json_schema()
+    schema = params.model_json_schema(by_alias=False)
     fields = {name: _resolved(field, schema) for name, field in schema.get("properties", {}).items()}
+    # A literal with a single value is no choice.
+    fixed = {name: fields.pop(name)["const"] for name in list(fields) if "const" in fields[name]}
+    for name, field in fields.items():
+        field["label"] = field_label(params, name)
     for name, words in (choices or {}).items():
         fields[name]["words"] = words
     basic = {name: field for name, field in fields.items() if not field.get("advanced")}
     advanced = {name: field for name, field in fields.items() if field.get("advanced")}
-    values = _fields(basic, key, columns)
+    values = fixed | _fields(basic, key, columns)
     if advanced:
         with st.expander(f"Advanced ({len(advanced)})", icon=":material/tune:"):
             values |= _fields(advanced, key, columns)
     if not fields:
-        st.caption("Nothing to choose here: it has no parameters.")
+        st.caption("There are no parameters to set.")
     try:
-        return params.model_validate(values)
+        return params.model_validate(values, by_name=True)
     except ValidationError as error:
-        for sentence in complaints(error):
-            st.error(sentence, icon=":material/edit:")
+        for sentence in complaints(error, params):
+            st.error(plain(sentence), icon=":material/edit:")
         return None
 
 
-def complaints(error: ValidationError) -> list[str]:
+def field_label(params: type[BaseModel], name: str) -> str:
+    """What a form calls a field: its title, or else its name in words."""
+    field = params.model_fields.get(name)
+    return (field and field.title) or label(name)
+
+
+def complaints(error: ValidationError, params: type[BaseModel]) -> list[str]:
     """What is wrong with the entered values, one sentence each."""
     return [
-        f"{label('.'.join(map(str, problem['loc'])) or 'These values')}: {problem['msg'].removeprefix('Value error, ')}"
+        f"{_place(problem['loc'], params)}: {problem['msg'].removeprefix('Value error, ')}"
         for problem in error.errors()
     ]
+
+
+def _place(loc: tuple[int | str, ...], params: type[BaseModel]) -> str:
+    if not loc:
+        return "These values"
+    first, *rest = map(str, loc)
+    return ".".join([field_label(params, first), *rest])
 
 
 def _fields(fields: dict[str, dict], key: str, columns: int) -> dict[str, Any]:
@@ -56,7 +73,7 @@ def _fields(fields: dict[str, dict], key: str, columns: int) -> dict[str, Any]:
     with st.grid(columns, min_column_width=220):
         # Switches are lower than boxes; among them they would leave holes.
         for name, field in sorted(fields.items(), key=lambda item: _is_switch(item[1])):
-            values[name] = _field(name, field, f"{key}.{name}")
+            values[name] = _field(field, f"{key}.{name}")
     return values
 
 
@@ -65,20 +82,22 @@ def _is_switch(field: dict) -> bool:
 
 
 def _resolved(field: dict, schema: dict) -> dict:
-    """`field` without references, and with `anyOf [X, null]` as X that may be empty."""
+    """`field` without references, and with `anyOf [X, null]` as X that may be empty; of other unions any JSON."""
     if "$ref" in field:
         field = schema["$defs"][field["$ref"].rsplit("/", 1)[-1]] | {k: v for k, v in field.items() if k != "$ref"}
     kinds = [_resolved(kind, schema) for kind in field.get("anyOf", [])]
     if kinds:
         filled = [kind for kind in kinds if kind.get("type") != "null"]
-        field = filled[0] | {k: v for k, v in field.items() if k != "anyOf"}
-        field["optional"] = len(filled) < len(kinds)
+        only = filled[0] if len(filled) == 1 else {}
+        field = only | {k: v for k, v in field.items() if k != "anyOf"} | {"optional": len(filled) < len(kinds)}
+    if isinstance(field.get("items"), dict):
+        field = field | {"items": _resolved(field["items"], schema)}
     return field
 
 
-def _field(name: str, field: dict, key: str) -> Any:
+def _field(field: dict, key: str) -> Any:
     """Draw one field as the widget its type asks for."""
-    title, default, about = label(name), field.get("default"), field.get("description")
+    title, default, about = field["label"], field.get("default"), field.get("description")
     shared = {"key": key, "help": about, "persist_state": "session"}
     empty = "Automatic" if field.get("optional") else None
     match field:
@@ -99,15 +118,23 @@ def _field(name: str, field: dict, key: str) -> Any:
         case {"type": "integer" | "number" as kind}:
             return _number(title, field, kind, shared | {"placeholder": empty})
         case {"type": "array", "items": {"enum": options}}:
-            return st.multiselect(title, options, default or [], **shared)
-        case {"type": "array", "items": {"type": kind}}:
-            text = st.text_input(f"{title}, with commas", ", ".join(map(str, default or [])), **shared)
-            return [_read(part.strip(), kind) for part in text.split(",") if part.strip()]
-        case {"type": "object"}:
-            return _read(st.text_area(title, json.dumps(default or {}), **shared), "object")
-        case _:
+            return st.multiselect(title, options, default or [], **shared) or _nothing(field)
+        case {"type": "array", "items": {"type": "string" | "integer" | "number" as kind}}:
+            text = st.text_input(f"{title} (comma-separated)", ", ".join(map(str, default or [])), **shared)
+            return [_read(part.strip(), kind) for part in text.split(",") if part.strip()] or _nothing(field)
+        case {"type": "string"}:
             text = st.text_input(title, default or "", placeholder=empty, **shared)
             return None if field.get("optional") and not text else text
+        case _:
+            # Whatever else a plugin declares is entered as JSON.
+            shown = "" if default is None else json.dumps(default, ensure_ascii=False)
+            text = st.text_area(f"{title} (JSON)", shown, placeholder=empty, height=68, **shared)
+            return _read(text, "json") if text.strip() else None
+
+
+def _nothing(field: dict) -> list | None:
+    """What an empty list of values means."""
+    return None if field.get("optional") else []
 
 
 def _number(title: str, field: dict, kind: str, shared: dict) -> float | int | None:
@@ -128,7 +155,7 @@ def _step(default: float | None) -> float:
 
 
 def _read(text: str, kind: str) -> Any:
-    """`text` as the kind it should be, or as itself when it is not: the model's validation then says so."""
+    """`text` as the kind it should be, or as itself when it is not: the model's validation then reports it."""
     try:
         return text if kind == "string" else json.loads(text)
     except ValueError:

@@ -26,9 +26,9 @@ def get_workspace() -> Workspace:
 def explain_failure(error: Exception) -> bool:
     """Tell the visitor in a sentence that a page failed; True: nothing more is shown. Streamlit logs the traceback."""
     st.error(
-        "Your tables, jobs and results are safe. Reload the page; if it happens again, the server's log says where "
-        f"it stopped (`{type(error).__name__}`).",
-        title="This page could not be drawn",
+        "Your datasets, jobs and results are safe. Reload the page; if it happens again, the server's log has the "
+        f"details (`{type(error).__name__}`).",
+        title="This page could not be shown",
         icon=":material/sentiment_dissatisfied:",
     )
     return True
@@ -40,7 +40,7 @@ def default_generator() -> str:
 
 
 def heading(title: str, lead: str = "") -> None:
-    """The page's title, with what it is for in one line, and what is at work on the right."""
+    """The page's title, what it is for in one line, and the running jobs on the right."""
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left, st.container(gap="xsmall"):
         st.title(title, anchor=False)
@@ -49,15 +49,15 @@ def heading(title: str, lead: str = "") -> None:
     workspace = get_workspace()
     busy = bool(active_jobs(workspace))
     with right:
-        st.fragment(at_work, run_every="3s" if busy else None)(workspace)
+        st.fragment(running_jobs, run_every="3s" if busy else None)(workspace)
 
 
 def active_jobs(workspace: Workspace) -> list:
     return [*workspace.jobs.find(state="running"), *workspace.jobs.find(state="queued")]
 
 
-def at_work(workspace: Workspace) -> None:
-    """A link to the jobs while any is at work."""
+def running_jobs(workspace: Workspace) -> None:
+    """A link to the jobs while any runs or waits."""
     jobs = active_jobs(workspace)
     if not jobs:
         return
@@ -66,10 +66,10 @@ def at_work(workspace: Workspace) -> None:
     with st.container(horizontal_alignment="right"):
         st.page_link(
             "jobs.py",
-            label=f"At work: {plain(words)}",
+            label=f"Running: {plain(words)}",
             icon="spinner",
             query_params={"job": jobs[0].id},
-            help=f"{count(len(running), 'job')} running, {len(jobs) - len(running)} waiting",
+            help=f"{count(len(running), 'job')} running, {len(jobs) - len(running)} queued",
         )
 
 
@@ -117,13 +117,13 @@ def asked_job(workspace: Workspace) -> str | None:
 
 
 def remember_job(job_id: str) -> None:
-    """Let the address name a job that was just ordered, and show the page anew with it."""
+    """Name a job that was just queued in the address, and rerun the page to show it."""
     st.query_params["job"] = job_id
     st.rerun()
 
 
-def dataset_picker(workspace: Workspace, label: str = "Table") -> Dataset | None:
-    """The table the page is about, or None while there is none."""
+def dataset_picker(workspace: Workspace, label: str = "Dataset") -> Dataset | None:
+    """The dataset the page is about, or None while there is none."""
     datasets = {dataset.id: dataset for dataset in workspace.datasets.find()}
 
     def draw(key: str, chosen: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Real beside synthetic, drawn: what a run's tables show, computed once and kept by run."""
+"""Charts of real and synthetic rows, each computed once for a run and cached."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _both(workspace: Workspace, run_id: str) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def draw(figure: go.Figure, key: str, *, select: bool = False) -> list[dict[str, Any]]:
-    """Show a chart in the page's light or dark look. With `select`, the points the visitor drew around."""
+    """Show a chart in the page's light or dark theme; with `select`, the points that the visitor drew around."""
     figure = charts.themed(figure, st.context.theme.type or "light").update_layout(font_family=PAGE_FONT)
     shown = {"theme": None, "config": charts.CONFIG, "key": key, "alt": figure.layout.title.text}
     if not select:
@@ -75,7 +75,7 @@ def draw(figure: go.Figure, key: str, *, select: bool = False) -> list[dict[str,
 
 
 def columns_tab(workspace: Workspace, run: Run) -> None:
-    """Every column, those that differ most first, a handful at a time."""
+    """Every column, those that differ most first, page by page."""
     names = _worst_first(run)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
         only = st.multiselect("Columns", run.schema.names, placeholder="All, those that differ most first", width=520)
@@ -107,7 +107,7 @@ def pairs_tab(workspace: Workspace, run: Run) -> None:
     """Two columns together."""
     names = run.schema.modelled.names
     if len(names) < 2:
-        st.caption("A pair takes two columns that were learned; this table has fewer.")
+        st.caption("A pair takes two learned columns; this dataset has fewer.")
         return
     worst = _worst_pair(run, names)
     with st.container(horizontal=True):
@@ -130,7 +130,7 @@ def map_tab(workspace: Workspace, run: Run) -> None:
     real, synthetic = _both(workspace, run.id)
     chosen = real.iloc[rows["real"]], synthetic.iloc[rows["synthetic"]]
     if not any(map(len, chosen)):
-        st.caption("Draw around points to see their rows, and how they differ from column to column.")
+        st.caption("Draw around points to see their rows and how they differ in each column.")
         return
     st.markdown(f"**{count(len(chosen[0]), 'real row')}** and **{count(len(chosen[1]), 'synthetic row')}** selected")
     for side, title, table_rows in zip(st.columns(2), ("Real", "Synthetic"), chosen, strict=True):
@@ -157,7 +157,7 @@ def missing_tab(workspace: Workspace, run: Run) -> None:
 
 
 def rows_tab(workspace: Workspace, run: Run) -> None:
-    """Some rows of both, to get a feeling for them."""
+    """The first rows of both."""
     sides = {
         "**Real** rows, as uploaded": workspace.datasets.rows(run.dataset_id, 0, SOME_ROWS),
         "**Synthetic** rows": workspace.runs.rows(run.id, 0, SOME_ROWS),

@@ -1,4 +1,4 @@
-"""Jobs as people follow them: how far, how long still, what the curve says, and how to stop."""
+"""Jobs: their progress, the time left, the training curves, and how to stop them."""
 
 from __future__ import annotations
 
@@ -9,39 +9,32 @@ import streamlit as st
 
 from pages.components.words import ago, duration, label, plain
 from synth import GENERATORS
+from workspace.jobs.kinds import KINDS
 from workspace.workspace import Event, Job, NotFound, Workspace
 
 ACTIVE = ("queued", "running")
 STATES = {
-    "queued": (":material/schedule:", "gray", "waiting its turn"),
-    "running": (":material/autorenew:", "blue", "at work"),
+    "queued": (":material/schedule:", "gray", "queued"),
+    "running": (":material/autorenew:", "blue", "running"),
     "done": (":material/check_circle:", "green", "done"),
     "failed": (":material/error:", "red", "failed"),
     "cancelled": (":material/cancel:", "gray", "cancelled"),
     "interrupted": (":material/power_off:", "orange", "interrupted"),
 }
-KINDS = {
-    "sample": "Write more rows",
-    "evaluate": "Judge again",
-    "tune": "Search settings of",
-    "converse": "Write conversations",
-    "replace_rows": "Replace risky rows",
-    "self_test": "Test the judge",
-}
-"""What jobs do, where the kind's own name does not say it."""
 CURVES = ["#009E73", "#CC79A7", "#7A6FD8", "#56B4E9", "#E69F00"]
 """Colours of curves: none of those that mean real or synthetic."""
 
 
-def job_title(job: Job, table: str | None) -> str:
-    """What the job does, in words: Train CTGAN on adult.csv."""
+def job_title(job: Job, dataset: str | None) -> str:
+    """What the job does: "Train CTGAN: adult.csv". The kind's or the generator's plugin may be absent."""
+    kind = KINDS[job.kind].title if job.kind in KINDS else label(job.kind)
     model = job.arguments.get("model")
-    what = f" {GENERATORS[model].title}" if model in GENERATORS else ""
-    return f"{KINDS.get(job.kind, job.kind.capitalize())}{what}{f' on {table}' if table else ''}"
+    what = f"{kind} {GENERATORS[model].title}" if model in GENERATORS else kind
+    return f"{what}: {dataset}" if dataset else what
 
 
 def follow(workspace: Workspace, job_id: str, when_ended: Callable[[Job], None] | None = None) -> None:
-    """Show a job live until it ends, then rerun the page, so that what it made appears."""
+    """Show a job live until it ends, then rerun the page, so that its result appears."""
     active = workspace.jobs.get(job_id).state in ACTIVE
 
     @st.fragment(run_every="1s" if active else None)
@@ -63,9 +56,9 @@ def job_card(workspace: Workspace, job: Job) -> None:
     """One job: its state, progress, curves, and what can be done about it."""
     icon, color, word = STATES[job.state]
     with st.container(border=True):
-        table = workspace.datasets.get(job.dataset_id).name if job.dataset_id else None
+        dataset = workspace.datasets.get(job.dataset_id).name if job.dataset_id else None
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.markdown(f"**{plain(job_title(job, table))}**")
+            st.markdown(f"**{plain(job_title(job, dataset))}**")
             st.badge(word, icon=icon, color=color)
         if job.state in ACTIVE:
             st.progress(min(max(job.progress, 0.0), 1.0), text=_how_far(job))
@@ -94,26 +87,26 @@ def _took(job: Job) -> str:
 
 def _why_ended(job: Job) -> None:
     if job.state == "failed":
-        st.error(plain(job.error or "The log says more."), title="It stopped with an error", icon=":material/error:")
+        st.error(plain(job.error or "See the log."), title="The job failed", icon=":material/error:")
     elif job.state == "interrupted":
         st.warning(
-            "The process that did it went away (the machine or the server stopped). The table is intact; run it again.",
+            "The job's process ended unexpectedly (the machine or the server stopped). The dataset is intact; run the job again.",
             icon=":material/power_off:",
         )
     else:
-        st.caption(f"Cancelled after {_took(job)}. Nothing of it was kept.")
+        st.caption(f"Cancelled after {_took(job)}. Nothing was kept.")
 
 
 def _actions(workspace: Workspace, job: Job) -> None:
     with st.container(horizontal=True):
         if job.state == "running" and job.stage == "Training":
             st.button(
-                "Stop and keep",
+                "Stop early",
                 icon=":material/front_hand:",
-                key=f"enough_{job.id}",
+                key=f"stop_early_{job.id}",
                 on_click=workspace.jobs.stop_early,
                 args=(job.id,),
-                help="Ends the training here; what is trained so far is kept, sampled and judged.",
+                help="Ends training now; the model trained so far is kept, sampled and evaluated.",
             )
         if job.state in ACTIVE:
             st.button(
@@ -122,7 +115,7 @@ def _actions(workspace: Workspace, job: Job) -> None:
                 key=f"cancel_{job.id}",
                 on_click=workspace.jobs.cancel,
                 args=(job.id,),
-                help="Stops at once and keeps nothing of this job. The table stays.",
+                help="Stops at once and keeps nothing of this job. The dataset stays.",
             )
         if job.state in ("failed", "cancelled", "interrupted") and st.button(
             "Run again", icon=":material/replay:", key=f"retry_{job.id}", type="primary"
@@ -139,7 +132,7 @@ def _actions(workspace: Workspace, job: Job) -> None:
         if (
             job.dataset_id
             and job.state not in ACTIVE
-            and st.button("Delete", icon=":material/delete:", key=f"delete_{job.id}", type="tertiary")
+            and st.button("Delete job", icon=":material/delete:", key=f"delete_{job.id}", type="tertiary")
         ):
             workspace.jobs.delete(job.id)
             st.query_params.pop("job", None)
@@ -147,7 +140,7 @@ def _actions(workspace: Workspace, job: Job) -> None:
 
 
 def curves(events: list[Event]) -> None:
-    """How loss and quality moved while it trained; nothing while there are no two points."""
+    """Loss and quality during training; nothing while there are fewer than two points."""
     points = pd.DataFrame([event.curve for event in events if event.curve])
     if len(points) < 2:
         return

@@ -1,4 +1,4 @@
-"""Before a table leaves the house: what it must meet, the rows nearest to real ones, and whether the judge is right."""
+"""Before a synthetic table is released: its thresholds, its riskiest rows, the self-test of the evaluation."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PAIRS = [10, 20, 50, 100]
 MOST_CELLS = 200_000
 """Cells shown at once: pandas colours no more than 262,144."""
 PASSED, FAILED = ":green-badge[:material/check:]", ":orange-badge[:material/close:]"
-RATIO = "Nearer than strangers"
+RATIO = "Distance ratio"
 DIFFERS = "background-color: rgba(213, 94, 0, 0.22)"
 
 
 def release_tab(workspace: Workspace, run: Run) -> None:
-    """All that the owner needs to decide whether the table may leave the house."""
+    """What the owner needs to decide whether the table may be released."""
     with st.container(border=True):
         thresholds(workspace, run)
     with st.container(border=True):
@@ -40,16 +40,16 @@ def gate_line(checked: Gate) -> tuple[str, str]:
     """What the gate says in a sentence, and its icon."""
     failed = sum(not reason.passed for reason in checked.reasons)
     if checked.passed:
-        return f"It meets {_all_of(len(checked.reasons))}", ":material/verified_user:"
-    return f"It misses {failed} of {count(len(checked.reasons), 'threshold')}", ":material/gpp_maybe:"
+        return _met(len(checked.reasons)), ":material/verified_user:"
+    return f"Misses {failed} of {count(len(checked.reasons), 'threshold')}", ":material/gpp_maybe:"
 
 
-def _all_of(number: int) -> str:
-    return f"all {count(number, 'threshold')}" if number else "the thresholds: there is none"
+def _met(number: int) -> str:
+    return f"Meets all {count(number, 'threshold')}" if number else "No thresholds are set"
 
 
 def gate_reasons(checked: Gate) -> None:
-    """How each threshold fared, those that failed first."""
+    """The result of each threshold, those that failed first."""
     for reason in checked.reasons:
         st.markdown(f"{PASSED if reason.passed else FAILED} {plain(reason.text)}")
 
@@ -58,8 +58,8 @@ def gate_reasons(checked: Gate) -> None:
 
 
 def thresholds(workspace: Workspace, run: Run) -> None:
-    """The release gate: what the owner demands, edited in place and kept with the table."""
-    st.markdown("##### What it must meet")
+    """The release gate: the owner's thresholds, edited in place and stored with the dataset."""
+    st.markdown("##### Thresholds")
     kept = workspace.thresholds.of(run.dataset_id)
     version = st.session_state.setdefault("thresholds_version", 0)
     edited = st.data_editor(
@@ -70,16 +70,16 @@ def thresholds(workspace: Workspace, run: Run) -> None:
         hide_index=True,
         column_config={
             "metric": st.column_config.SelectboxColumn(
-                "Measure",
+                "Metric",
                 options=list(METRICS),
                 format_func=lambda name: METRICS[name].card.title,
                 required=True,
                 width="medium",
             ),
-            "worse_by": _number("Worse than real by at most", "worse_by"),
+            "worse_by": _number("Worse than benchmark by at most", "worse_by"),
             "at_least": _number("At least", "at_least"),
             "at_most": _number("At most", "at_most"),
-            "required": st.column_config.CheckboxColumn("Must be measured", default=True),
+            "required": st.column_config.CheckboxColumn("Required", default=True),
         },
         alt="Thresholds, one a row",
     )
@@ -94,10 +94,12 @@ def thresholds(workspace: Workspace, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Save thresholds", type="primary", icon=":material/save:", disabled=not changed):
             _keep(workspace, run, asked)
-        if st.button("Those of a careful owner", icon=":material/restart_alt:"):
+        if st.button("Reset to recommended", icon=":material/restart_alt:"):
             _keep(workspace, run, None)
         st.caption(
-            "Changed: not saved yet." if changed else "They hold for every synthetic table of this one, reports too."
+            "Changed: not saved yet."
+            if changed
+            else "Applies to all synthetic tables of this dataset and their reports."
         )
 
 
@@ -115,8 +117,8 @@ def _read(edited: pd.DataFrame) -> list[Threshold] | None:
             if not pd.isna(row["metric"])
         ]
     except ValidationError as error:
-        for sentence in complaints(error):
-            st.error(sentence, icon=":material/edit:")
+        for sentence in complaints(error, Threshold):
+            st.error(plain(sentence), icon=":material/edit:")
         return None
 
 
@@ -139,15 +141,15 @@ def risky(_workspace: Workspace, run_id: str) -> Risky | str:
 
 
 def riskiest(workspace: Workspace, run: Run) -> None:
-    """Synthetic rows that cling to one real row, beside it; dropped or drawn again in a run of its own."""
-    st.markdown("##### Its riskiest rows")
+    """Synthetic rows closest to a single real row, above it; a new run can remove or resample them."""
+    st.markdown("##### Riskiest rows")
     found = risky(workspace, run.id)
     if isinstance(found, str):
         st.caption(found)
         return
     st.caption(
-        "Synthetic rows that lie near to one training row and far from all real rows the generator never saw, each "
-        "above that real row. **For you alone, who may see the real rows.** Colour marks the cells that differ."
+        "Synthetic rows close to one training row and far from all held-out rows, each above that training row. "
+        "**Only for people who may see the real rows.** Cells that differ are highlighted."
         + (f" Found among {found.looked_at:,} of the rows, drawn at random." if found.looked_at < run.rows else "")
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -163,7 +165,8 @@ def riskiest(workspace: Workspace, run: Run) -> None:
         column_config={
             "Row": st.column_config.TextColumn(pinned=True),
             RATIO: st.column_config.TextColumn(
-                help="Distance to the training row, as a share of that to the nearest real row never seen: 1 is no risk.",
+                help="Distance to the training row, divided by the distance to the nearest held-out row: 1 = no closer than "
+                "unseen rows.",
             ),
         },
         alt="Each risky row above the real row it is nearest to",
@@ -172,15 +175,17 @@ def riskiest(workspace: Workspace, run: Run) -> None:
     rows = found.found["synthetic_row"].iloc[places].tolist()
     what = count(len(rows), "selected row") if chosen else f"all {count(len(rows), 'row')}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(f"Drop {what}", icon=":material/content_cut:", disabled=len(rows) >= run.rows):
+        if st.button(f"Remove {what}", icon=":material/content_cut:", disabled=len(rows) >= run.rows):
             remember_job(workspace.releases.replace_rows(run.id, rows, "drop").id)
-        if run.model != EXTERNAL and st.button(f"Draw {what} again", icon=":material/casino:"):
+        if run.model != EXTERNAL and st.button(f"Resample {what}", icon=":material/casino:"):
             remember_job(workspace.releases.replace_rows(run.id, rows, "draw").id)
-        st.caption("Makes a table of its own and scores it; this one stays as it is. Select rows to choose some only.")
+        st.caption(
+            "Makes a new synthetic table and evaluates it; this one stays unchanged. Select rows to choose only some."
+        )
 
 
 def pairs_of(found: Risky, most: int) -> pd.DataFrame:
-    """Each synthetic row above the real row it is nearest to; at most so many pairs."""
+    """Each synthetic row above its nearest real row; at most so many pairs."""
     pairs = []
     most = min(most, max(1, MOST_CELLS // (2 * len(found.real.columns))))
     for place, ratio in enumerate(found.found["ratio"].head(most)):
@@ -205,16 +210,16 @@ def _differing(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def self_test(workspace: Workspace, run: Run) -> None:
-    """Four tables whose verdict is known, and what the judge says of them."""
-    st.markdown("##### Is the judge right about this table?")
-    st.caption("It is shown four tables made of the real rows, whose verdict is known.")
+    """The self-test: the evaluation of four tables whose verdict is known."""
+    st.markdown("##### Check the evaluation itself")
+    st.caption("The self-test evaluates four tables made of the real rows, whose verdict is known.")
     checks = {check.case: check for check in workspace.releases.checks(run.id)}
     for case in CASES:
         check = checks.get(case.title)
         mark = ":gray-badge[:material/help:]" if check is None else PASSED if check.passed else FAILED
-        found = " ".join(check.wrong) if check and not check.passed else "it does" if check else "not tested yet"
+        found = " ".join(check.wrong) if check and not check.passed else "it does" if check else "not run yet"
         st.markdown(f"{mark} **{case.title}** {case.expected}: {plain(found)}")
     if checks and not all(check.passed for check in checks.values()):
-        st.caption("On few rows a check can fail because no judge could tell; trust such measures less here.")
-    if st.button("Test again" if checks else "Test the judge", icon=":material/rule:"):
+        st.caption("With few rows a check can fail by chance; trust those metrics less on this dataset.")
+    if st.button("Run self-test again" if checks else "Run self-test", icon=":material/rule:"):
         remember_job(workspace.releases.self_test(run.id).id)

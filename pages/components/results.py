@@ -1,4 +1,4 @@
-"""How a run was judged: three figures, each score beside what real rows score, runs side by side, downloads."""
+"""The evaluation of a run: three figures, each score with its benchmark, runs side by side, downloads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import streamlit as st
 
 from metrics import METRICS, Card, Figure, Score, charts, gate, summary, views
 from metrics.verdict import verdict
+from pages.components.forms import field_label
 from pages.components.frame import get_workspace, remember_job, remembered
 from pages.components.pictures import ROWS, draw
 from pages.components.pictures import table as table_of
@@ -24,28 +25,28 @@ LEVELS = {
     "better": (":material/verified:", "green", "better than real"),
     "as_good": (":material/check_circle:", "green", "as good as real"),
     "worse": (":material/error:", "orange", "worse than real"),
-    "unknown": (":material/help:", "gray", "not judged"),
+    "unknown": (":material/help:", "gray", "not evaluated"),
 }
 FAMILIES = {
-    "fidelity": "Does it look like the real table?",
-    "utility": "Is it of use in its place?",
-    "privacy": "Does it give anybody away?",
+    "fidelity": "Does it look like the real data?",
+    "utility": "Is it useful in its place?",
+    "privacy": "Does it reveal real people?",
 }
 REPORTS = {
-    "html": "A page to send or print",
-    "json": "Its values (JSON)",
-    "csv": "Its scores (CSV)",
-    "zip": "Its charts (PNG)",
+    "html": "Report (HTML)",
+    "json": "Values (JSON)",
+    "csv": "Scores (CSV)",
+    "zip": "Charts (PNG)",
 }
 MOST_ACROSS = 8
-"""Runs drawn upon each other."""
+"""Runs drawn over one another."""
 FORMATS = {"csv": "CSV", "parquet": "Parquet", "jsonl": "JSON lines", "xlsx": "Excel"}
 
 
 def model_title(run: Run) -> str:
-    """The generator's name as people write it."""
+    """The generator's title, or that the table was made outside Understudy."""
     if run.model == EXTERNAL:
-        return "Made elsewhere"
+        return "External"
     return GENERATORS[run.model].title if run.model in GENERATORS else run.model
 
 
@@ -78,25 +79,27 @@ def run_picker(runs: dict[str, Run]) -> str:
 
 
 def about(workspace: Workspace, run: Run, dataset: Dataset) -> str:
-    """How a run came to be, in a line."""
+    """How a run was made, in a line."""
     learned = run.split.of - run.split.rows if run.split.kind == "share" else run.split.of
-    changed = ", ".join(f"{label(name)} {value}" for name, value in changed_params(run).items())
-    judged = (
-        f"judged against {count(run.split.rows, 'row')} it never saw" if run.split.rows else "no rows were locked away"
-    )
+    changed = ", ".join(f"{_param_label(run, name)} {value}" for name, value in changed_params(run).items())
+    evaluated = f"evaluated against {count(run.split.rows, 'held-out row')}" if run.split.rows else "no held-out rows"
     if run.model == EXTERNAL:
-        return plain(f"Made elsewhere · {count(run.rows, 'row')} · {judged}")
+        return plain(f"External · {count(run.rows, 'row')} · {evaluated}")
     parts = [
-        f"{model_title(run)}{f' ({changed})' if changed else ''} learned {count(learned, 'row')} of {dataset.name}"
+        f"{model_title(run)}{f' ({changed})' if changed else ''} trained on {count(learned, 'row')} of {dataset.name}"
         + (f" in {duration(run.fit_seconds)}" if run.fit_seconds is not None else ""),
-        f"wrote {count(run.rows, 'row')}"
+        f"generated {count(run.rows, 'row')}"
         + (f" in {duration(run.sample_seconds)}" if run.sample_seconds is not None else ""),
-        judged,
+        evaluated,
     ]
     if replaced := workspace.releases.replaced(run.id):
-        how = "left out" if replaced.how == "drop" else "drawn again"
+        how = "removed" if replaced.how == "drop" else "resampled"
         parts.insert(2, f"{count(len(replaced.rows), 'risky row')} {how}")
     return plain(" · ".join(parts))
+
+
+def _param_label(run: Run, name: str) -> str:
+    return field_label(GENERATORS[run.model].Params, name) if run.model in GENERATORS else label(name)
 
 
 def downloads(run: Run) -> None:
@@ -107,30 +110,30 @@ def downloads(run: Run) -> None:
             for format, name in list(FORMATS.items())[1:]:
                 st.link_button(name, _address(run, format), icon=":material/download:", width="stretch")
         if run.scores:
-            with st.popover("Report", icon=":material/description:", help="How it was judged, to hand on."):
+            with st.popover("Report", icon=":material/description:", help="The evaluation, to share."):
                 for format, name in REPORTS.items():
                     address = _address(run, format, "report")
                     st.link_button(name, address, icon=":material/download:", width="stretch")
 
 
 def actions(workspace: Workspace, run: Run) -> None:
-    """Write more rows from the same model, judge again, delete."""
-    able = [] if run.model == EXTERNAL else ["Write more rows"]
-    match st.menu_button("More", [*able, "Judge again", "Delete"], icon=":material/more_horiz:"):
-        case "Write more rows":
+    """Generate more rows from the same model, evaluate again, delete."""
+    able = [] if run.model == EXTERNAL else ["Generate more rows"]
+    match st.menu_button("More", [*able, "Evaluate again", "Delete"], icon=":material/more_horiz:"):
+        case "Generate more rows":
             _more_rows(workspace, run)
-        case "Judge again":
+        case "Evaluate again":
             remember_job(workspace.training.evaluate(run.id).id)
         case "Delete":
             _delete(workspace, run)
 
 
-@st.dialog("Write more rows")
+@st.dialog("Generate more rows")
 def _more_rows(workspace: Workspace, run: Run) -> None:
-    st.markdown(f"Another table from this {plain(model_title(run))} model, without training again.")
-    rows = st.number_input("Rows to write", 1, 100_000_000, run.rows)
-    seed = st.number_input("Seed", 0, None, run.seed + 1, help="Another seed, other rows.")
-    if st.button("Write them", type="primary", icon=":material/play_arrow:"):
+    st.markdown(f"Another synthetic table from this {plain(model_title(run))} model, without training again.")
+    rows = st.number_input("Rows to generate", 1, 100_000_000, run.rows)
+    seed = st.number_input("Seed", 0, None, run.seed + 1, help="Another seed gives other rows.")
+    if st.button("Generate", type="primary", icon=":material/play_arrow:"):
         remember_job(workspace.training.sample(run.id, rows, seed).id)
 
 
@@ -152,9 +155,9 @@ def _address(run: Run, format: str, what: str = "synthetic") -> str:
 
 
 def scores(workspace: Workspace, run: Run) -> None:
-    """Three figures, the scorecard, each measure in words, and what any of them found in detail."""
+    """Three figures, the scorecard, each metric in words, and any of them in detail."""
     if not run.scores:
-        st.info(run.note or "This table has not been judged.", icon=":material/hourglass_empty:")
+        st.info(run.note or "This synthetic table has not been evaluated.", icon=":material/hourglass_empty:")
         return
     if run.note:
         st.warning(plain(run.note), icon=":material/warning:")
@@ -169,9 +172,9 @@ def scores(workspace: Workspace, run: Run) -> None:
     found = {name: run.scores[name] for name in METRICS if name in run.scores}
     draw(charts.scorecard_figure([METRICS[name].card for name in found], found), f"scorecard_{run.id}")
     st.caption(
-        "“Real rows” is the same measurement with rows of the real table that the generator never saw in the synthetic "
-        "table's place: the most that can be asked for. A difference counts when it is larger than chance. Where the "
-        "number of rows matters, the sentence compares as many synthetic rows as were locked away."
+        "The benchmark is the same metric with held-out real rows in place of the synthetic ones: the best that can be "
+        "expected. A difference counts when it is larger than chance. Where the number of rows matters, the sentence "
+        "compares as many synthetic rows as there are held-out ones."
     )
     _closer(run, found)
     for family, question in FAMILIES.items():
@@ -182,10 +185,10 @@ def scores(workspace: Workspace, run: Run) -> None:
 
 
 def _closer(run: Run, found: dict[str, Score]) -> None:
-    """One measure: what it asks, how it turned out, and the pictures of what it found."""
+    """One metric: its question, its result, its charts."""
     with st.container(border=True):
         name = st.selectbox(
-            "Look closer at", list(found), format_func=lambda name: METRICS[name].card.title, width=340, key="measure"
+            "Metric in detail", list(found), format_func=lambda name: METRICS[name].card.title, width=340, key="metric"
         )
         card, score = METRICS[name].card, found[name]
         st.markdown(f"**{card.question}** {verdict(card, score).text} {card.why}")
@@ -195,7 +198,7 @@ def _closer(run: Run, found: dict[str, Score]) -> None:
         for place, figure in enumerate(pictures):
             draw(figure, f"{run.id}_{name}_{place}")
         if not pictures:
-            st.caption("It found nothing that could be drawn.")
+            st.caption("This metric has no chart here.")
 
 
 def _figure_card(run: Run, figure: Figure) -> None:
@@ -207,23 +210,23 @@ def _figure_card(run: Run, figure: Figure) -> None:
         st.metric(
             FAMILIES[figure.family],
             "–" if figure.value is None else f"{100 * figure.value:.0f} of 100",
-            help="100 is what fresh real rows would score.",
+            help="100 = as good as held-out real rows.",
         )
         st.caption(plain(_in_short(run, figure)))
 
 
 def _in_short(run: Run, figure: Figure) -> str:
-    """Where the table falls short, or that it does not."""
+    """The metric furthest below its benchmark, or that there is none."""
     if figure.value is None:
         return figure.text
     if figure.weakest is None:
-        return "As good as real data on every measure."
+        return "As good as held-out real rows on every metric."
     weakest = METRICS[figure.weakest].card
-    return f"Furthest behind in “{weakest.title}”. {verdict(weakest, run.scores[figure.weakest]).text}"
+    return f"Weakest metric: “{weakest.title}”. {verdict(weakest, run.scores[figure.weakest]).text}"
 
 
 def score_table(cards: Mapping[str, Card], found: dict[str, Score]) -> None:
-    """Each measure in words: what it asks, and how the table, or the set of conversations, fared."""
+    """Each metric in words: its question, and its result for the synthetic table or conversation set."""
     lines = []
     for name, score in found.items():
         card, judged = cards[name], verdict(cards[name], score)
@@ -231,16 +234,16 @@ def score_table(cards: Mapping[str, Card], found: dict[str, Score]) -> None:
         sentence = " ".join(dict.fromkeys((judged.text, score.note))).strip()
         lines.append(
             {
-                "Measure": f"**{card.title}**",
-                "What it asks": plain(card.question),
-                "How it fares": f":{color}-badge[{icon}] {plain(sentence)}",
+                "Metric": f"**{card.title}**",
+                "Question": plain(card.question),
+                "Result": f":{color}-badge[{icon}] {plain(sentence)}",
             }
         )
     st.table(pd.DataFrame(lines), hide_index=True, border="horizontal", alt="Each score in a sentence")
 
 
 def all_runs(workspace: Workspace, runs: list[Run]) -> None:
-    """Every run of the table in one list and one chart."""
+    """All synthetic tables of a dataset in one list and one chart."""
     figures = {run.id: {figure.family: figure.value for figure in summary(run.scores)} for run in runs}
     names = {run.id: f"#{len(runs) - place} {model_title(run)}" for place, run in enumerate(runs)}
     table = pd.DataFrame(
@@ -263,16 +266,16 @@ def all_runs(workspace: Workspace, runs: list[Run]) -> None:
         hide_index=True,
         height="content",
         column_config={
-            "run": st.column_config.TextColumn("Run", pinned=True, width="large"),
+            "run": st.column_config.TextColumn("Synthetic table", pinned=True, width="large"),
             "rows": st.column_config.NumberColumn("Rows", format="localized"),
-            "seconds": st.column_config.NumberColumn("Training took", format="%.0f s"),
+            "seconds": st.column_config.NumberColumn("Training time", format="%.0f s"),
             **percent,
             **{
                 name: st.column_config.NumberColumn(metric.card.title, format="%.3f", help=metric.card.question)
                 for name, metric in METRICS.items()
             },
         },
-        alt="All runs of this table with their scores",
+        alt="All synthetic tables of this dataset with their scores",
     )
     view = views.runs_view(
         {
@@ -291,13 +294,13 @@ def all_runs(workspace: Workspace, runs: list[Run]) -> None:
 
 
 def _column_across(workspace: Workspace, runs: list[Run], names: dict[str, str]) -> None:
-    """The same column of the real rows and of the chosen runs, in one chart."""
+    """One column of the real rows and of the chosen synthetic tables, in one chart."""
     newest = runs[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Column", newest.schema.names, key=f"across_{newest.dataset_id}", width=300)
         having = [run.id for run in runs if name in run.schema.names]
         chosen = st.multiselect(
-            "Runs",
+            "Synthetic tables",
             having,
             having[:MOST_ACROSS],
             format_func=names.__getitem__,

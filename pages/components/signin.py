@@ -1,4 +1,4 @@
-"""Who may see the pages: on this machine its analyst; on a network whoever holds a key with the permission admin."""
+"""Who may see the pages: anybody on this machine; over a network, holders of a key with the permission admin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sign_in(workspace: Workspace) -> None:
                 st.session_state.signed_in = True
                 st.rerun()
             st.error(
-                "This key lacks the permission admin, which the pages take. Use the API with it, or ask for another."
+                "This key lacks the permission admin, which the pages require. Use it with the API, or ask for another key."
             )
     st.stop()
 

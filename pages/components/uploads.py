@@ -1,4 +1,4 @@
-"""Bringing tables in: files from the browser or shipped samples, previewed before they are added."""
+"""Adding datasets: files from the browser, previewed before they are added, or the samples."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ WORDS = {
         "Comma ,": ",",
         "Semicolon ;": ";",
         "Tab": "\t",
-        "Bar |": "|",
+        "Pipe |": "|",
         "Colon :": ":",
-        "Blank": " ",
+        "Space": " ",
         "None: one column": "",
     },
     "quote": {"Automatic": None, 'Double "': '"', "Single '": "'", "Backtick `": "`", "None": ""},
@@ -53,7 +53,7 @@ def upload(workspace: Workspace) -> bool:
     """Upload files, see how each was understood, correct that, and add them; whether there are any."""
     # A new key empties the uploader once its files are added, and with it the memory they take.
     files = st.file_uploader(
-        "Drop tables here: CSV, TSV, JSON, Parquet or Excel, also gzipped; several at once",
+        "Drop files here: CSV, TSV, JSON, Parquet or Excel, gzipped or not; several at once",
         type=TYPES,
         accept_multiple_files=True,
         key=f"files_{st.session_state.setdefault('upload_round', 0)}",
@@ -69,17 +69,17 @@ def upload(workspace: Workspace) -> bool:
         return bool(files)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         share = st.slider(
-            "Lock away for judging",
+            "Hold out for evaluation",
             0,
             50,
             round(100 * workspace.settings.holdout_share),
             5,
             format="%d %%",
             width=300,
-            help="Rows drawn at random that no generator ever sees. Privacy and quality are judged against them; "
-            "without any, privacy cannot be judged at all.",
+            help="Rows drawn at random that no generator sees. Quality and privacy are evaluated against them; without "
+            "held-out rows, privacy cannot be evaluated.",
         )
-        label = "Add this table" if len(readable) == 1 else f"Add these {len(readable)} tables"
+        label = "Add this dataset" if len(readable) == 1 else f"Add these {len(readable)} datasets"
         add = st.button(label, type="primary", icon=":material/add:")
     api_expander(workspace, [upload_call(file.name, options, share / 100) for file, options in readable.values()])
     if add:
@@ -92,15 +92,15 @@ def _previewed(workspace: Workspace, file: UploadedFile) -> ReadOptions | None:
     st.markdown(f"**{plain(file.name)}**")
     key = f"options_{file.file_id}"
     slot = st.container()
-    with st.expander("Read it differently", icon=":material/tune:"):
-        st.caption("What is left on automatic is detected from the file.")
+    with st.expander("Import options", icon=":material/tune:"):
+        st.caption("Options left on Automatic are detected from the file.")
         sheets = {"sheet": {"Automatic": None, **{sheet: sheet for sheet in _sheets(workspace, file)}}}
         options = params_form(ReadOptions, key=key, columns=4, choices=WORDS | sheets)
     if options is None:
         return None
     with slot:
         try:
-            with st.spinner("Reading the beginning …"):
+            with st.spinner("Reading the first rows …"):
                 preview = _preview(workspace, str(_kept(workspace, file)), file.name, options.model_dump_json())
         except ReadError as error:
             st.error(plain(error), title="This file cannot be read as a table", icon=":material/block:")
@@ -123,7 +123,7 @@ def _show(preview: Preview) -> None:
     st.dataframe(rows, height="content", hide_index=True, alt="The first rows of the file, as text")
     if preview.rejected:
         st.warning(
-            f"{count(len(preview.rejected), 'line')} in the beginning will be left out: "
+            f"{count(len(preview.rejected), 'line')} near the beginning will be left out: "
             + "; ".join(f"line {line.line:,}: {plain(line.reason)}" for line in preview.rejected[:3])
             + (" …" if len(preview.rejected) > 3 else "."),
             icon=":material/rule:",
@@ -159,10 +159,10 @@ def _add(workspace: Workspace, files: list[tuple[UploadedFile, ReadOptions]], sh
 def add_files(
     workspace: Workspace, files: list[UploadedFile], options: Mapping[str, dict[str, Any]] | None = None
 ) -> tuple[list[Dataset], dict[str, str]]:
-    """Add files one by one, with `options` by the file's id; the tables, and why others were refused."""
+    """Add files one by one, with `options` by the file's id; the datasets, and why others were refused."""
     added: list[Dataset] = []
     refused = {}
-    with st.status(f"Adding {count(len(files), 'table')} …", expanded=True):
+    with st.status(f"Adding {count(len(files), 'dataset')} …", expanded=True):
         for file in files:
             path = _kept(workspace, file)
             try:
@@ -186,7 +186,7 @@ def refusals() -> None:
 
 
 def samples(workspace: Workspace) -> None:
-    """The tables that come with Understudy, each with where it is from."""
+    """The datasets that come with Understudy, each with its source."""
     st.markdown("#### Or start from a sample")
     with st.grid(4, min_column_width=230):
         for sample in workspace.datasets.samples():

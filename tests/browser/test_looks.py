@@ -20,7 +20,7 @@ PAGES = {
     "data": "/data",
     "data-checks": "/data#Checks",
     "data-rows": "/data#Rows",
-    "data-holdout": "/data#Holdout",
+    "data-held-out": "/data#Held-out rows",
     "data-add": "/data?view=add",
     "train": "/train",
     "compare": "/compare",
@@ -31,7 +31,7 @@ PAGES = {
     "compare-map": "/compare#Map",
     "compare-missing": "/compare#Missing values",
     "compare-rows": "/compare#Rows",
-    "compare-runs": "/compare#All 2 runs",
+    "compare-runs": "/compare#All 2 synthetic tables",
     "conversations": "/conversations",
     "jobs": "/jobs",
 }
@@ -73,7 +73,7 @@ def test_every_page_is_drawn_whole(browser: Browser, address: str, theme: str, w
             page.get_by_role("tab", name=tab).click()
             settle(page)
         shoot(page, shots / f"{name}-{theme}-{width}.png")
-        expect(page.get_by_text("This page could not be drawn")).to_have_count(0)
+        expect(page.get_by_text("This page could not be shown")).to_have_count(0)
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wider <= 0, f"{name} is {wider} px wider than a window of {width} px"
     context.close()
@@ -98,14 +98,14 @@ def test_points_drawn_around_on_the_map_are_listed_as_rows(page: Page, address: 
     expect(page.locator("[data-testid=stDataFrame]:visible")).to_have_count(2)
 
 
-def test_risky_rows_left_out_make_a_table_of_its_own(page: Page, address: str):
+def test_removing_risky_rows_makes_a_new_synthetic_table(page: Page, address: str):
     page.goto(f"{address}/compare")
     settle(page)
     page.get_by_role("tab", name="Before release").click()
-    page.get_by_role("button", name="Drop all 10 rows").click()
+    page.get_by_role("button", name="Remove all 10 rows").click()
     page.get_by_role("button", name="See the result").click(timeout=120_000)
-    expect(page.get_by_text("10 risky rows left out")).to_be_visible()
-    expect(page.get_by_role("tab", name="All 3 runs")).to_be_visible()
+    expect(page.get_by_text("10 risky rows removed")).to_be_visible()
+    expect(page.get_by_role("tab", name="All 3 synthetic tables")).to_be_visible()
 
 
 def settle(page: Page) -> None:

@@ -20,10 +20,10 @@ def address(serve) -> str:
 def test_upload_train_compare_download(page: Page, address: str, tmp_path: Path):
     page.goto(f"{address}/data")
     page.locator(UPLOAD).set_input_files(DATA / "adult_2000.csv")
-    page.get_by_role("button", name="Add this table").click()
-    expect(page.get_by_text("2,000 rows · 15 columns · 400 of the rows locked away for judging")).to_be_visible()
+    page.get_by_role("button", name="Add this dataset").click()
+    expect(page.get_by_text("2,000 rows · 15 columns · 400 of the rows held out for evaluation")).to_be_visible()
 
-    page.get_by_role("button", name="Train a stand-in").click()
+    page.get_by_role("button", name="Train a generator").click()
     page.get_by_text("CTGAN", exact=True).click()
     page.get_by_label("Epochs", exact=True).fill("2")
     page.get_by_label("Epochs", exact=True).press("Enter")
@@ -31,8 +31,8 @@ def test_upload_train_compare_download(page: Page, address: str, tmp_path: Path)
     page.get_by_role("button", name="See the result").click(timeout=300_000)
 
     expect(page.get_by_role("heading", name="Compare")).to_be_visible()
-    expect(page.get_by_text("judged against 400 rows it never saw")).to_be_visible()
-    for family in ("Does it look like the real table?", "Is it of use in its place?", "Does it give anybody away?"):
+    expect(page.get_by_text("evaluated against 400 held-out rows")).to_be_visible()
+    for family in ("Does it look like the real data?", "Is it useful in its place?", "Does it reveal real people?"):
         expect(page.get_by_text(family, exact=True)).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download CSV").click()
@@ -50,18 +50,18 @@ def test_upload_train_compare_download(page: Page, address: str, tmp_path: Path)
 
 def test_a_sample_goes_from_nothing_to_a_comparison_with_one_click(page: Page, address: str):
     page.goto(address)
-    page.get_by_role("button", name="Try it with a sample").click()
+    page.get_by_role("button", name="Try a sample").click()
     expect(page.get_by_role("heading", name="Compare")).to_be_visible(timeout=300_000)
-    expect(page.get_by_text("judged against 6,512 rows it never saw")).to_be_visible()
+    expect(page.get_by_text("evaluated against 6,512 held-out rows")).to_be_visible()
     page.reload()
-    expect(page.get_by_text("judged against 6,512 rows it never saw")).to_be_visible()
+    expect(page.get_by_text("evaluated against 6,512 held-out rows")).to_be_visible()
 
 
 def test_the_job_goes_on_while_the_page_is_away(page: Page, address: str):
     page.goto(f"{address}/data?view=add")
     page.locator(UPLOAD).set_input_files(DATA / "penguins.csv")
-    page.get_by_role("button", name="Add this table").click()
-    page.get_by_role("button", name="Train a stand-in").click()
+    page.get_by_role("button", name="Add this dataset").click()
+    page.get_by_role("button", name="Train a generator").click()
     page.get_by_text("CTGAN", exact=True).click()
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
@@ -75,33 +75,33 @@ def test_the_job_goes_on_while_the_page_is_away(page: Page, address: str):
     expect(page.get_by_text("Cancelled after")).to_be_visible()
 
 
-def test_more_rows_are_written_and_everything_can_be_deleted(page: Page, address: str):
+def test_more_rows_are_generated_and_everything_can_be_deleted(page: Page, address: str):
     page.goto(f"{address}/data?view=add")
     page.locator(UPLOAD).set_input_files(DATA / "penguins.csv")
-    page.get_by_role("button", name="Add this table").click()
-    page.get_by_role("button", name="Train a stand-in").click()
+    page.get_by_role("button", name="Add this dataset").click()
+    page.get_by_role("button", name="Train a generator").click()
     page.get_by_text("Independent columns (baseline)", exact=True).click()
     page.get_by_role("button", name="Train", exact=True).click()
     page.get_by_role("button", name="See the result").click(timeout=300_000)
 
     page.get_by_role("button", name="More").click()
-    page.get_by_text("Write more rows", exact=True).click()
-    page.get_by_label("Rows to write", exact=True).fill("30")
-    page.get_by_label("Rows to write", exact=True).press("Enter")
-    page.get_by_role("button", name="Write them").click()
+    page.get_by_text("Generate more rows", exact=True).click()
+    page.get_by_label("Rows to generate", exact=True).fill("30")
+    page.get_by_label("Rows to generate", exact=True).press("Enter")
+    page.get_by_role("button", name="Generate", exact=True).click()
     page.get_by_role("button", name="See the result").click(timeout=300_000)
-    expect(page.get_by_text("wrote 30 rows")).to_be_visible()
+    expect(page.get_by_text("generated 30 rows")).to_be_visible()
 
     page.get_by_role("button", name="More").click()
     page.get_by_text("Delete", exact=True).click()
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_text("wrote 275 rows")).to_be_visible()
+    expect(page.get_by_text("generated 275 rows")).to_be_visible()
     page.get_by_role("link", name="Data", exact=True).click()
     # The page before has a menu of the same name, and stays until this one has answered.
     expect(page.get_by_role("heading", name="Data", exact=True, level=1)).to_be_visible()
     page.get_by_role("button", name="More").click()
     page.get_by_text("Delete", exact=True).click()
-    expect(page.get_by_text("344 rows, its holdout, and 1 synthetic table made from it")).to_be_visible()
+    expect(page.get_by_text("344 rows, held-out rows included, and its 1 synthetic table")).to_be_visible()
     page.get_by_role("button", name="Delete everything").click()
     expect(page.get_by_text("penguins.csv")).to_have_count(0)
 
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_table_gets_a_sentence(page: Page, address: str, name:
     expect(page.get_by_text("This file cannot be read as a table")).to_be_visible()
     alert = page.get_by_role("alert").inner_text()
     assert not any(word in alert for word in ("Error:", "Traceback", "Exception", "duckdb", "arrow", "utf-8' codec"))
-    expect(page.get_by_role("button", name="Add this table")).to_have_count(0)
+    expect(page.get_by_role("button", name="Add this dataset")).to_have_count(0)
 
 
 def test_awkward_names_show_as_themselves(page: Page, address: str):
@@ -133,6 +133,6 @@ def test_awkward_names_show_as_themselves(page: Page, address: str):
     page.locator(UPLOAD).set_input_files(
         {"name": "../../<b>x</b>.csv", "mimeType": "text/csv", "buffer": content.encode()}
     )
-    page.get_by_role("button", name="Add this table").click()
+    page.get_by_role("button", name="Add this dataset").click()
     expect(page.get_by_text("60 rows · 5 columns")).to_be_visible()
     assert not dialogs

@@ -141,8 +141,8 @@ def _table_of(path: Path, name: str, options: ReadOptions | None) -> Texts:
     if not texts.columns.rows and texts.columns.rejected:
         first = texts.columns.rejected[0]
         raise ReadError(
-            f"No line of this file reads as a row of a table; line {first.number} {first.reason}. Choose how it is "
-            f"read, or save it as CSV."
+            f"No line of this file can be read as a row of a table; line {first.number} {first.reason}. Set the import "
+            f"options, or save it as CSV."
         )
     if not texts.columns.rows:
         raise ReadError("This file has a header but no rows. Upload a table with at least one row.")

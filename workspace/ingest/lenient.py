@@ -14,10 +14,10 @@ from workspace.ingest.repair import OTHER_DELIMITERS, Mender, split_quoted
 from workspace.ingest.sniff import is_typed
 
 LONGEST_LINE = 16 << 20
-BEFORE, BELOW = "stands before the table", "stands below the table"
+BEFORE, BELOW = "comes before the table", "comes after the table"
 MOST_MENDED = 500
 """Ragged rows that are looked into; where there are more, a rule is missing that looking longer does not find."""
-MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blank", ", ": "comma and blank"}
+MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space", ", ": "comma-and-space"}
 
 
 @dataclass
@@ -223,7 +223,7 @@ class Repair:
                 cells, quoted = split_quoted(record.text, other)
                 laid = self.mender.mend(cells, other, quoted)
                 if laid is not None:
-                    return laid, f"parted by {MARKS[other]} instead of {MARKS.get(self.own, self.own)}"
+                    return laid, f"separated by {MARKS[other]} instead of {MARKS.get(self.own, self.own)}"
         return None, record.flaw if record.cells is None else counted
 
     def _laid(self, record: Record, cells: list[str]) -> list[str] | None:

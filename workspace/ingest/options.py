@@ -17,22 +17,32 @@ class ReadOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     encoding: str | None = Field(None, description="Such as utf-8, utf-16, cp1252 or shift_jis.", examples=["utf-8"])
-    delimiter: str | None = Field(
-        None, description="What stands between two cells; empty: there is one column.", examples=[";"]
-    )
+    delimiter: str | None = Field(None, description="Separates two cells; empty: there is one column.", examples=[";"])
     quote: str | None = Field(
-        None, max_length=1, description="What surrounds a cell; empty: nothing does.", examples=['"']
+        None, max_length=1, description="Encloses a cell; empty: cells are not quoted.", examples=['"']
     )
     escape: str | None = Field(
         None,
         max_length=1,
-        description="What stands before a quote within a cell; empty: the quote is doubled.",
+        description="Precedes a quote within a cell; empty: the quote is doubled.",
         examples=["\\"],
     )
-    header: int | None = Field(None, ge=0, le=20, description="Rows of the header; 0: the file has none.", examples=[1])
-    skip_rows: int | None = Field(None, ge=0, description="Lines before the header or the first row.", examples=[0])
-    skip_footer: int | None = Field(None, ge=0, description="Rows to leave out at the end.", examples=[0])
-    decimal: str | None = Field(None, pattern="^[.,]$", description="The decimal mark of numbers.", examples=[","])
+    header: int | None = Field(
+        None, title="Header rows", ge=0, le=20, description="Rows of the header; 0: the file has none.", examples=[1]
+    )
+    skip_rows: int | None = Field(
+        None,
+        title="Skip rows at the start",
+        ge=0,
+        description="Lines before the header or the first row.",
+        examples=[0],
+    )
+    skip_footer: int | None = Field(
+        None, title="Skip rows at the end", ge=0, description="Rows to leave out at the end.", examples=[0]
+    )
+    decimal: str | None = Field(
+        None, title="Decimal mark", pattern="^[.,]$", description="The decimal mark of numbers.", examples=[","]
+    )
     day_first: bool | None = Field(None, description="Whether 03/04/2020 is the third of April.", examples=[True])
     sheet: str | None = Field(None, description="Which sheet of an Excel file.", examples=["Sheet1"])
     table: int | None = Field(

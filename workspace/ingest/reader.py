@@ -108,7 +108,7 @@ def _told(layout: Layout, columns: Columns, encoding: str, options: ReadOptions)
         lines = ", ".join(map(str, columns.repeated_headers[:3])) + (
             " ..." if len(columns.repeated_headers) > 3 else ""
         )
-        notes.append(f"The header stands again on line {lines}: what follows is read as rows of the same table.")
+        notes.append(f"The header is repeated on line {lines}: what follows is read as rows of the same table.")
     decided = options.model_copy(
         update={
             "encoding": encoding,
@@ -125,7 +125,7 @@ def _told(layout: Layout, columns: Columns, encoding: str, options: ReadOptions)
 def _summary(layout: Layout, encoding: str) -> str:
     dialect = layout.dialect
     mark = MARKS.get(dialect.delimiter, repr(dialect.delimiter))
-    parts = [NAMES.get(encoding, encoding), f"cells parted by {mark}" if dialect.delimiter else "one column"]
+    parts = [NAMES.get(encoding, encoding), f"{mark}-separated" if dialect.delimiter else "one column"]
     if dialect.quote and dialect.quote != '"':
         parts.append(f"quoted with {dialect.quote}")
     if dialect.escape:

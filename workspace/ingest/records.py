@@ -138,7 +138,7 @@ def records(lines: Iterable[str], dialect: Dialect, width: int | None = None, fi
                 continue
             waiting.extend(reversed(taken.text.split("\n")[1:]))
         cells = requoted(line, dialect, width) if width else None
-        flaw = "quotes stand where none belong" if cells else "its quotes do not close"
+        flaw = "quotes are in unexpected places" if cells else "its quotes do not close"
         yield Record(number, line, cells, flaw=flaw)
 
 

@@ -93,7 +93,7 @@ class Dispatcher(threading.Thread):
         process = process_of(job)
         if job.host != HOST:
             if _past(job.last_heard, SILENT_S):
-                self.queue.end(job.id, "interrupted", f"Nothing was heard from its machine, {job.host}. Try again.")
+                self.queue.end(job.id, "interrupted", f"Its machine, {job.host}, no longer responds. Try again.")
         elif process is None:
             if _past(job.started, START_S):
                 self.queue.end(job.id, "interrupted", "Its process never started. Try again.", Job.pid.is_(None))

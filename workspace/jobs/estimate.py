@@ -1,6 +1,6 @@
 """How long a job will take and how much memory it needs, told before it starts.
 
-Every fit, draw and judging that ran on this machine left a measurement: its quantities (rows times columns, passes
+Every fit, sampling and evaluation that ran on this machine left a measurement: its quantities (rows times columns, passes
 times rows, ...) and what it cost. Time and memory are sums of quantities, each at its price; the prices are those,
 none below zero, that fit the measurements best, near ones counting more. Until a generator was measured here, by a
 run or by the small calibration (`workspace.calibrate`), the measurements of another machine that are shipped with
@@ -40,7 +40,7 @@ STAGES = ("start", "fit", "draw", "judge")
 class Estimate(BaseModel):
     """What a job is expected to cost."""
 
-    seconds: float = Field(description="From start to finish, with judging.")
+    seconds: float = Field(description="From start to finish, with evaluation.")
     memory_mb: float = Field(description="Most memory held at once.")
     free_mb: float = Field(description="Memory that is free now.")
     basis: str = Field(description="What the figures rest on, in a sentence.")
@@ -199,10 +199,14 @@ def stage_cost(
 def _basis(prices: CostModel, kind: type[Model], fit: str) -> str:
     here = sum(measured.here for measured in prices.measurements if measured.stage == fit)
     if here:
-        return f"From {here} fit{'s' if here > 1 else ''} of {kind.title} measured on this machine."
+        return f"Estimated from {here} fit{'s' if here > 1 else ''} of {kind.title} measured on this machine."
     if any(measured.stage == fit for measured in prices.measurements):
-        return f"From another machine, adjusted to this one's speed, until {kind.title} has been measured here."
-    return f"{kind.title} was never measured: its own time is not in these figures. Its first run will tell."
+        return (
+            f"Estimated from another machine, adjusted to this one's speed, until {kind.title} has been measured here."
+        )
+    return (
+        f"{kind.title} has never been measured: its training time is not included. Its first training will be measured."
+    )
 
 
 @cache

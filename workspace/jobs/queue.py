@@ -81,7 +81,7 @@ class Queue:
                 session.flush()  # jobs first: dependencies refer to them
                 session.add_all(rows)
         except IntegrityError as error:
-            raise NotFound("The table was deleted while this was asked for.") from error
+            raise NotFound("The dataset was deleted in the meantime.") from error
         self.changed.set()
 
     def claim(self) -> Job | None:
@@ -118,7 +118,7 @@ class Queue:
             session.execute(
                 update(Job)
                 .where(Job.state == "queued", _depends(failed))
-                .values(state="cancelled", finished=now(), error="An operation that it depends on did not end well.")
+                .values(state="cancelled", finished=now(), error="An operation that it depends on did not finish.")
                 .execution_options(synchronize_session=False)
             )
 

@@ -234,7 +234,7 @@ class Conversations:
     def _check_not_being_written(self, found: ConversationSet) -> None:
         job = self._job_of(found)
         if job is not None and not job.ended:
-            raise ValueError("This set is being written. Wait for it, or stop it first.")
+            raise ValueError("This conversation set is being written. Wait until it is done, or cancel its job first.")
 
 
 def _as_input(dialogue: Dialogue, order: ConversationRequest) -> Dialogue:

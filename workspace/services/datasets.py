@@ -159,7 +159,7 @@ class Datasets:
         files = self.files.dataset(dataset_id)
         _check_kinds(files.table, edited)
         if dataset.split.kind == "file":
-            _check_kinds(files.held_out(dataset.split.stored), edited, "The holdout does not fit. ")
+            _check_kinds(files.held_out(dataset.split.stored), edited, "The held-out rows do not fit. ")
         anew = {profile.name: profile for profile in ingest.profile(files.table, edited)}
         _write_profiles(files, [anew.get(profile.name, profile) for profile in self.profiles(dataset_id)])
         return self._change(dataset_id, schema=schema)
@@ -178,13 +178,13 @@ class Datasets:
     def set_holdout(self, dataset_id: str, share: float, seed: int = 0) -> Dataset:
         """Hold out a share of the rows, drawn anew. Runs made before keep the holdout they were trained without."""
         if not 0 <= share < 1:
-            raise ValueError(f"A holdout takes a share of the rows from 0 to below 1; {share} was asked for.")
+            raise ValueError(f"The share of held-out rows goes from 0 to below 1, and {share} was given.")
         dataset = self.get(dataset_id)
         split = _split_share(self.files.dataset(dataset_id), dataset.rows, share, seed)
         return self._change(dataset_id, split=split)
 
     def set_holdout_file(self, dataset_id: str, path: Path, name: str) -> Dataset:
-        """Judge against the rows of a second file instead; the generator then learns the whole upload."""
+        """Use the rows of a second file as held-out rows; the generator then learns the whole upload."""
         dataset = self.get(dataset_id)
         return self._change(dataset_id, split=self._split_file(self.files.dataset(dataset_id), dataset, path, name))
 

@@ -39,7 +39,9 @@ class Jobs:
         """
         offered = [name for name, known in KINDS.items() if known.offered]
         if kind not in offered:
-            raise ValueError(f"There is no kind of job {kind!r} to start so. There are {', '.join(offered) or 'none'}.")
+            raise ValueError(
+                f"There is no kind of job {kind!r} to start this way. There are {', '.join(offered) or 'none'}."
+            )
         try:
             asked = KINDS[kind].arguments.model_validate(arguments | {"kind": kind}, extra="forbid")
         except ValidationError as error:

@@ -25,7 +25,7 @@ CHECKS = TypeAdapter(list[Check])
 
 @dataclass(frozen=True)
 class Risky:
-    """Synthetic rows that cling most to one training row, riskiest first, each table in the same order."""
+    """Synthetic rows closest to a single training row, riskiest first, each table in the same order."""
 
     found: pd.DataFrame
     """As `metrics.riskiest_rows` has it."""
@@ -43,14 +43,14 @@ class Releases:
         self.files, self.queue, self.runs, self.training = files, queue, runs, training
 
     def riskiest_rows(self, run_id: str, count: int = 20) -> Risky:
-        """The synthetic rows that cling most to one real row. Raises ValueError where there is no holdout."""
-        judged = self.runs.scored_tables(self.runs.get(run_id))
-        found = riskiest_rows(judged, count)
+        """The synthetic rows closest to a single real row. Raises ValueError where there is no holdout."""
+        tables = self.runs.scored_tables(self.runs.get(run_id))
+        found = riskiest_rows(tables, count)
         return Risky(
             found,
-            judged.synthetic.iloc[found["synthetic_row"]].reset_index(drop=True),
-            judged.train.iloc[found["train_row"]].reset_index(drop=True),
-            rows_looked_at(judged),
+            tables.synthetic.iloc[found["synthetic_row"]].reset_index(drop=True),
+            tables.train.iloc[found["train_row"]].reset_index(drop=True),
+            rows_looked_at(tables),
         )
 
     def draft_replace_rows(
@@ -72,9 +72,11 @@ class Releases:
         if not chosen or chosen[0] < 0 or chosen[-1] >= run.rows:
             raise ValueError(f"Choose rows from 0 to {run.rows - 1:,}.")
         if how == "drop" and len(chosen) == run.rows:
-            raise ValueError("No row would be left. Draw others instead.")
+            raise ValueError("No row would be left. Draw new rows instead.")
         if how == "draw" and run.model == EXTERNAL:
-            raise ValueError("This table was made elsewhere: there is no model to draw from. Drop the rows instead.")
+            raise ValueError(
+                "This table was made outside Understudy: there is no model to sample from. Drop the rows instead."
+            )
         seed = run.seed + 1 if seed is None else seed
         expected = self.training.expected("replace_rows", run, run.rows)
         asked = ReplaceRowsArguments(parent=run.id, rows=chosen, how=how, seed=seed, metrics=metrics, expected=expected)

@@ -63,13 +63,13 @@ class Reports:
         facts = {
             "Table": dataset.name,
             "Generator": f"{title} ({params})" if params else title,
-            "Rows written": f"{run.rows:,}",
+            "Rows generated": f"{run.rows:,}",
             "Seed": str(run.seed),
             "Made": f"{run.created:%Y-%m-%d %H:%M} UTC",
             "Understudy": VERSION,
         }
         if run.fit_seconds is not None:
-            facts["Training took"] = f"{run.fit_seconds:,.1f} s"
+            facts["Training time"] = f"{run.fit_seconds:,.1f} s"
         if max(run.rows, run.split.of) > ROWS:
             facts["Charts"] = f"drawn from at most {ROWS:,} random rows of each table"
         return gather(

@@ -167,10 +167,12 @@ class Training:
         """
         run = self.runs.get(run_id) if run_id is not None else None
         if run is not None and run.model == EXTERNAL:
-            raise ValueError("This table was made elsewhere: there is no model to draw from. Train one.")
+            raise ValueError(
+                "This table was made outside Understudy: there is no model to sample from. Train a generator."
+            )
         if run is not None and run.model not in GENERATORS:
             raise ValueError(
-                f"The generator {run.model!r} is not here any more. Install its plugin again, or train another."
+                f"The generator {run.model!r} is no longer installed. Install its plugin again, or train another."
             )
         _check_rows(rows)
         asked = SampleArguments(

@@ -1,4 +1,4 @@
-"""What will hurt before it hurts: findings in words about a table's columns, each with a fix in one click."""
+"""Checks before training: problems in a dataset's columns, in words, each with a fix in one click."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MANY_LEVELS = 1_000
 NEARLY_EMPTY = 0.95
 MOSTLY = 0.8
 """Share of the frequent values that must be dates or numbers for the others to stand out."""
-STAND_INS = frozenset({"?", "na", "n/a", "#n/a", "n.a.", "nan", "null", "<na>", "(null)", "-", "--", "."})
-"""Texts among categories that rather stand for a missing value; "none" and "unknown" may well be answers."""
+MARKERS = frozenset({"?", "na", "n/a", "#n/a", "n.a.", "nan", "null", "<na>", "(null)", "-", "--", "."})
+"""Texts among categories that usually mark a missing value; "none" and "unknown" may well be answers."""
 SAID = {
     "name": "names of people",
     "first_name": "first names",
@@ -45,7 +45,7 @@ SAID = {
 
 
 class Finding(BaseModel):
-    """Something about a column that will hurt, and how to mend it."""
+    """A problem of a column, and its fix."""
 
     column: str = Field(description="The column it is about.", examples=["city"])
     code: str = Field(description="Which finding it is, in a word.", examples=["constant"])
@@ -55,7 +55,7 @@ class Finding(BaseModel):
     )
     fix: Column | None = Field(
         None,
-        description="The column that would mend it.",
+        description="The column after the fix.",
         examples=[{"name": "city", "kind": "category", "role": "drop"}],
     )
     fix_label: str = Field("", description="The fix in a few words, for a button.", examples=["Leave it out"])
@@ -65,7 +65,7 @@ Check = Callable[[ColumnProfile, Column], Iterator[Finding]]
 
 
 def preflight(profiles: list[ColumnProfile], schema: Schema) -> list[Finding]:
-    """The findings about a table, in the order of its columns; columns left out have none."""
+    """The findings about a dataset, in the order of its columns; columns left out have none."""
     findings = []
     for profile in profiles:
         column = schema[profile.name]
@@ -92,7 +92,7 @@ def _empty(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
         yield _finding(column, "empty", "Every cell is empty: there is nothing to learn.", "Leave it out", role="drop")
     elif profile.distinct == 1 and not profile.missing:
         value = profile.top[0].value
-        text = f"Every row says {_shown(value)}: there is nothing to learn."
+        text = f"Every row holds {_shown(value)}: there is nothing to learn."
         yield _finding(column, "constant", text, "Leave it out", role="drop")
     elif profile.missing_share > NEARLY_EMPTY:
         filled = profile.rows - profile.missing
@@ -106,10 +106,7 @@ def _empty(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
 def _identifier(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
     filled = profile.rows - profile.missing
     if column.role == "id":
-        text = (
-            f"It names the rows, {profile.distinct:,} different values: none is learned, new ones of the same pattern "
-            f"take their place."
-        )
+        text = f"Unique identifier ({profile.distinct:,} values): not learned; replaced by new ids of the same pattern."
         yield _finding(column, "id", text, "Leave it out", role="drop")
         return
     tokens = words_of(column.name).split()
@@ -117,12 +114,12 @@ def _identifier(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
     learned = column.role == "feature" and column.kind in ("integer", "category", "text")
     if learned and named and filled > profile.distinct > 20:
         text = (
-            f"It looks like the key of something that occurs again and again: {profile.distinct:,} different values in "
-            f"{_rows(filled)}. What is learned would be real keys."
+            f"It looks like a foreign key: {profile.distinct:,} different values in {_rows(filled)}. A generator would "
+            f"reproduce real keys."
         )
         yield _finding(column, "repeated_id", text, "Make new ids", role="id")
     elif learned and column.kind == "category" and filled == profile.distinct > 20:
-        text = "Every value is different: a model could only repeat them."
+        text = "Every value is unique: a generator could only repeat them."
         yield _finding(column, "all_different", text, "Make new ids", role="id")
 
 
@@ -131,30 +128,30 @@ def _personal(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
         return
     said = SAID.get(column.pii, column.pii)
     if column.role == "pii":
-        text = f"It holds {said}: none is learned, invented ones take their place."
+        text = f"It holds {said}: not learned; replaced by made-up ones."
         yield _finding(column, "personal", text, "Leave it out", role="drop")
     elif column.role != "id":
-        text = f"It seems to hold {said}. A model would learn real ones and could give them away."
-        yield _finding(column, "personal_learned", text, "Invent new ones", role="pii")
+        text = f"It seems to hold {said}. A generator would learn real ones and could reveal them."
+        yield _finding(column, "personal_learned", text, "Replace by made-up ones", role="pii")
 
 
 # Kinds that are not what they seem ---------------------------------------------------------------------------------
 
 
 def _date_in_digits(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
-    """Days as 19990131 and moments counted since 1970, which look like numbers."""
+    """Days as 19990131 and Unix timestamps, which look like numbers."""
     if column.kind != "integer" or column.role not in ("feature", "target") or column.decimals:
         return
     low, high, seen = float(profile.minimum or 0), float(profile.maximum or 0), _seen(profile)
     if low >= 18_000_101 and high <= 22_001_231 and all(_is_day(text) for text in seen):
-        text = f"The numbers are days, such as {seen[0]}. As numbers, most between two of them are no day at all."
+        text = f"The numbers are days, such as {seen[0]}. Most numbers between two days are not a day."
         yield _finding(column, "date_as_number", text, "Read as dates", kind="datetime", format="%Y%m%d")
         return
     for code, unit, scale in (("%s", "seconds", 1), ("%s%3f", "milliseconds", 1_000)):
         is_recent = 631_152_000 * scale <= low and high <= 2_051_222_400 * scale  # 1990 to 2035
         named = re.search(r"\b(time|timestamp|ts|date|at|epoch|unix|created|updated|when)\b", words_of(column.name))
         if is_recent and high > low and (named or scale > 1) and profile.distinct > 0.2 * profile.rows:
-            text = f"The numbers seem to be moments, counted in {unit} since 1970."
+            text = f"The numbers seem to be Unix timestamps, in {unit}."
             yield _finding(column, "date_as_number", text, "Read as dates", kind="datetime", format=code)
 
 
@@ -167,7 +164,7 @@ def _is_day(text: str) -> bool:
 
 
 def _almost_typed(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
-    """Dates or numbers, if a few other texts did not stand between them."""
+    """Dates or numbers, but for a few other texts."""
     if column.kind not in ("category", "text") or column.role not in ("feature", "target") or profile.distinct < 5:
         return
     seen = _seen(profile)
@@ -175,7 +172,7 @@ def _almost_typed(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
         others = [text for text in seen if not is_one(text)]
         if not others or len(others) > (1 - MOSTLY) * len(seen) + 1 or len(seen) - len(others) < 4:
             continue
-        text = f"Most values are {what}, but some are not, such as {_shown(others[0])}: all are learned as texts."
+        text = f"Most values are {what}, but some are not, such as {_shown(others[0])}: all are learned as text."
         regular = [text for text in seen if is_one(text)]
         if len(others) == 1:
             label = f"Read as {what}, {_shown(others[0])} as missing"
@@ -202,7 +199,7 @@ def _is_date(text: str) -> bool:
 
 
 def _doubtful(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
-    """What the texts left open, with the other reading as the fix."""
+    """A format that the texts leave open, with the other reading as the fix."""
     if not profile.note:
         return
     turned = {"%d": "%m", "%-d": "%-m", "%m": "%d", "%-m": "%-d"}
@@ -218,24 +215,24 @@ def _doubtful(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
 # Values that hurt --------------------------------------------------------------------------------------------------
 
 
-def _stand_in(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
-    """A text that rather says that there is no value."""
+def _marker(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
+    """A text that usually marks a missing value."""
     if column.kind != "category" or column.role not in ("feature", "target") or profile.distinct < 2:
         return
     codes = sum(re.fullmatch("[A-Z]{1,3}", top.value) is not None for top in profile.top)
     for top in profile.top:
         word = top.value.strip().lower()
-        if word not in STAND_INS or top.value == column.missing or (word.isalpha() and codes > 1):
+        if word not in MARKERS or top.value == column.missing or (word.isalpha() and codes > 1):
             continue
-        text = f"{_shown(top.value)} in {_rows(top.rows)} seems to stand for a missing value; it is learned as one."
-        yield _finding(column, "stand_in", text, f"Take {_shown(top.value)} as missing", missing=top.value)
+        text = f"{_shown(top.value)} in {_rows(top.rows)} seems to mark a missing value, but is learned as a value."
+        yield _finding(column, "stand_in", text, f"Read {_shown(top.value)} as missing", missing=top.value)
         return
 
 
 def _read_as_missing(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
     if column.missing and column.kind in ("number", "integer", "datetime") and profile.missing:
         text = f"{_rows(profile.missing)} without a value: {_shown(column.missing)} is read as missing."
-        yield _finding(column, "read_as_missing", text, "Learn it as a text instead", kind="category", missing="")
+        yield _finding(column, "read_as_missing", text, "Learn it as text instead", kind="category", missing="")
 
 
 def _many_levels(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
@@ -244,15 +241,15 @@ def _many_levels(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
         return
     if profile.distinct > MANY_LEVELS or profile.distinct > max(50, 0.5 * filled):
         text = (
-            f"It has {profile.distinct:,} different values in {_rows(filled)}: most are too rare to learn, and the "
-            f"neural generators become slow with it."
+            f"It has {profile.distinct:,} different values in {_rows(filled)}: most are too rare to learn, and neural "
+            f"generators become slow."
         )
         yield _finding(column, "many_levels", text, "Treat as free text", kind="text")
 
 
 def _free_text(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
     if column.kind == "text" and column.role in ("feature", "target") and profile.distinct:
-        text = "Free text may name people, so it is not learned: words without meaning take its place."
+        text = "Free text may name people, so it is not learned; replaced by placeholder text."
         yield _finding(column, "free_text", text, "Leave it out", role="drop")
 
 
@@ -273,7 +270,7 @@ CHECKS: list[Check] = [
     _date_in_digits,
     _almost_typed,
     _doubtful,
-    _stand_in,
+    _marker,
     _read_as_missing,
     _many_levels,
     _free_text,

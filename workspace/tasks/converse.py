@@ -112,7 +112,7 @@ def _by_model(judged: Conversations, most: int, server: Server, report: Report) 
     marks = give_marks([*made, *real], server, report)
     means = [[mark.mean for mark in side if mark] for side in (marks[: len(made)], marks[len(made) :])]
     if not means[0]:
-        return Score(value=None, note="The model gave no marks that could be read.")
+        return Score(value=None, note="The model gave no ratings that could be read.")
     return Score(
         value=float(np.mean(means[0])),
         reference=float(np.mean(means[1])) if means[1] else None,

@@ -8,7 +8,7 @@ from workspace.jobs.kinds import job
 from workspace.tasks.stages import Work
 
 
-@job("Self-test the evaluation", SelfTestArguments, offered=False, place=70)
+@job("Self-test of the evaluation", SelfTestArguments, offered=False, place=70)
 def self_test(work: Work, asked: SelfTestArguments) -> None:
     """Evaluate tables whose verdict is known, made of a run's real rows, and keep beside the run what came of it."""
     from metrics.selftest import self_test as tested

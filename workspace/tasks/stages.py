@@ -80,7 +80,7 @@ class Stages:
         kind = synth.GENERATORS.get(self.run.model)
         if kind is None:
             raise ValueError(
-                f"The generator {self.run.model!r} is not here any more. Install its plugin again, or train another."
+                f"The generator {self.run.model!r} is no longer installed. Install its plugin again, or train another."
             )
         return kind
 

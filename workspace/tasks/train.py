@@ -55,7 +55,7 @@ def train(work: Work, asked: TrainArguments) -> None:
     score(work, asked, stages)
 
 
-@job("Write more rows", SampleArguments, stages=("draw", "judge"), offered=False, place=20)
+@job("Generate more rows", SampleArguments, stages=("draw", "judge"), offered=False, place=20)
 def sample(work: Work, asked: SampleArguments) -> None:
     """Draw another table from a run's model and publish it as a run of its own, then score it."""
     from synth import Synthesizer
@@ -74,7 +74,7 @@ def sample(work: Work, asked: SampleArguments) -> None:
     score(work, asked, stages)
 
 
-@job("Evaluate again", EvaluateArguments, stages=("judge",), offered=False, place=30)
+@job("Evaluate", EvaluateArguments, stages=("judge",), offered=False, place=30)
 def evaluate(work: Work, asked: EvaluateArguments) -> None:
     """Score a run again, for example by metrics that were not asked for at first."""
     if work.job.run_id is None:
@@ -150,5 +150,5 @@ def score(work: Work, asked: ScoringArguments, stages: Stages) -> None:
         scores = metrics.evaluate(tables, asked.metrics, report, explain)
         if failures and len(failures) == len(scores):
             raise next(iter(failures.values()))
-    note = f"Not measured, because it failed: {', '.join(failures)}. The job's log says where." if failures else ""
+    note = f"Not computed, because it failed: {', '.join(failures)}. The job's log says where." if failures else ""
     runs.keep_scores(run, scores, asked.options, note)

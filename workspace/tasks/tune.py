@@ -40,7 +40,7 @@ STARTUP_TRIALS = 3
 """Trials that are never cut short, for the later ones to be compared with."""
 
 
-@job("Search settings of", TuneArguments, stages=("fit", "draw", "judge"), offered=False, place=40)
+@job("Tune", TuneArguments, stages=("fit", "draw", "judge"), offered=False, place=40)
 def tune(work: Work, asked: TuneArguments) -> None:
     """Search for the best parameters, train them on all training rows, and publish and score that run."""
     if work.job.run_id is not None:
@@ -119,7 +119,7 @@ class _Search:
             self._try()
         if self._best is None:
             notes = {trial.note for trial in self.trials if trial.note}
-            raise ValueError("No trial came to a score. " + " ".join(sorted(notes)))
+            raise ValueError("No trial could be scored. " + " ".join(sorted(notes)))
         return self._params(self.study.best_trial.params)
 
     @property
@@ -173,7 +173,7 @@ class _Search:
             # Parameters that do not go together, or that drive the numbers out of bounds: the next may do better.
             state, note = optuna.trial.TrialState.FAIL, str(error)
         if state == optuna.trial.TrialState.COMPLETE and score is None:
-            state, note = optuna.trial.TrialState.FAIL, f"{self.asked.objective} could not be measured."
+            state, note = optuna.trial.TrialState.FAIL, f"{self.asked.objective} could not be computed."
         trial.set_user_attr("note", note)
         self.study.tell(trial, score, state)
         self._tell(trial.number, score)
