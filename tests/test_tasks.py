@@ -108,7 +108,7 @@ def test_a_run_whose_generator_is_gone_is_scored_again_and_draws_no_more(workspa
     job = workspace.jobs.wait(workspace.training.evaluate(made.run_id, QUICK).id)
     assert job.state == "done", workspace.jobs.log_tail(job.id)
     assert workspace.runs.get(made.run_id).scores["column_shapes"].value > 0.5
-    with pytest.raises(ValueError, match="'gone' is not here any more"):
+    with pytest.raises(ValueError, match="'gone' is no longer installed"):
         workspace.training.sample(made.run_id, 5)
 
 
