@@ -18,7 +18,7 @@ from synth.checks import check_generator
 from tests.calling import here
 from tests.conftest import write_people
 from workspace.jobs.kinds import KINDS
-from workspace.plugins import PluginError, load_plugins
+from workspace.plugins import PluginError, load_installed, load_plugins
 from workspace.settings import Settings
 from workspace.workspace import Dataset, Workspace
 
@@ -99,7 +99,7 @@ def test_it_does_what_every_generator_and_every_metric_must(plugged):
 @pytest.mark.parametrize(
     "text, words",
     [
-        (None, "there is no such module"),
+        (None, "There is no module 'unusable'"),
         ("import a_package_that_is_not_there", "needs 'a_package_that_is_not_there', which is not installed"),
         ("1 / 0", "cannot be used: ZeroDivisionError"),
     ],
@@ -112,3 +112,17 @@ def test_a_plugin_that_cannot_be_used_is_refused_in_a_sentence(tmp_path, monkeyp
     with pytest.raises(PluginError, match=words):
         load_plugins(["unusable"])
     sys.modules.pop("unusable", None)
+
+
+def test_what_an_installed_package_offers_is_found_and_checked_at_the_start(tmp_path, monkeypatch):
+    installed = tmp_path / "offering-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[understudy.jobs]\naudit = offering\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginError, match="There is no module 'offering'"):
+        load_installed()
+    (tmp_path / "offering.py").write_text("found = True\n")
+    importlib.invalidate_caches()
+    load_installed()
+    assert sys.modules.pop("offering").found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from workspace.plugins import PluginError, load_plugins
+from workspace.plugins import PluginError, load_installed, load_plugins
 from workspace.settings import Settings, UnfitSettings, read_settings
 
 
@@ -26,9 +28,9 @@ def settings_at_start() -> Settings:
 
 def _plugin_problems(settings: Settings) -> list[str]:
     found = []
-    for name in settings.plugins:
+    for load in (*(partial(load_plugins, [name]) for name in settings.plugins), load_installed):
         try:
-            load_plugins([name])
+            load()
         except PluginError as error:
             found.append(str(error))
     return found
