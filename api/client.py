@@ -59,6 +59,7 @@ class JobFailed(UnderstudyError):
         self.job = job
 
 
+@dataclass(frozen=True)
 class Answer:
     """What the server answered; fields that this client does not know are left out."""
 
@@ -174,7 +175,7 @@ class Part:
 
     def take(self, response: httpx.Response) -> Generator[None, bytes, None]:
         """Write the pieces of an answer as they are sent in."""
-        if response.status_code != 206:
+        if self.file is None or response.status_code != 206:
             self.drop()
             etag = re.sub(r"[^\w-]", "", response.headers.get("ETag", "")) or "none"
             self.file = self.folder / f"{self.stem}.{etag}.part"
@@ -193,6 +194,8 @@ class Part:
             self.file = None
 
     def finish(self) -> Path:
+        if self.file is None:
+            raise UnderstudyError("The server sent no file. Ask again.")
         return self.file.replace(self.folder / self.name)
 
 
@@ -304,7 +307,7 @@ class Calls:
         except UnderstudyError as error:
             if error.status != 404:
                 raise
-        job = yield from self.job(run.id if isinstance(run, Job) else name)
+        job = yield from self.job(run.id if isinstance(run, Job) else _id(run))
         if job.run_id is None:
             raise UnderstudyError(f"Job {job.id} is {job.state} and has made no table yet. Wait until it is done.")
         return (yield from self.run(job))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -40,7 +41,9 @@ class ApiError(Exception):
         self.status, self.detail, self.field, self.headers = status, detail, field, headers
 
 
-def answer(status: int, detail: str, field: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
+def answer(
+    status: int, detail: str, field: str | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     problem = Problem(error=HTTPStatus(status).phrase, detail=detail, field=field, timestamp=datetime.now(UTC))
     return JSONResponse(problem.model_dump(mode="json"), status, headers)
 

@@ -36,7 +36,8 @@ class Posting(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        model: type[BaseModel] | None = self.body_field.field_info.annotation if self.body_field else None
+        annotation = self.body_field.field_info.annotation if self.body_field else None
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
         async def posted(request: Request) -> Response:
             request.state.files = []

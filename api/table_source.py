@@ -48,7 +48,7 @@ def optional_table_of(
         "holdout_share": body.holdout_share,
         "session": body.session or new_id(),
     }
-    if files:
+    if body.data_path is None:
         dataset = take(files[0], caller, workspace, **choices)
     else:
         path = _allowed(body.data_path, workspace)

@@ -15,11 +15,17 @@ from api.form_route import Posting
 from api.routes.parameters import BatchId
 from api.routes.work import evaluation_draft, order_of, sampling_draft, training_draft, tuning_draft
 from api.schemas.openapi import one_of
-from api.schemas.requests import OPERATIONS, BatchRequest
+from api.schemas.requests import (
+    OPERATIONS,
+    BatchRequest,
+    ConverseOperation,
+    EvaluateOperation,
+    GenerateOperation,
+    OptimizeOperation,
+)
 from api.schemas.responses import JobResponse, Limit, Offset, ResponseBody
 from api.security import Here, Reader, Writer, make_room, seen_by
 from api.table_source import optional_table_of, table_of
-from synth.conversations.order import ConversationRequest
 from workspace.access.keys import Caller
 from workspace.catalog.rows import Batch, Job, State
 from workspace.jobs.queue import Draft
@@ -83,14 +89,14 @@ def start_batch(body: BatchRequest, caller: Writer, workspace: Here, request: Re
     """
     make_room(caller, workspace, len(body.operations))
     # What came with the request is read now: it is gone when the operation starts.
-    orders = {
-        one.name: order_of(one.request, request, caller, workspace) for one in body.operations if one.call == "converse"
-    }
+    for one in body.operations:
+        if isinstance(one, ConverseOperation):
+            one.request.order = order_of(one.request, request, caller, workspace)
     operations = [
         Operation(
             name=one.name,
             kind=KINDS[one.call],
-            draft=_drafter(one, orders.get(one.name), caller, workspace),
+            draft=_drafter(one, caller, workspace),
             after=one.after,
             of=getattr(one, "of", None),
         )
@@ -130,12 +136,10 @@ KINDS = {"train": "train", "generate": "sample", "evaluate": "evaluate", "optimi
 """The kind of job that each call starts."""
 
 
-def _drafter(
-    one: OPERATIONS, order: ConversationRequest | None, caller: Caller, workspace: Workspace
-) -> Callable[[Draft | None], Draft]:
+def _drafter(one: OPERATIONS, caller: Caller, workspace: Workspace) -> Callable[[Draft | None], Draft]:
     def draft(of: Draft | None) -> Draft:
         try:
-            return _draft(one, order, of, caller, workspace)
+            return _draft(one, of, caller, workspace)
         except ApiError as stopped:
             raise ValueError(stopped.detail) from stopped
         except ValidationError as error:
@@ -145,16 +149,18 @@ def _drafter(
     return draft
 
 
-def _draft(
-    one: OPERATIONS, order: ConversationRequest | None, of: Draft | None, caller: Caller, workspace: Workspace
-) -> Draft:
-    if one.call == "evaluate":
-        return evaluation_draft(one.request, of, caller, workspace)
-    if one.call == "generate" and (of is not None or not one.request.trains):
-        return sampling_draft(one.request, of, caller, workspace)
-    if order is not None:
-        with optional_table_of(one.request, (), caller, workspace) as dataset_id:
-            return workspace.conversations.draft_write(dataset_id, order, owner=caller.owner)
-    with table_of(one.request, (), caller, workspace) as dataset_id:
-        draft = tuning_draft if one.call == "optimize" else training_draft
-        return draft(one.request, dataset_id, caller, workspace)
+def _draft(one: OPERATIONS, of: Draft | None, caller: Caller, workspace: Workspace) -> Draft:
+    match one:
+        case EvaluateOperation():
+            return evaluation_draft(one.request, of, caller, workspace)
+        case GenerateOperation() if of is not None or not one.request.trains:
+            return sampling_draft(one.request, of, caller, workspace)
+        case ConverseOperation():
+            with optional_table_of(one.request, (), caller, workspace) as dataset_id:
+                return workspace.conversations.draft_write(dataset_id, one.request.order, owner=caller.owner)
+        case OptimizeOperation():
+            with table_of(one.request, (), caller, workspace) as dataset_id:
+                return tuning_draft(one.request, dataset_id, caller, workspace)
+        case _:
+            with table_of(one.request, (), caller, workspace) as dataset_id:
+                return training_draft(one.request, dataset_id, caller, workspace)

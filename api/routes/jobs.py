@@ -171,7 +171,7 @@ async def follow_by_websocket(socket: WebSocket, job: SeenJob, workspace: Here, 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_until_it_hangs_up, socket, tasks.cancel_scope)
         async for event in _stream(workspace, job.id, after):
-            await socket.send_text(json.dumps({"event": event.event, "data": json.loads(event.data)}))
+            await socket.send_text(json.dumps({"event": event.event, "data": json.loads(event.data or "null")}))
         await socket.close()
         tasks.cancel_scope.cancel()
 

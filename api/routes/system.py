@@ -37,7 +37,7 @@ class Stats(BaseModel):
     """Counts and timings of what is the caller's."""
 
     up_seconds: float = Field(description="How long the server has been up.", examples=[3600])
-    datasets: int = Field(description="UploadResponse tables.", examples=[3])
+    datasets: int = Field(description="Uploaded tables.", examples=[3])
     runs: int = Field(description="Synthetic tables.", examples=[5])
     jobs: dict[str, int] = Field(description="Jobs by state.", examples=[{"done": 5}])
     mean_seconds: dict[str, float] = Field(
@@ -76,7 +76,7 @@ def get_stats(caller: Reader, workspace: Here) -> Stats:
     jobs = workspace.jobs.find(limit=10_000, owner=caller.owner)
     took: dict[str, list[float]] = {}
     for job in jobs:
-        if job.state == "done":
+        if job.state == "done" and job.seconds is not None:
             took.setdefault(job.kind, []).append(job.seconds)
     return Stats(
         up_seconds=time.monotonic() - _BEGUN,

@@ -80,7 +80,7 @@ def evaluate(body: EvaluateRequest, caller: Writer, workspace: Here, request: Re
             "run_id",
         )
     make_room(caller, workspace)
-    if not files:
+    if not files or body.dataset_id is None:
         return submitted(evaluation_draft(body, None, caller, workspace), workspace)
     dataset = seen_by(caller, workspace.datasets.get(body.dataset_id))
     with kept(files[0], workspace) as path:
@@ -202,7 +202,8 @@ def order_of(body: ConversationFields, request: Request, caller: Caller, workspa
     login = credentials_of(request, caller, workspace)
     # The server's own key goes to the server's own model only, not to any address that a caller may name.
     own = settings.llm_api_key if server.base_url.rstrip("/") == settings.llm_base_url.rstrip("/") else None
-    found = (body.api_key, server.api_key, login and login.openai and login.openai.api_key, own)
+    logged_in = login.openai.api_key if login and login.openai else None
+    found = (body.api_key, server.api_key, logged_in, own)
     key = next((key.get_secret_value() for key in found if key and key.get_secret_value()), "")
     local_only = settings.llm_local_only or server.local_only
     changed = server.model_dump() | {"api_key": key, "local_only": local_only}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -181,7 +181,7 @@ class ProcessRequest(ConversationFields):
     dataset_ids: list[str] = Field(
         [],
         max_length=100,
-        description="UploadResponse tables, beside the files of the form.",
+        description="Uploaded tables, beside the files of the form.",
         examples=[["cf5d245d1c27f9b9"]],
     )
     session: SessionId | None = Field(None, description=SESSION, examples=["monday-trial"])
@@ -219,7 +219,10 @@ class OptimizeOperation(OperationRequest):
     )
 
 
-class OfAnother(OperationRequest):
+R = TypeVar("R", bound=RequestBody)
+
+
+class OfAnother(OperationRequest, Generic[R]):
     """An operation on the run that another one makes."""
 
     of: str | None = Field(
@@ -227,6 +230,7 @@ class OfAnother(OperationRequest):
         description="The operation whose run this one uses, instead of an id in the request; it waits for it.",
         examples=["first"],
     )
+    request: R
 
     @model_validator(mode="after")
     def _one_run(self) -> Self:
@@ -243,7 +247,7 @@ class OfAnother(OperationRequest):
         return self
 
 
-class GenerateOperation(OfAnother):
+class GenerateOperation(OfAnother[GenerateRequest]):
     """Generate rows with a trained model."""
 
     call: Literal["generate"] = Field(description="Which call.", examples=["generate"])
@@ -252,7 +256,7 @@ class GenerateOperation(OfAnother):
     )
 
 
-class EvaluateOperation(OfAnother):
+class EvaluateOperation(OfAnother[EvaluateRequest]):
     """Evaluate a synthetic table."""
 
     call: Literal["evaluate"] = Field(description="Which call.", examples=["evaluate"])

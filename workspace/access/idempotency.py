@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from hashlib import sha256
+from typing import NamedTuple
 
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
@@ -16,6 +17,14 @@ ABANDONED = timedelta(minutes=10)
 """A call that has not been answered for this long went down with its server."""
 
 
+class Answered(NamedTuple):
+    """What a call was answered."""
+
+    status: int
+    """HTTP status."""
+    body: str
+
+
 class Unanswered(ValueError):
     """The first call of this key is still being answered."""
 
@@ -26,7 +35,7 @@ class IdempotencyStore:
     def __init__(self, catalog: Catalog, settings: Settings):
         self.catalog, self.settings = catalog, settings
 
-    def begin(self, owner: str, key: str, digest: str) -> Answer | None:
+    def begin(self, owner: str, key: str, digest: str) -> Answered | None:
         """The answer that the owner's call with this key got before; None when it is the first, which now begins.
 
         `digest` tells the call from others. Raises Unanswered while the first call is under way, and ValueError when the
@@ -44,11 +53,13 @@ class IdempotencyStore:
                     session.add(Answer(owner=owner, key=mark, digest=digest))
         except IntegrityError as error:
             raise Unanswered("The same call is being answered at this moment. Ask again in a second.") from error
-        if known is not None and known.digest != digest:
+        if known is None:
+            return None
+        if known.digest != digest:
             raise ValueError("This Idempotency-Key was used for another call. Make a new one for each call.")
-        if known is not None and known.status is None:
+        if known.status is None:
             raise Unanswered("The first call with this Idempotency-Key is still being answered. Ask again in a second.")
-        return known
+        return Answered(known.status, known.body)
 
     def keep(self, owner: str, key: str, status: int, body: str) -> None:
         """Remember what the call was answered."""
