@@ -28,3 +28,18 @@ def test_every_folder_of_code_is_a_package():
 def test_its_layers_are_those_of_the_first_contract():
     (told,) = re.findall(r"```\n(.*?)```", PAGE, re.S)
     assert told.splitlines() == LINTED["contracts"][0]["layers"]
+
+
+def test_every_folder_of_several_files_has_a_contract_of_its_own():
+    contracts = [contract for contract in LINTED["contracts"] if contract["type"] == "layers"]
+    ordered = {folder for contract in contracts for folder in contract.get("containers", [])}
+    for contract in contracts:
+        named = [layer.strip() for layers in contract["layers"] for layer in layers.split("|")]
+        ordered |= {layer.rpartition(".")[0] for layer in named if "containers" not in contract}
+    folders = {
+        init.parent.relative_to(ROOT).as_posix().replace("/", ".")
+        for package in LINTED["root_packages"]
+        for init in (ROOT / package).rglob("__init__.py")
+        if sum(1 for file in init.parent.glob("*.py")) > 2
+    }
+    assert not folders - ordered
