@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workspace.catalog.rows import Dataset, Job, NotFound
+from workspace.catalog.rows import Dataset, Dependency, Job, NotFound
 from workspace.jobs.process import THREAD_LIMITS
 from workspace.process import Process
 from workspace.settings import Settings
@@ -154,6 +154,19 @@ def test_no_more_jobs_run_at_once_than_there_are_slots(workspace, dataset):
         time.sleep(0.02)
     assert most == 2
     assert {workspace.jobs.get(job.id).state for job in jobs} == {"done"}
+
+
+def test_a_job_is_not_claimed_whose_dependency_ended_badly_a_moment_ago(workspace, dataset):
+    first = workspace.training.draft_train(dataset.id, "slow", SHORT)
+    second = workspace.training.draft_train(dataset.id, "slow", SHORT)
+    waits = Dependency(job_id=second.id, needs=first.id, must_succeed=True)
+    workspace.queue.add([first.job(), second.job(), waits])
+    assert workspace.queue.claim().id == first.id and workspace.queue.claim() is None
+    workspace.queue.end(first.id, "failed", "It was too hot.")
+    # The dispatcher gives such jobs up once in a round; until then nobody may start them.
+    assert workspace.queue.claim() is None
+    workspace.queue.give_up()
+    assert workspace.jobs.get(second.id).state == "cancelled"
 
 
 def test_a_job_is_claimed_once_however_many_ask(open_workspace, dataset):

@@ -87,10 +87,10 @@ class Queue:
     def claim(self) -> Job | None:
         """Take the job that has waited longest, if a slot of this machine is free. Two servers never get the same.
 
-        A job that depends on another is passed over until that one has ended.
+        A job that depends on another is passed over until that one has ended, and for good if it had to end well.
         """
         taken = select(func.count()).where(Job.state == "running", Job.host == HOST).scalar_subquery()
-        ready = (Job.state == "queued", ~_depends(_OTHER.state.in_(UNFINISHED)))
+        ready = (Job.state == "queued", ~_depends(_OTHER.state.in_(UNFINISHED) | _IN_VAIN))
         oldest = select(Job.id).where(*ready).order_by(Job.created, Job.id).limit(1).scalar_subquery()
         with self.catalog.session() as session:
             if session.get_bind().dialect.name == "postgresql":
@@ -113,11 +113,10 @@ class Queue:
 
     def give_up(self) -> None:
         """End the queued jobs whose dependencies did not end well: they can never start."""
-        failed = Dependency.must_succeed & or_(_OTHER.id.is_(None), _OTHER.state.in_(ENDED) & (_OTHER.state != "done"))
         with self.catalog.session() as session:
             session.execute(
                 update(Job)
-                .where(Job.state == "queued", _depends(failed))
+                .where(Job.state == "queued", _depends(_IN_VAIN))
                 .values(state="cancelled", finished=now(), error="An operation that it depends on did not finish.")
                 .execution_options(synchronize_session=False)
             )
@@ -217,6 +216,8 @@ class Queue:
 
 
 _OTHER = aliased(Job)
+_IN_VAIN = Dependency.must_succeed & or_(_OTHER.id.is_(None), _OTHER.state.in_(ENDED) & (_OTHER.state != "done"))
+"""Of a dependency: what must have ended well did not, or is gone."""
 
 
 def _depends(on: ColumnElement[bool]) -> ColumnElement[bool]:
