@@ -69,13 +69,13 @@ def generate(body: GenerateRequest, caller: Writer, workspace: Here, request: Re
 
 @router.post("/evaluate", status_code=202, openapi_extra=with_form(EvaluateRequest))
 def evaluate(body: EvaluateRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
-    """Evaluate a run again, or with other metrics; or a synthetic table made elsewhere: its file, and the `dataset_id`."""
+    """Evaluate a run again, or with other metrics; or an external table: its file, and the `dataset_id`."""
     files = request.state.files
     made_here = body.run_id is not None or body.training_job_id is not None
     if len(files) != (body.dataset_id is not None) or (files and made_here):
         raise ApiError(
             422,
-            "Say which table to evaluate: a run_id, or a training_job_id; or, for one made elsewhere, its file and the "
+            "Say which table to evaluate: a run_id, or a training_job_id; or, for an external table, its file and the "
             "dataset_id of the real table.",
             "run_id",
         )

@@ -124,10 +124,10 @@ class GenerateRequest(TrainRequest):
 
 
 class EvaluateRequest(RequestBody):
-    """Evaluate a synthetic table again, or with other metrics; or one made elsewhere, whose file comes in a form."""
+    """Evaluate a synthetic table again, or with other metrics; or an external table, whose file comes in a form."""
 
     dataset_id: str | None = Field(
-        None, description="With a file: the real table it stands in for.", examples=["cf5d245d1c27f9b9"]
+        None, description="With a file: the dataset it was made from.", examples=["cf5d245d1c27f9b9"]
     )
     run_id: str | None = Field(None, description="The run to evaluate.", examples=["8a1f0c2b9d3e4f56"])
     training_job_id: str | None = Field(

@@ -109,7 +109,7 @@ class RunResponse(ResponseBody):
     """A synthetic table, the model that generated it, and its scores."""
 
     id: str = Field(description="Names the run, and its model.", examples=["8a1f0c2b9d3e4f56"])
-    dataset_id: str = Field(description="The table it stands in for.", examples=["cf5d245d1c27f9b9"])
+    dataset_id: str = Field(description="The dataset it was made from.", examples=["cf5d245d1c27f9b9"])
     job_id: str | None = Field(description="The job that made it.", examples=["0f1e2d3c4b5a6978"])
     created: datetime = Field(description="When it was requested.", examples=[MOMENT])
     model: str = Field(

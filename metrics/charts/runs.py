@@ -72,10 +72,10 @@ def runs_figure(view: dict[str, Any]) -> go.Figure:
             {
                 "type": "scatter",
                 "mode": "markers+text",
-                "name": plain(model, 24),
+                "name": plain(model, 40),
                 "x": [run["fidelity"] for run in own],
                 "y": [run["privacy"] for run in own],
-                "text": [plain(run["name"], 18) for run in own],
+                "text": [plain(run["name"], 34) for run in own],
                 "textposition": [sides[run["id"]] for run in own],
                 "textfont": {"size": 11},
                 "customdata": [[run["id"], _cost(run["seconds"]), _utility(run["utility"])] for run in own],
@@ -91,7 +91,7 @@ def runs_figure(view: dict[str, Any]) -> go.Figure:
         traces,
         "Fidelity against privacy",
         "1: as good as held-out real rows. Size = training time",
-        "Faded = beaten by another run: better in one of the two, no worse in the other",
+        "Faded = beaten by another synthetic table: better in one of the two, no worse in the other",
         height=420,
         xaxis={"title": {"text": "Fidelity"}, "range": [low, 1.04]},
         yaxis={"title": {"text": "Privacy"}, "range": [low, 1.06]},
@@ -143,7 +143,7 @@ def _utility(value: float | None) -> str:
     return "" if value is None else f", utility {value:.3f}"
 
 
-def runs_columns_figure(scores: Mapping[str, Score], title: str = "Columns across runs") -> go.Figure:
+def runs_columns_figure(scores: Mapping[str, Score], title: str = "Columns across synthetic tables") -> go.Figure:
     """One row a column, one cell a run: what the columns of each run's score lack to 1, worst first."""
     lost = {
         run: {column: 1 - value for column, value in detail.by_column().items() if value is not None}
@@ -152,10 +152,10 @@ def runs_columns_figure(scores: Mapping[str, Score], title: str = "Columns acros
     }
     columns = {name for run in lost.values() for name in run}
     if not columns:
-        return nothing(title, "None of the runs has scores by column.")
+        return nothing(title, "None of the synthetic tables has scores by column.")
     worst = sorted(columns, key=lambda name: (-max(run.get(name, 0) for run in lost.values()), name))[:MOST]
     table = np.array([[run.get(name, np.nan) for run in lost.values()] for name in worst])
-    rows, across = unique([plain(name, 30) for name in worst]), unique([plain(run, 20) for run in lost])
+    rows, across = unique([plain(name, 30) for name in worst]), unique([plain(run, 34) for run in lost])
     written = len(across) <= 12
     most = max(0.05, float(np.nanmax(table)))
     traces: list[dict[str, Any]] = [
@@ -206,7 +206,7 @@ def column_across_figure(view: dict[str, Any]) -> go.Figure:
     if not view["runs"]:
         return nothing(view["column"], "Choose a run to see its column here.")
     draw = _lines_across if view["form"] == "lines" else _levels_across
-    return draw(view, unique([plain(run, 30) for run in view["runs"]]))
+    return draw(view, unique([plain(run, 40) for run in view["runs"]]))
 
 
 def _lines_across(view: dict[str, Any], names: list[str]) -> go.Figure:
@@ -291,4 +291,4 @@ def _levels_across(view: dict[str, Any], names: list[str]) -> go.Figure:
 
 def _rows_of_all(view: dict[str, Any]) -> str:
     made = sum(rows for table, rows in view["rows"].items() if table != "real")
-    return f"Real: {view['rows']['real']:,} training rows; synthetic: {made:,} rows of {len(view['runs'])} runs"
+    return f"Real: {view['rows']['real']:,} training rows; synthetic: {made:,} rows of {len(view['runs'])} synthetic tables"

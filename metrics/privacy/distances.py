@@ -97,7 +97,7 @@ def exact_copies(tables: Tables) -> Score:
 def equal_sides(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
     """Row positions of train and holdout in equal numbers, which every attack and nearest-record share needs.
 
-    With the whole of a larger train the nearest record lies in it more often for that reason alone: fresh real
+    With the whole of a larger train the nearest record lies in it more often for that reason alone: held-out
     rows then look like a leak (measured on adult: multivariate singling-out 0.158 instead of 0.000).
     """
     sides = encoded(tables)

@@ -242,9 +242,9 @@ def rows(workspace: Workspace, dataset: Dataset) -> None:
 def held_out(workspace: Workspace, dataset: Dataset) -> None:
     """How many rows are held out, and how to change that."""
     st.markdown(
-        "Held-out rows are never shown to a generator. Metrics compare with them: a synthetic row that is closer to a "
-        "training row than held-out rows are may reveal a real person. Existing results keep the held-out rows they were "
-        "evaluated with; new jobs use the new ones.",
+        "Held-out rows are never shown to a generator. Metrics compare synthetic rows with them: a synthetic row that lies "
+        "closer to a training row than any held-out row may reveal a real person. Existing results keep the held-out rows "
+        "they were evaluated with; new jobs use the new ones.",
         width=860,
     )
     left, right = st.columns(2)

@@ -29,7 +29,7 @@ LEVELS = {
 }
 FAMILIES = {
     "fidelity": "Does it look like the real data?",
-    "utility": "Is it useful in its place?",
+    "utility": "Is it as useful as the real data?",
     "privacy": "Does it reveal real people?",
 }
 REPORTS = {
@@ -229,9 +229,9 @@ def score_table(cards: Mapping[str, Card], found: dict[str, Score]) -> None:
     """Each metric in words: its question, and its result for the synthetic table or conversation set."""
     lines = []
     for name, score in found.items():
-        card, judged = cards[name], verdict(cards[name], score)
-        icon, color, _ = LEVELS[judged.level]
-        sentence = " ".join(dict.fromkeys((judged.text, score.note))).strip()
+        card, said = cards[name], verdict(cards[name], score)
+        icon, color, _ = LEVELS[said.level]
+        sentence = " ".join(dict.fromkeys((said.text, score.note))).strip()
         lines.append(
             {
                 "Metric": f"**{card.title}**",

@@ -70,7 +70,7 @@ class Brief(BaseModel):
         2,
         ge=0,
         le=10,
-        description="Real dialogues shown to the model for each new one; 0: no real text leaves the house.",
+        description="Real dialogues shown to the model for each new one; 0: no real text is sent.",
         examples=[2],
     )
     temperature: float = Field(0.9, ge=0, le=2, description="Sampling temperature of the model.", examples=[0.9])

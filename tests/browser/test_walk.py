@@ -32,7 +32,11 @@ def test_upload_train_compare_download(page: Page, address: str, tmp_path: Path)
 
     expect(page.get_by_role("heading", name="Compare")).to_be_visible()
     expect(page.get_by_text("evaluated against 400 held-out rows")).to_be_visible()
-    for family in ("Does it look like the real data?", "Is it useful in its place?", "Does it reveal real people?"):
+    for family in (
+        "Does it look like the real data?",
+        "Is it as useful as the real data?",
+        "Does it reveal real people?",
+    ):
         expect(page.get_by_text(family, exact=True)).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download CSV").click()

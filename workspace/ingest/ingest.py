@@ -67,7 +67,7 @@ class Ingested:
     profiles: list[ColumnProfile]
     rows: int
     rejected: list[Rejected]
-    """One entry for each line that is part of no row."""
+    """One entry for each line that is no part of a row."""
     mended: list[Rejected]
     """Rows that were set right, and what was wrong with them."""
     lines: int

@@ -34,7 +34,7 @@ class Careful:
 
     rows: list[list[str]] = field(default_factory=list)
     rejected: list[Line] = field(default_factory=list)
-    """One entry for each line that is part of no row."""
+    """One entry for each line that is no part of a row."""
     mended: list[Line] = field(default_factory=list)
     """Rows that were set right; they are among `rows`."""
     repeated_headers: list[int] = field(default_factory=list)

@@ -36,7 +36,7 @@ from workspace.storage.files import Files
 from workspace.tables import duckdb_file
 
 HELD_OUT = 0.2
-"""Share of the real dialogues that no prompt shows, to judge against."""
+"""Share of the real dialogues that is held out: no prompt shows them."""
 
 
 class Conversations:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workspace.tuning_space import Trial
 
 EXTERNAL = "elsewhere"
-"""Stands for the generator of a table that was made elsewhere."""
+"""Stands for the generator of an external table."""
 
 
 class Runs:
@@ -42,7 +42,7 @@ class Runs:
         return self.catalog.get(Run, run_id)
 
     def add(self, dataset_id: str, path: Path, name: str, *, owner: str = LOCAL) -> Run:
-        """Take a synthetic table that was made elsewhere, to be scored like our own.
+        """Take a synthetic table that was made outside Understudy, to be scored like our own.
 
         Raises ReadError, and ValueError when it lacks a column or holds values that the real table's kinds do not allow.
         """

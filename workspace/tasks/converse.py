@@ -54,7 +54,7 @@ def converse(work: Work, asked: ConverseArguments) -> None:
             report=writing,
         )
         conversations.change(to_write.id, outcome=asdict(outcome), note=outcome.stopped)
-        judged = Conversations(
+        compared = Conversations(
             source=Texts(shown),
             holdout=Texts(held) if any(dialogue.turns for dialogue in held) else None,
             synthetic=Texts(conversations.made(to_write.id)),
@@ -62,7 +62,7 @@ def converse(work: Work, asked: ConverseArguments) -> None:
             intent=order.intent or "intent",
             seed=order.brief.seed,
         )
-        evaluated = _evaluate(judged, order, server, work.progress.stage("Evaluating", 0.9, 1.0))
+        evaluated = _evaluate(compared, order, server, work.progress.stage("Evaluating", 0.9, 1.0))
     write_atomic(files.scores, json.dumps(evaluated, ensure_ascii=False))
     without_key = asked.model_copy(update={"key": ""})
     workspace.queue.change(work.job.id, arguments=without_key.model_dump(by_alias=True, exclude={"kind", "key"}))
@@ -81,7 +81,7 @@ def _server(work: Work, order: ConversationRequest, key: str) -> Iterator[Server
         yield order.server.model_copy(update={"api_key": SecretStr(key)})
 
 
-def _evaluate(judged: Conversations, order: ConversationRequest, server: Server, report: Report) -> dict[str, Any]:
+def _evaluate(compared: Conversations, order: ConversationRequest, server: Server, report: Report) -> dict[str, Any]:
     """The scores of a set by metric, and what its pictures show."""
     from metrics import DIALOGUE_METRICS
     from metrics.dialogue.views import pictures
@@ -90,16 +90,16 @@ def _evaluate(judged: Conversations, order: ConversationRequest, server: Server,
     scores = {}
     for at, name in enumerate(names):
         report(at / len(names) / 2, DIALOGUE_METRICS[name].card.title)
-        scores[name] = DIALOGUE_METRICS[name](judged)
+        scores[name] = DIALOGUE_METRICS[name](compared)
     if order.judged:
-        scores["model_judge"] = _by_model(judged, order.judged, server, report.part(0.5, 1.0))
+        scores["model_judge"] = _by_model(compared, order.judged, server, report.part(0.5, 1.0))
     return {
         "scores": {name: score.model_dump(mode="json") for name, score in scores.items()},
-        "pictures": pictures(judged) if judged.source.turns and judged.synthetic.turns else [],
+        "pictures": pictures(compared) if compared.source.turns and compared.synthetic.turns else [],
     }
 
 
-def _by_model(judged: Conversations, most: int, server: Server, report: Report) -> Score:
+def _by_model(compared: Conversations, most: int, server: Server, report: Report) -> Score:
     """The mean mark a model gives, 1 to 5, beside what it gives held-out real dialogues."""
     import numpy as np
 
@@ -107,8 +107,8 @@ def _by_model(judged: Conversations, most: int, server: Server, report: Report) 
     from metrics.tools.intervals import mean_interval
     from synth.conversations.judge import RUBRIC, give_marks
 
-    made = judged.synthetic.dialogues[:most]
-    real = [dialogue for dialogue in judged.holdout.dialogues if dialogue.turns][:most] if judged.holdout else []
+    made = compared.synthetic.dialogues[:most]
+    real = [dialogue for dialogue in compared.holdout.dialogues if dialogue.turns][:most] if compared.holdout else []
     marks = give_marks([*made, *real], server, report)
     means = [[mark.mean for mark in side if mark] for side in (marks[: len(made)], marks[len(made) :])]
     if not means[0]:

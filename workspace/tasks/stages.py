@@ -105,7 +105,7 @@ class Stages:
         if name == "start":
             # With what the interpreter and its imports took.
             seconds, taken, kept = cpu_seconds(), peak_mb(), held_mb()
-        # Scoring takes no generator: the table was made elsewhere, or its plugin is gone.
+        # Scoring takes no generator: the table was made outside Understudy, or its plugin is gone.
         kind = self.generator if name in ("fit", "draw") else None
         params = kind.Params.model_validate(self.run.params, extra="ignore") if kind is not None else None
         if name == "draw" and params is not None and params.polish:

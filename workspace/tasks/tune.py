@@ -1,7 +1,7 @@
 """Tuning: the search for parameters whose tables score best, by Optuna over what generators declare tunable.
 
 Trials learn most of the training rows and are scored against the rest of them. The holdout stays unseen until the
-best parameters have been trained on all training rows: what was chosen by a score cannot be judged by it.
+best parameters have been trained on all training rows: what was chosen by a score cannot be evaluated by it.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class _Search:
         heard = _TrialReport(part, trial, f"Trial {number + 1} of {trials}", self._best is not None)
         params = self.kind.Params.model_validate({**self.asked.params, **found}, extra="ignore")
         synthesizer = synth.Synthesizer(self.kind(params, self.asked.seed), self.schema).fit(self.train, heard)
-        judged = metrics.Tables(
+        tables = metrics.Tables(
             train=self.train,
             holdout=self.validation,
             synthetic=synthesizer.sample(min(len(self.train), MOST_DRAWN), seed=self.asked.seed),
@@ -203,7 +203,7 @@ class _Search:
             seed=self.asked.seed,
             options=self.asked.options or {},
         )
-        scores = metrics.evaluate(judged, self.metrics)
+        scores = metrics.evaluate(tables, self.metrics)
         return merit(self.asked.objective, scores)
 
 
