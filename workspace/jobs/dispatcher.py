@@ -102,9 +102,8 @@ class Dispatcher(threading.Thread):
             if job.cancel_asked:
                 self.queue.end(job.id, "cancelled")
             else:
-                # It may have ended since the codes were collected.
-                codes |= self.processes.reap()
-                self.queue.end(job.id, "interrupted", _last_words(codes.get(process.pid)))
+                code = codes.get(process.pid, self.processes.code_of(process))
+                self.queue.end(job.id, "interrupted", _last_words(code))
         elif _past(job.cancel_asked, self.queue.settings.cancel_grace_s):
             process.end_group(signal.SIGKILL)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from workspace.catalog.rows import Job
 from workspace.process import Process
@@ -89,3 +90,13 @@ class Processes:
             del self._children[pid]
             Process(pid, born=0.0).end_group(signal.SIGKILL)
         return ended
+
+    def code_of(self, process: Process) -> int | None:
+        """The exit code of a worker that is gone; None when another server started it."""
+        child = self._children.get(process.pid)
+        if child is None:
+            return None
+        # A killed process shows as gone while threads of it still end; only then does it have a code.
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=1)
+        return child.returncode
