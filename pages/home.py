@@ -92,27 +92,28 @@ with st.grid(4, min_column_width=270):
 
 if datasets or runs:
     names = {dataset.id: dataset.name for dataset in datasets}
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        st.markdown("#### Datasets")
-        for dataset in datasets[:RECENT]:
-            st.page_link(
-                "data.py",
-                label=f"**{plain(dataset.name)}**  ·  {dataset.rows:,} × {dataset.columns}  ·  {ago(dataset.created)}",
-                icon=":material/table:",
-                query_params={"dataset": dataset.id},
-                help="Open on the Data page",
-            )
-    with right:
-        st.markdown("#### Synthetic tables")
-        if not runs:
-            st.caption("None yet. Train a generator on one of your datasets.")
-        for run in runs[:RECENT]:
-            st.page_link(
-                "compare.py",
-                label=f"**{plain(names[run.dataset_id])}** by {plain(model_title(run))}  ·  {ago(run.created)}"
-                f"  ·  :gray[{figures_in_words(run)}]",
-                icon=":material/compare:",
-                query_params={"dataset": run.dataset_id, "run": run.id},
-                help="Compare with the real rows",
-            )
+    # Side by side where there is room for whole names, below one another on a narrow window.
+    with st.grid(2, min_column_width=480):
+        with st.container():
+            st.markdown("#### Datasets")
+            for dataset in datasets[:RECENT]:
+                st.page_link(
+                    "data.py",
+                    label=f"**{plain(dataset.name)}**  ·  {dataset.rows:,} × {dataset.columns}  ·  {ago(dataset.created)}",
+                    icon=":material/table:",
+                    query_params={"dataset": dataset.id},
+                    help="Open on the Data page",
+                )
+        with st.container():
+            st.markdown("#### Synthetic tables")
+            if not runs:
+                st.caption("None yet. Train a generator on one of your datasets.")
+            for run in runs[:RECENT]:
+                st.page_link(
+                    "compare.py",
+                    label=f"**{plain(names[run.dataset_id])}** by {plain(model_title(run))}  ·  {ago(run.created)}"
+                    f"  ·  :gray[{figures_in_words(run)}]",
+                    icon=":material/compare:",
+                    query_params={"dataset": run.dataset_id, "run": run.id},
+                    help="Compare with the real rows",
+                )

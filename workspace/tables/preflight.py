@@ -144,7 +144,7 @@ def _date_in_digits(profile: ColumnProfile, column: Column) -> Iterator[Finding]
         return
     low, high, seen = float(profile.minimum or 0), float(profile.maximum or 0), _seen(profile)
     if low >= 18_000_101 and high <= 22_001_231 and all(_is_day(text) for text in seen):
-        text = f"The numbers are days, such as {seen[0]}. Most numbers between two days are not a day."
+        text = f"The numbers are dates, such as {seen[0]}. Read as numbers, most synthetic values would be no dates."
         yield _finding(column, "date_as_number", text, "Read as dates", kind="datetime", format="%Y%m%d")
         return
     for code, unit, scale in (("%s", "seconds", 1), ("%s%3f", "milliseconds", 1_000)):
