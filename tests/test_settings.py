@@ -150,7 +150,7 @@ def test_a_plugin_or_a_database_that_cannot_be_opened_ends_the_process_at_start(
     with pytest.raises(SystemExit) as ended:
         settings_at_start()
     plugin, database = str(ended.value).splitlines()
-    assert plugin.startswith("UNDERSTUDY_PLUGINS names 'no_such_plugin'")
+    assert plugin.startswith("There is no module 'no_such_plugin', which is named as a plugin.")
     assert database.startswith("UNDERSTUDY_DATABASE_URL names a database that cannot be opened: ")
 
 
