@@ -149,7 +149,7 @@ def test_a_judging_that_fails_leaves_the_table_the_run_says_so_and_a_retry_train
     assert mended.state == "done" and run.scores["column_shapes"].value > 0.5
     assert run.scores["broken"].value is None
     assert run.scores["broken"].note.startswith("It failed. An unexpected problem (ZeroDivisionError")
-    assert run.note.startswith("Not measured, because it failed: Broken.")
+    assert run.note.startswith("Not computed, because it failed: Broken.")
     assert "in broken" in workspace.jobs.log_tail(mended.id)
 
 

@@ -47,7 +47,7 @@ def test_a_holdout_has_the_share_that_was_asked_for_and_leaves_a_row_to_train_on
 
 
 def test_a_share_of_one_or_more_is_refused_in_words(workspace, dataset):
-    with pytest.raises(ValueError, match=r"from 0 to below 1; 1\.5 was asked for"):
+    with pytest.raises(ValueError, match=r"from 0 to below 1, and 1\.5 was given"):
         workspace.datasets.set_holdout(dataset.id, 1.5)
 
 
