@@ -165,7 +165,7 @@ class Datasets:
         return self._change(dataset_id, schema=schema)
 
     def preflight(self, dataset_id: str) -> list[Finding]:
-        """What in this table will hurt, and how to mend it."""
+        """The checks before training: problems found in the columns, each with a fix where there is one."""
         from workspace.tables.preflight import preflight
 
         return preflight(self.profiles(dataset_id), self.get(dataset_id).schema)

@@ -212,7 +212,7 @@ def _doubtful(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
         yield _finding(column, "decimal_comma", profile.note, "Read it as a decimal comma", **changes)
 
 
-# Values that hurt --------------------------------------------------------------------------------------------------
+# Problematic values ----------------------------------------------------------------------------------------------
 
 
 def _marker(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
