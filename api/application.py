@@ -12,7 +12,7 @@ from api.routes import batches, bugs, conversations, datasets, downloads, jobs, 
 from api.schemas.openapi import describe, operation_id
 from workspace.version import VERSION
 
-PROBLEMS = {status: {"model": Problem} for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
+PROBLEMS = {status: {"model": Problem} for status in (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503)}
 
 api = FastAPIOffline(
     title="Understudy",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -11,12 +10,13 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from synth.errors import Damaged, Invalid
 from workspace.access.keys import Refused
 from workspace.access.secrets import Unreadable
-from workspace.telemetry.failures import DISK_FULL, WithoutData, is_disk_full
+from workspace.telemetry.failures import DISK_FULL, WithoutData, for_the_log, is_disk_full
 from workspace.workspace import NotFound
 
 log = logging.getLogger("understudy.api")
@@ -48,9 +48,9 @@ def answer(
     return JSONResponse(problem.model_dump(mode="json"), status, headers)
 
 
-def first_problem(error: ValidationError | RequestValidationError) -> tuple[str | None, str]:
+def first_problem(error: RequestValidationError) -> tuple[str | None, str]:
     """The field that the first problem is about, and the problem in words, without what was sent."""
-    first = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else error.errors()[0]
+    first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or None
     return field, first["msg"].removeprefix("Value error, ")
 
@@ -72,9 +72,8 @@ def handle_errors(api: FastAPI) -> None:
     def _refused(request: Request, error: Refused) -> JSONResponse:
         return answer(401, str(error), headers={"WWW-Authenticate": "Bearer"})
 
-    @api.exception_handler(ValidationError)
     @api.exception_handler(RequestValidationError)
-    def _invalid(request: Request, error: ValidationError | RequestValidationError) -> JSONResponse:
+    def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         field, detail = first_problem(error)
         return answer(422, f"{field}: {detail}" if field else detail, field)
 
@@ -86,9 +85,13 @@ def handle_errors(api: FastAPI) -> None:
     def _too_deep(request: Request, error: RecursionError) -> JSONResponse:
         return answer(422, "The JSON is nested too deeply. Send it with fewer lists within lists.")
 
-    @api.exception_handler(ValueError)
-    def _unfit(request: Request, error: ValueError) -> JSONResponse:
-        return answer(422, str(error))
+    @api.exception_handler(Invalid)
+    def _unfit(request: Request, error: Invalid) -> JSONResponse:
+        return answer(422, str(error), error.field)
+
+    @api.exception_handler(Damaged)
+    def _damaged(request: Request, error: Damaged) -> JSONResponse:
+        return answer(410, str(error))
 
     @api.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> JSONResponse:
@@ -101,10 +104,12 @@ def handle_errors(api: FastAPI) -> None:
     def _unexpected(request: Request, error: Exception) -> JSONResponse:
         if is_disk_full(error):
             return answer(503, DISK_FULL, headers={"X-Request-ID": request.state.request_id})
+        request_id = request.state.request_id
         # The place and the type, not the message: it may quote a row.
-        log.error(
-            "%s in %s\n%s", type(error).__name__, request.url.path, "".join(traceback.format_tb(error.__traceback__))
+        log.error("%s: %s", request_id, for_the_log(error))
+        detail = (
+            f"Something unexpected happened ({type(error).__name__}). It is a fault of the server, not of the call. Its "
+            f"log says where, under {request_id}."
         )
-        detail = f"Something unexpected happened ({type(error).__name__}). The server's log says where."
         # This answer is given outside of `api.middleware.Trace`.
-        return answer(500, detail, headers={"X-Request-ID": request.state.request_id})
+        return answer(500, detail, headers={"X-Request-ID": request_id})

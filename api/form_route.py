@@ -19,6 +19,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
 from api.errors import ApiError
+from synth.errors import Invalid
 from workspace.access.idempotency import Unanswered
 from workspace.workspace import Workspace
 
@@ -126,7 +127,7 @@ async def _once(request: Request, handle: Handler) -> Response:
         known = await run_in_threadpool(workspace.idempotency.begin, owner, key, digest)
     except Unanswered as error:
         raise ApiError(409, str(error), KEY, headers={"Retry-After": "1"}) from error
-    except ValueError as error:
+    except Invalid as error:
         raise ApiError(422, str(error), KEY) from error
     if known is not None:
         return Response(known.body, known.status, {REPEATED: "true"}, "application/json")

@@ -31,8 +31,8 @@ from api.table_source import take
 from synth import Report
 from synth.conversations import Dialogue, ServerError, read_written, write
 from synth.conversations.order import ConversationRequest
+from synth.errors import Invalid
 from workspace.access.keys import Caller
-from workspace.ingest.ingest import ReadError
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 
@@ -96,7 +96,7 @@ def process(body: ProcessRequest, caller: Writer, workspace: Here, request: Requ
     for file in files:
         try:
             done.conversations.append(written_like(file, order, caller, workspace, deadline))
-        except (ReadError, ServerError, ValueError) as problem:
+        except Invalid as problem:
             done.failed[file.filename or "table"] = str(problem)
     if not done.conversations:
         raise ApiError(422, " ".join(dict.fromkeys(done.failed.values())), "files")
@@ -106,7 +106,7 @@ def process(body: ProcessRequest, caller: Writer, workspace: Here, request: Requ
 def written_like(
     file: UploadFile, order: ConversationRequest, caller: Caller, workspace: Workspace, deadline: Deadline
 ) -> Conversations:
-    """The conversations written like those of one file. Raises ReadError, ServerError or ValueError, in words."""
+    """The conversations written like those of one file. Raises ReadError, ServerError or Invalid, in words."""
     dataset = take(file, caller, workspace, holdout_share=0.0)
     try:
         source = workspace.conversations.dialogues(

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from metrics.detail import Detail
+from synth.errors import Invalid
 from synth.schema import Schema
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ Found = TypeVar("Found")
 D = TypeVar("D", bound=Detail)
 
 
-class NotMeasurable(ValueError):
+class NotMeasurable(Invalid):
     """Raised inside a metric whose question these rows cannot answer; the message says why and what to do."""
 
 
@@ -240,8 +241,5 @@ def _fitted(side: str, table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
         raise NotMeasurable(f"The {side} table has no rows.")
     try:
         return conform(table, schema).reset_index(drop=True)
-    except ValueError as error:
-        # Only the part that names the column: the rest may quote personal data.
-        raise NotMeasurable(
-            f"The {side} table does not fit the schema. {str(error).split(': ')[0].rstrip('.')}."
-        ) from error
+    except Invalid as error:
+        raise NotMeasurable(f"The {side} table does not fit the schema. {error}") from error

@@ -7,8 +7,8 @@ from pages.components.conversation_form import SourcedRequest, conversation_form
 from pages.components.conversation_set import ADDRESS, set_picker, show
 from pages.components.frame import get_workspace, heading
 from pages.components.words import count, plain
-from synth.conversations import ServerError
 from synth.conversations.order import ConversationRequest
+from synth.errors import Invalid
 
 workspace = get_workspace()
 heading(
@@ -22,7 +22,7 @@ def start(requests: list[SourcedRequest]) -> None:
     for one in requests:
         try:
             job = workspace.conversations.write(one.dataset.id if one.dataset else None, one.request)
-        except (ValueError, ServerError) as problem:
+        except Invalid as problem:
             st.error(plain(problem), title=plain(one.dataset.name) if one.dataset else None)
         else:
             st.query_params[ADDRESS] = job.arguments["talk"]

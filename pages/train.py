@@ -9,6 +9,7 @@ from pages.components.frame import asked_job, dataset_picker, default_generator,
 from pages.components.progress import follow
 from pages.components.words import duration, label, plain, size
 from synth import GENERATORS, Model
+from synth.errors import Invalid
 from workspace.tuning_space import knobs, objectives
 
 workspace = get_workspace()
@@ -27,7 +28,7 @@ def start(params: dict) -> None:
             job = workspace.training.tune(dataset.id, model, params, rows=rows, seed=seed, **tuning)
         else:
             job = workspace.training.train(dataset.id, model, params, rows=rows, seed=seed, conditions=conditions)
-    except ValueError as error:
+    except Invalid as error:
         st.error(plain(error), title="The job cannot start", icon=":material/block:")
     else:
         st.query_params["job"] = job.id

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synth.constraints.discovery import suggest_rules
+    from synth.errors import Invalid
     from synth.generators.base import GENERATORS, Model, generator
     from synth.params import Params, knob
     from synth.report import Report, Stopped, quiet
@@ -20,6 +21,7 @@ HOMES = {
     "Column": "synth.schema",
     "Conditions": "synth.sampling.conditions",
     "GENERATORS": "synth.generators.base",
+    "Invalid": "synth.errors",
     "Model": "synth.generators.base",
     "Params": "synth.params",
     "Report": "synth.report",
@@ -39,6 +41,7 @@ __all__ = [
     "GENERATORS",
     "Column",
     "Conditions",
+    "Invalid",
     "Model",
     "Params",
     "Report",

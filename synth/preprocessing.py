@@ -16,6 +16,7 @@ import pandas as pd
 from synth.columns.precision import Precision
 from synth.columns.roles import Roles
 from synth.constraints.enforcer import ConstraintEnforcer
+from synth.errors import Invalid
 from synth.generators.base import Model
 from synth.params import Params
 from synth.sampling.polish import Polish
@@ -89,12 +90,12 @@ def usual_steps(params: Params) -> list[Preprocessor]:
 
 
 def prepare(table: pd.DataFrame, schema: Schema, model: Model, steps: Sequence[Preprocessor]) -> Preparation:
-    """Run the steps on `table`, which conforms to `schema`. Raises ValueError when the model refuses one."""
+    """Run the steps on `table`, which conforms to `schema`. Raises Invalid when the model refuses one."""
     preparation = Preparation(schema, len(table))
     for step in steps:
         epsilon = model.epsilon_for(step.name, step.reads) if step.reads else math.inf
         if epsilon < math.inf and not step.within_budget:
-            raise ValueError(
+            raise Invalid(
                 f"{model.title} would spend an epsilon of {epsilon:g} on {step.name}, but that step can only learn "
                 f"{step.reads} exactly. Leave the step out, or use one that adds noise."
             )

@@ -21,6 +21,7 @@ from synth.columns.frames import stacked
 from synth.columns.precision import Precision
 from synth.columns.roles import Constant, Roles
 from synth.constraints.enforcer import ConstraintEnforcer
+from synth.errors import Invalid
 from synth.generators.base import GENERATORS, Model
 from synth.preprocessing import Preprocessor, prepare, usual_steps
 from synth.report import Report, quiet
@@ -55,11 +56,11 @@ class Synthesizer:
     def fit(self, table: pd.DataFrame, report: Report = quiet) -> Self:
         """Learn `table`.
 
-        Raises ValueError when the table has no rows, does not conform to the schema, or the model refuses a
+        Raises Invalid when the table has no rows, does not conform to the schema, or the model refuses a
         preprocessing step; Stopped when cancelled.
         """
         if not len(table):
-            raise ValueError("There are no rows to learn from. Upload a table with at least one row.")
+            raise Invalid("There are no rows to learn from. Upload a table with at least one row.")
         table = conform(table, self.schema).reset_index(drop=True)
         preparation = prepare(table, self.schema, self.model, self.preprocessors)
         self._use(preparation)
@@ -78,7 +79,7 @@ class Synthesizer:
     ) -> pd.DataFrame:
         """Draw `rows` new rows; the same `seed` (default: the model's own) gives the same rows.
 
-        `conditions` as `synth.sampling.conditions` writes them, such as `{"income": ">50K"}`. Raises ValueError (`Unmet`,
+        `conditions` as `synth.sampling.conditions` writes them, such as `{"income": ">50K"}`. Raises Invalid (`Unmet`,
         `RulesBroken`) with the reason when so many rows cannot be drawn; never gives fewer.
         """
         return stacked(list(self.chunks(rows, conditions=conditions, report=report, seed=seed)))
@@ -94,7 +95,7 @@ class Synthesizer:
     ) -> Iterator[pd.DataFrame]:
         """Draw `rows` new rows, `size` at a time, for tables larger than memory; ids differ across all chunks."""
         if rows < 1:
-            raise ValueError(f"{rows} rows were asked for. Ask for at least 1.")
+            raise Invalid(f"{rows} rows were asked for. Ask for at least 1.")
         plan = [(self._askable(case), count) for case, count in Conditions.of(conditions).plan(rows)]
         seed = self.model.seed if seed is None else seed
         case_of = np.random.default_rng([seed, 6]).permutation(
@@ -120,9 +121,9 @@ class Synthesizer:
         released, modelled = self.schema.released.names, self.preparation.modelled.names
         strange = [name for name in given.columns if name not in released]
         if strange:
-            raise ValueError(f"The model has no column {', '.join(map(repr, strange))}. Remove it, or rename it.")
+            raise Invalid(f"The model has no column {', '.join(map(repr, strange))}. Remove it, or rename it.")
         if not len(given):
-            raise ValueError("There are no rows to complete.")
+            raise Invalid("There are no rows to complete.")
         names = [name for name in released if name in given.columns]
         index = given.index
         given = conform(given, Schema(columns=[self.schema[name] for name in names])).reset_index(drop=True)
@@ -174,19 +175,19 @@ class Synthesizer:
     def load(cls, folder: Path) -> Self:
         """The fitted synthesizer that `save` wrote into `folder`. Load only folders of your own workspace.
 
-        What a later version added to the file is ignored. Raises ValueError when the generator is not there, or when
+        What a later version added to the file is ignored. Raises Invalid when the generator is not there, or when
         the model is saved in a format that this version does not know.
         """
         folder = Path(folder)
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         saved_as, name = about.get("format", 1), about["generator"]
         if saved_as > FORMAT:
-            raise ValueError(
+            raise Invalid(
                 f"This model is saved in format {saved_as}, and this version of Understudy reads formats up to {FORMAT}. "
                 "Upgrade Understudy to the version that saved it, or train the model again."
             )
         if name not in GENERATORS:
-            raise ValueError(f"This model needs the generator {name!r}, which is not here. Install its plugin again.")
+            raise Invalid(f"This model needs the generator {name!r}, which is not here. Install its plugin again.")
         kind = GENERATORS[name]
         schema = Schema.model_validate(about["schema"], extra="ignore")
         synthesizer = cls(kind(kind.Params.model_validate(about["params"], extra="ignore"), about["seed"]), schema)
@@ -217,17 +218,17 @@ class Synthesizer:
     def _askable(self, case: Case) -> Case:
         """The case without its criteria for constant columns, which are met or raise Unmet.
 
-        Raises ValueError for columns that cannot be asked for.
+        Raises Invalid for columns that cannot be asked for.
         """
         where = {}
         for name, criterion in case.where.items():
             if name not in self.schema.released.names:
-                raise ValueError(f"The model has no column {name!r}, so no condition can be met there.")
+                raise Invalid(f"The model has no column {name!r}, so no condition can be met there.")
             made = self.preparation.roles.made.get(name)
             if made is None:
                 where[name] = criterion
             elif not isinstance(made, Constant):
-                raise ValueError(f"Column {name!r} is made new in every row, so no condition can be met there.")
+                raise Invalid(f"Column {name!r} is made new in every row, so no condition can be met there.")
             elif not matches({name: criterion}, made.rows(1, self.schema[name]).to_frame(name), self.schema).all():
                 raise Unmet(f"Column {name!r} has the same value in every row, and not the one asked for.")
         return case.model_copy(update={"where": where})

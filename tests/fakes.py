@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from synth import Params, Report, Schema, Stopped
+from synth.errors import Invalid
 from synth.generators.base import generator
 from synth.generators.bootstrap import Bootstrap
 from synth.params import knob
@@ -27,7 +28,7 @@ class Slow(Bootstrap):
 
     def fit(self, table: pd.DataFrame, schema: Schema, report: Report) -> None:
         if self.params.noise > self.params.most_noise:
-            raise ValueError(f"Too much noise: {self.params.most_noise} or less was asked for.")
+            raise Invalid(f"Too much noise: {self.params.most_noise} or less was asked for.")
         for epoch in range(1, self.params.epochs + 1):
             self._nap(report)
             if self.params.manner == "failing":

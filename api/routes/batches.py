@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Annotated, Self, get_args
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from api.errors import ApiError, first_problem
+from api.errors import ApiError
 from api.form_route import Posting
 from api.routes.parameters import BatchId
 from api.routes.work import evaluation_draft, order_of, sampling_draft, training_draft, tuning_draft
@@ -26,6 +26,7 @@ from api.schemas.requests import (
 from api.schemas.responses import JobResponse, Limit, Offset, ResponseBody
 from api.security import Here, Reader, Writer, make_room, seen_by
 from api.table_source import optional_table_of, table_of
+from synth.errors import Invalid
 from workspace.access.keys import Caller
 from workspace.catalog.rows import Batch, Job, State
 from workspace.jobs.queue import Draft
@@ -141,10 +142,7 @@ def _drafter(one: OPERATIONS, caller: Caller, workspace: Workspace) -> Callable[
         try:
             return _draft(one, of, caller, workspace)
         except ApiError as stopped:
-            raise ValueError(stopped.detail) from stopped
-        except ValidationError as error:
-            field, detail = first_problem(error)
-            raise ValueError(f"{field}: {detail}" if field else detail) from error
+            raise Invalid(stopped.detail) from stopped
 
     return draft
 

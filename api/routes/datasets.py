@@ -15,6 +15,7 @@ from api.schemas.responses import DatasetResponse, Limit, Offset, Page
 from api.security import Here, Reader, Writer, seen_by
 from api.table_source import take
 from synth import Schema
+from synth.errors import given_by_the_asker
 from synth.schema.profile import ColumnProfile
 from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError, ReadOptions
@@ -66,7 +67,8 @@ def upload(
     session: Annotated[SessionId | None, Form(description=SESSION, examples=["monday-trial"])] = None,
 ) -> UploadResponse:
     """Upload tables. One that cannot be read does not lose the others; 422 when none could be."""
-    read = ReadOptions.model_validate(_json(options, "options")) if options else None
+    with given_by_the_asker():
+        read = ReadOptions.model_validate(_json(options, "options")) if options else None
     uploaded = UploadResponse(session=session or new_id(), datasets=[], failed={})
     for file in files:
         try:

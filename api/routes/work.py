@@ -24,6 +24,7 @@ from api.schemas.responses import JobResponse
 from api.security import Here, Writer, make_room, seen_by
 from api.table_source import file_name, kept, optional_table_of, table_of, take
 from synth.conversations.order import ConversationRequest
+from synth.errors import given_by_the_asker
 from workspace.access.keys import Caller
 from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError
@@ -207,7 +208,8 @@ def order_of(body: ConversationFields, request: Request, caller: Caller, workspa
     key = next((key.get_secret_value() for key in found if key and key.get_secret_value()), "")
     local_only = settings.llm_local_only or server.local_only
     changed = server.model_dump() | {"api_key": key, "local_only": local_only}
-    return body.order.model_copy(update={"server": type(server).model_validate(changed)})
+    with given_by_the_asker():
+        return body.order.model_copy(update={"server": type(server).model_validate(changed)})
 
 
 def _run_id(run_id: str | None, job_id: str | None, caller: Caller, workspace: Workspace) -> str:

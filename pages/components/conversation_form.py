@@ -16,6 +16,7 @@ from synth.conversations import Dialogue, Shape, brief_from
 from synth.conversations.local_model import INSTALL, installed
 from synth.conversations.order import ConversationRequest
 from synth.conversations.redact import LIMIT
+from synth.errors import Invalid
 from workspace.workspace import ConversationSet, Dataset, Workspace
 
 FORMS = {
@@ -130,7 +131,7 @@ def _shape(workspace: Workspace, dataset: Dataset, *, alone: bool) -> tuple[Shap
                 f"{plain(dataset.name)}: {FORMS[found.form]}, {count(len(source), 'conversation')} to learn from."
             )
             return found, source
-    except ValueError as problem:
+    except Invalid as problem:
         st.error(plain(problem), title=plain(dataset.name))
         return None, []
     names = dataset.schema.names
@@ -145,7 +146,7 @@ def _shape(workspace: Workspace, dataset: Dataset, *, alone: bool) -> tuple[Shap
     shape = found.model_copy(update={"form": form, "labels": labels, **parts})
     try:
         source = _dialogues(workspace, dataset.id, shape)
-    except (ValueError, KeyError) as problem:
+    except (Invalid, KeyError) as problem:
         st.error(plain(problem))
         return None, []
     turns = sum(len(dialogue.turns) for dialogue in source)

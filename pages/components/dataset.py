@@ -12,6 +12,7 @@ import streamlit as st
 
 from metrics.charts import REAL
 from pages.components.words import ago, count, percent, plain, size
+from synth.errors import Invalid
 from synth.schema import Column
 from synth.schema.kinds import Kind, Role
 from synth.schema.profile import ColumnProfile
@@ -160,7 +161,7 @@ def _save(workspace: Workspace, dataset: Dataset, edited: pd.DataFrame) -> None:
         try:
             with st.spinner("Checking every value against its new kind …"):
                 workspace.datasets.set_schema(dataset.id, schema)
-        except ValueError as error:
+        except Invalid as error:
             st.error(plain(error), title="Not saved", icon=":material/block:")
         else:
             st.session_state.schema_version += 1
@@ -270,7 +271,7 @@ def held_out(workspace: Workspace, dataset: Dataset) -> None:
                     path = Path(folder) / "holdout"
                     path.write_bytes(file.getbuffer())
                     workspace.datasets.set_holdout_file(dataset.id, path, file.name)
-            except ValueError as error:
+            except Invalid as error:
                 st.error(plain(error), title="This file cannot be used", icon=":material/block:")
             else:
                 st.rerun()

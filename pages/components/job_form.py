@@ -7,6 +7,7 @@ import streamlit as st
 from pages.components.forms import params_form
 from pages.components.frame import remember_job
 from pages.components.words import plain
+from synth.errors import Invalid
 from workspace.jobs.kinds import KINDS
 from workspace.workspace import Workspace
 
@@ -31,7 +32,7 @@ def job_form(workspace: Workspace) -> None:
         arguments = asked.model_dump(mode="json", by_alias=True, exclude={"kind"})
         try:
             job = workspace.jobs.submit(name, arguments, dataset_id=dataset_id)
-        except ValueError as error:
+        except Invalid as error:
             st.error(plain(error), title="The job cannot start", icon=":material/block:")
         else:
             remember_job(job.id)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from synth.errors import Invalid
+
 POOL = 2048
 """Pieces drawn from Faker for each pool; commoner names come more often, as in Faker's own lists."""
 
@@ -43,14 +45,14 @@ def kind_of(label: str | None) -> str | None:
 
 
 def check_locale(locale: str) -> str:
-    """`locale` as Faker writes it. Raises ValueError when Faker does not have it."""
+    """`locale` as Faker writes it. Raises Invalid when Faker does not have it."""
     from faker.config import AVAILABLE_LOCALES
 
     written = locale.replace("-", "_")
     if written not in AVAILABLE_LOCALES:
         near = sorted(name for name in AVAILABLE_LOCALES if name[:2] == written[:2].lower())
         hint = f"Did you mean {', '.join(near)}?" if near else "Choose one such as en_US, de_DE or ja_JP."
-        raise ValueError(f"There is no locale {locale!r} for personal data. {hint}")
+        raise Invalid(f"There is no locale {locale!r} for personal data. {hint}")
     return written
 
 

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from synth.errors import Invalid
+
 DIGITS = string.digits
 HEX_LOWER, HEX_UPPER = "0123456789abcdef", "0123456789ABCDEF"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -169,7 +171,7 @@ class _Walk:
         while count < rows:
             block = min(int(1.3 * (rows - count) * (1 << self.width) / max(1, self.form.free)) + 64, 1 << 20)
             if self.step >> self.width:
-                raise ValueError("There are no more ids of this pattern. Ask for fewer rows.")
+                raise Invalid("There are no more ids of this pattern. Ask for fewer rows.")
             steps = np.arange(self.step, min(self.step + block, 1 << self.width), dtype=np.uint64)
             ranks = self._scramble(steps)
             good = ranks < np.uint64(self.size)

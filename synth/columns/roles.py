@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth.columns.fakes import Fakes, People, fakes_of, kind_of
 from synth.columns.patterns import Pattern, Stream
 from synth.columns.precision import Precision
+from synth.errors import Invalid
 from synth.schema import Column, Schema
 from synth.schema.casting import dtype_of
 
@@ -90,7 +91,7 @@ class Roles(BaseModel):
     def learn(cls, table: pd.DataFrame, schema: Schema) -> Roles:
         """Look at the columns of `table` that are ids, personal data, text, or have nothing to learn.
 
-        Raises ValueError for an id column whose kind cannot hold one.
+        Raises Invalid for an id column whose kind cannot hold one.
         """
         made: dict[str, Made] = {}
         for column in schema:
@@ -130,7 +131,7 @@ def _how(values: pd.Series, column: Column) -> Made | None:
         return Constant(value=None)
     if column.role == "id":
         if column.kind in ("boolean", "datetime"):
-            raise ValueError(
+            raise Invalid(
                 f"Column {column.name!r} is marked as an id, but holds {column.kind} values. "
                 "Give it another role, or declare it text."
             )

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from synth.columns.frames import stacked
 from synth.columns.precision import STEPS_US, Precision
 from synth.constraints.discovery import dates_in_order
+from synth.errors import Invalid
 from synth.schema import Column, Schema
 from synth.schema.casting import conform
 from synth.schema.comparing import DAY_US, as_written, measure, moved_to, on_days_of
@@ -29,7 +30,7 @@ REPAIRS = 20
 """Times it is then drawn anew and repaired before giving up."""
 
 
-class RulesBroken(ValueError):
+class RulesBroken(Invalid):
     """Raised when rows cannot keep all rules at once."""
 
 
@@ -95,7 +96,7 @@ class ConstraintEnforcer(BaseModel):
     ) -> ConstraintEnforcer:
         """The schema's rules, and the order of dates where every row keeps one.
 
-        Raises ValueError when a rule speaks of columns that no model draws.
+        Raises Invalid when a rule speaks of columns that no model draws.
         """
         stated = [(rule.low, rule.high) for rule in schema.rules if isinstance(rule, Ordering)]
         found = [rule for rule in dates_in_order(table, modelled) if (rule.low, rule.high) not in stated]
@@ -104,7 +105,7 @@ class ConstraintEnforcer(BaseModel):
             strange = [name for name in rule.named if schema[name].role not in ("feature", "target")]
             strange += [name for name in rule.named if schema[name].kind == "text" and name not in strange]
             if strange:
-                raise ValueError(
+                raise Invalid(
                     f"The rule {rule} speaks of {', '.join(map(repr, strange))}, which is not modelled but made new. "
                     "Remove the rule, or give the column another role."
                 )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from synth.conversations.dialogue import Dialogue, Turn
+from synth.errors import Invalid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,10 +67,10 @@ class Shape(BaseModel):
 def detect_shape(table: pd.DataFrame) -> Shape:
     """Detect how `table` (any dtypes) holds conversations.
 
-    Raises ValueError when it holds none, and no attributes from which any could be written.
+    Raises Invalid when it holds none, and no attributes from which any could be written.
     """
     if not len(table):
-        raise ValueError("The file has a header but no rows. Upload one with at least one conversation.")
+        raise Invalid("The file has a header but no rows. Upload one with at least one conversation.")
     columns = {str(name): table[name].dropna().astype(str).head(2000) for name in table.columns}
     words = {name: _mean_words(values) for name, values in columns.items()}
     texts = [name for name in columns if words[name] >= 2.5]
@@ -100,7 +101,7 @@ def detect_shape(table: pd.DataFrame) -> Shape:
         return Shape(form="utterances", text=text, role=role, labels=labels)
     if labels:
         return Shape(form="tickets", id=identity, labels=labels)
-    raise ValueError(
+    raise Invalid(
         f"No column holds text and none describes a case (found: {', '.join(list(columns)[:8])}). Expected one turn per "
         "row (conversation id, role, text), a conversation per row, question and answer, utterances with intents, "
         "or tickets with attributes."
@@ -110,13 +111,13 @@ def detect_shape(table: pd.DataFrame) -> Shape:
 def read_dialogues(table: pd.DataFrame, shape: Shape) -> list[Dialogue]:
     """The dialogues of a table in this layout; tickets give dialogues with labels and no turns.
 
-    Raises ValueError when a column of the shape is absent or a cell is too long to be an utterance.
+    Raises Invalid when a column of the shape is absent or a cell is too long to be an utterance.
     """
     table = table.fillna("").astype(str)
     used = [name for name in (shape.id, shape.turn, shape.role, shape.text, shape.answer, *shape.labels) if name]
     absent = [name for name in used if name not in table.columns]
     if absent:
-        raise ValueError(
+        raise Invalid(
             f"The file has no column {', '.join(map(repr, absent))}. Choose among: {', '.join(table.columns)}."
         )
     for name in filter(None, (shape.text, shape.answer)):
@@ -124,7 +125,7 @@ def read_dialogues(table: pd.DataFrame, shape: Shape) -> list[Dialogue]:
         limit = MAX_TEXT * 10 if shape.form == "conversations" else MAX_TEXT
         if longest > limit:
             row = int(table[name].str.len().to_numpy().argmax()) + 1
-            raise ValueError(
+            raise Invalid(
                 f"Row {row} holds {longest:,} characters in {name!r}; an utterance has at most {limit:,}. "
                 "Shorten that cell or choose another text column."
             )

@@ -9,6 +9,7 @@ from typing import Any
 
 from synth.conversations.dialogue import Dialogue, Turn
 from synth.conversations.planning import Brief, Plan
+from synth.errors import Invalid
 
 SYSTEM = (
     "You write realistic {kind} conversations for training and testing software. Every person, company, number and "
@@ -79,7 +80,7 @@ def answer_schema(brief: Brief, turns: int) -> dict[str, Any]:
     }
 
 
-class Unusable(ValueError):
+class Unusable(Invalid):
     """Raised when the model's answer is not a dialogue; the message says what is wrong with it."""
 
 

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from synth.errors import Invalid
+
 if TYPE_CHECKING:
     import openai
 
@@ -69,7 +71,7 @@ class Server(BaseModel):
 STRANGE = "The server's answer is not in OpenAI's chat form. Check the base URL (most end in /v1)."
 
 
-class ServerError(ValueError):
+class ServerError(Invalid):
     """Raised when the server cannot be used; the message says why and what to do."""
 
 

@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from synth.errors import Invalid
 from synth.params import Params as BaseParams
 from synth.registry import Registry
 from synth.report import Report
@@ -107,11 +108,11 @@ class Model(ABC):
     def epsilon_for(self, step: str, reads: str) -> float:
         """The share of its privacy budget that a step before the fit may spend; infinite: there is no budget.
 
-        `reads` says in words what the step learns of the real rows. A private model refuses (ValueError, with the
+        `reads` says in words what the step learns of the real rows. A private model refuses (Invalid, with the
         sentence) what it does not pay for; to pay, it overrides this.
         """
         if self.private:
-            raise ValueError(
+            raise Invalid(
                 f"{self.title} is differentially private and does not pay for {step}, which learns {reads} from the "
                 "real rows as they are. Leave that step out, or choose a generator that is not private."
             )

@@ -16,12 +16,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from synth.errors import Invalid, given_by_the_asker
 from synth.schema.kinds import Bound
 
 Value = Bound | None
 
 
-class Unmet(ValueError):
+class Unmet(Invalid):
     """Raised when the rows asked for cannot be drawn; `possible` is how many could."""
 
     def __init__(self, reason: str, possible: int = 0):
@@ -92,14 +93,16 @@ class Conditions(BaseModel):
 
     @classmethod
     def of(cls, criteria: Conditions | dict[str, Any] | None) -> Self:
-        """Conditions as given, or a mapping of columns to criteria that every row meets."""
+        """Conditions as given, or a mapping of columns to criteria that every row meets. Raises Invalid."""
         if isinstance(criteria, Conditions):
             return criteria
         if not criteria:
             return cls()
         if set(criteria) <= {"cases", "shares"} and all(isinstance(part, (list, dict)) for part in criteria.values()):
-            return cls.model_validate(criteria)
-        return cls(cases=[Case(where={name: _json(criterion) for name, criterion in criteria.items()})])
+            with given_by_the_asker():
+                return cls.model_validate(criteria)
+        with given_by_the_asker():
+            return cls(cases=[Case(where={name: _json(criterion) for name, criterion in criteria.items()})])
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Self:

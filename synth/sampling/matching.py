@@ -7,6 +7,7 @@ from typing import TypeGuard
 import numpy as np
 import pandas as pd
 
+from synth.errors import Invalid
 from synth.sampling.conditions import Bounds, Criterion, Except
 from synth.schema import Column, Schema
 from synth.schema.comparing import measure, measured
@@ -14,7 +15,7 @@ from synth.schema.kinds import Bound
 
 
 def matches(where: dict[str, Criterion], table: pd.DataFrame, schema: Schema) -> np.ndarray:
-    """Row by row, whether all criteria are met. Raises ValueError when one does not fit its column's kind."""
+    """Row by row, whether all criteria are met. Raises Invalid when one does not fit its column's kind."""
     met = np.ones(len(table), bool)
     for name, criterion in where.items():
         met &= _met(criterion, table[name], schema[name])
@@ -31,7 +32,7 @@ def _met(criterion: Criterion, values: pd.Series, column: Column) -> np.ndarray:
         return ~known
     if isinstance(criterion, Bounds):
         if column.kind not in ("number", "integer", "datetime"):
-            raise ValueError(f"Column {column.name!r} holds {column.kind} values; only numbers and dates have ranges.")
+            raise Invalid(f"Column {column.name!r} holds {column.kind} values; only numbers and dates have ranges.")
         numbers, met = measure(values), known
         for side, compare in {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal, "lt": np.less}.items():
             if (bound := getattr(criterion, side)) is not None:
@@ -52,7 +53,7 @@ def truth(value: Bound, column: Column) -> bool:
         return labels[str(value)]
     if value in (0, 1):
         return bool(value)
-    raise ValueError(f"Column {column.name!r} is true or false, not {value!r}.")
+    raise Invalid(f"Column {column.name!r} is true or false, not {value!r}.")
 
 
 def is_fixed(criterion: Criterion) -> TypeGuard[Bound]:

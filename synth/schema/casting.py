@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from synth.errors import Invalid
 from synth.schema.dates import parse_dates
 from synth.schema.kinds import Column
 from synth.schema.schema import Schema
@@ -34,11 +35,11 @@ def dtype_of(column: Column) -> str | pd.DatetimeTZDtype:
 def conform(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """The schema's columns of `table`, in its order, each with its kind's dtype.
 
-    Raises ValueError when a column is absent or holds values its kind does not allow.
+    Raises Invalid when a column is absent or holds values its kind does not allow.
     """
     absent = [name for name in schema.names if name not in table.columns]
     if absent:
-        raise ValueError(f"The table lacks the column(s) {', '.join(map(repr, absent))} that its schema names.")
+        raise Invalid(f"The table lacks the column(s) {', '.join(map(repr, absent))} that its schema names.")
     return pd.DataFrame({column.name: _conformed(table[column.name], column) for column in schema}, index=table.index)
 
 
@@ -66,13 +67,13 @@ def _conformed(values: pd.Series, column: Column) -> pd.Series:
             return moments.dt.tz_convert(column.timezone).astype(dtype) if column.timezone else moments.astype(dtype)
         return values.astype(dtype)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"Column {column.name!r} is declared {column.kind} but holds other values: {error}") from error
+        raise Invalid(f"Column {column.name!r} is declared {column.kind} but holds other values.") from error
 
 
 def parsed(texts: pd.Series, column: Column) -> pd.Series:
     """The values that the texts of a file stand for, with the dtype of the column's kind.
 
-    Raises ValueError when a text is none of the column's kind.
+    Raises Invalid when a text is none of the column's kind.
     """
     texts = texts.astype("string")
     absent = texts.isna() | (texts == "") | (texts == column.missing)
@@ -87,7 +88,7 @@ def parsed(texts: pd.Series, column: Column) -> pd.Series:
     values = _parsed_levels(levels, column)
     wrong = int(texts.isin(levels[values.isna().to_numpy()]).sum())
     if wrong:
-        raise ValueError(
+        raise Invalid(
             f"Column {column.name!r} is declared {column.kind}, but {wrong:,} of its {len(texts):,} values are not. "
             f"Choose another kind, or say what stands for a missing value."
         )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synth.errors import Invalid
 from synth.schema.kinds import Bound
 
 DAY_US = 86_400_000_000
@@ -77,7 +78,7 @@ def _localized(clock: Any, zone: Any) -> Any:
 
 
 def measured(value: Bound, like: pd.Series) -> int | float:
-    """The number that stands for `value` beside `measure(like)`. Raises ValueError when it is of another kind."""
+    """The number that stands for `value` beside `measure(like)`. Raises Invalid when it is of another kind."""
     try:
         if isinstance(like.dtype, pd.DatetimeTZDtype) or like.dtype.kind == "M":
             moment = pd.Timestamp(value)
@@ -89,7 +90,7 @@ def measured(value: Bound, like: pd.Series) -> int | float:
             return int(moment.tz_localize(None).to_datetime64().astype("datetime64[us]").astype(np.int64))
         return float(value)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{value!r} cannot be compared with the values of column {like.name!r}.") from error
+        raise Invalid(f"{value!r} cannot be compared with the values of column {like.name!r}.") from error
 
 
 def is_set(values: pd.Series) -> np.ndarray:

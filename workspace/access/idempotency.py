@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
+from synth.errors import Invalid
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Answer, now
 from workspace.settings import Settings
@@ -25,7 +26,7 @@ class Answered(NamedTuple):
     body: str
 
 
-class Unanswered(ValueError):
+class Unanswered(Invalid):
     """The first call of this key is still being answered."""
 
 
@@ -38,7 +39,7 @@ class IdempotencyStore:
     def begin(self, owner: str, key: str, digest: str) -> Answered | None:
         """The answer that the owner's call with this key got before; None when it is the first, which now begins.
 
-        `digest` tells the call from others. Raises Unanswered while the first call is under way, and ValueError when the
+        `digest` tells the call from others. Raises Unanswered while the first call is under way, and Invalid when the
         key was used for another call.
         """
         mark = sha256(key.encode()).hexdigest()
@@ -56,7 +57,7 @@ class IdempotencyStore:
         if known is None:
             return None
         if known.digest != digest:
-            raise ValueError("This Idempotency-Key was used for another call. Make a new one for each call.")
+            raise Invalid("This Idempotency-Key was used for another call. Make a new one for each call.")
         if known.status is None:
             raise Unanswered("The first call with this Idempotency-Key is still being answered. Ask again in a second.")
         return Answered(known.status, known.body)

@@ -19,6 +19,7 @@ from hashlib import sha256
 import jwt
 from sqlalchemy import update
 
+from synth.errors import Invalid, InWords
 from workspace.access.secrets import Secrets
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Key, now
@@ -27,7 +28,7 @@ from workspace.settings import LOCAL, PERMISSIONS, Permission, Settings, parse_k
 ALGORITHM = "HS256"
 
 
-class Refused(PermissionError):
+class Refused(InWords, PermissionError):
     """Who calls is unknown: no key, a wrong one, or one that expired or was revoked."""
 
 
@@ -63,13 +64,13 @@ class Access:
     def make_key(self, name: str, permissions: Sequence[str], days: float | None = None) -> tuple[Key, str]:
         """A new key and its text, which is shown this once and kept only as a hash.
 
-        Raises ValueError for an unknown permission or an empty name.
+        Raises Invalid for an unknown permission or an empty name.
         """
         unknown = sorted(set(permissions) - set(PERMISSIONS))
         if unknown or not permissions:
-            raise ValueError(f"A key's permissions are one or more of {', '.join(PERMISSIONS)}.")
+            raise Invalid(f"A key's permissions are one or more of {', '.join(PERMISSIONS)}.")
         if not re.fullmatch(r"[\w.@ -]{1,100}", name):
-            raise ValueError("A key's name has 1 to 100 letters, digits, spaces or . _ @ -")
+            raise Invalid("A key's name has 1 to 100 letters, digits, spaces or . _ @ -")
         text = "us_" + secrets.token_urlsafe(32)
         key = Key(
             name=name,

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from synth.errors import Invalid
 from workspace.settings import Settings
 
 
-class Unreadable(ValueError):
+class Unreadable(Invalid):
     """A secret was encrypted with a key that is no longer known, or was tampered with, or is too old."""
 
 

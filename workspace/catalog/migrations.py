@@ -23,6 +23,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from synth.errors import InWords
+
 log = logging.getLogger(__name__)
 
 VERSIONS = Path(__file__).with_name("versions")
@@ -30,7 +32,7 @@ LOCKS = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_loc
 """What makes a transaction the only one that migrates."""
 
 
-class MigrationFailed(RuntimeError):
+class MigrationFailed(InWords, RuntimeError):
     """A migration could not be applied, and changed nothing; the message says which and why."""
 
 

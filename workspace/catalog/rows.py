@@ -23,6 +23,7 @@ from sqlalchemy.types import TypeDecorator
 
 from synth import Schema
 from synth.conversations.order import ConversationRequest
+from synth.errors import Invalid, InWords
 from synth.schema.rules import RuleReport
 from workspace.ingest.rejected import Rejected
 from workspace.storage.files import RunFiles
@@ -35,7 +36,7 @@ UNFINISHED: tuple[State, ...] = ("queued", "running")
 ENDED: tuple[State, ...] = tuple(state for state in get_args(State) if state not in UNFINISHED)
 
 
-class NotFound(LookupError):
+class NotFound(InWords, LookupError):
     """Nothing in the workspace has this id; the message is a sentence for the person who asked."""
 
 
@@ -65,9 +66,9 @@ class Split(BaseModel):
 
     @property
     def stored(self) -> str:
-        """The name of that file. Raises ValueError when no rows are held out."""
+        """The name of that file. Raises Invalid when no rows are held out."""
         if self.file is None:
-            raise ValueError("No rows are held out.")
+            raise Invalid("No rows are held out.")
         return self.file
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 from pydantic import BaseModel, Field
 
+from synth.errors import Invalid
 from synth.schema import Schema
 from synth.schema.casting import parsed
 from synth.schema.detection import settle_roles
@@ -183,6 +184,6 @@ def retype(file: Path, schema: Schema) -> list[tuple[str, str]]:
     for column in schema:
         try:
             read(file, Schema(columns=[column]))
-        except ValueError as error:
+        except Invalid as error:
             problems.append((column.name, str(error)))
     return problems

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, func, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
+from synth.errors import Invalid
 from workspace.arguments import Arguments
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import ENDED, UNFINISHED, Dependency, Event, Job, NotFound, Row, Run, new_id, now
@@ -183,7 +184,7 @@ class Queue:
     def retry(self, job_id: str) -> Job:
         """Put a job that failed, was cancelled or interrupted back into the queue.
 
-        Raises ValueError when it is queued, running or done.
+        Raises Invalid when it is queued, running or done.
         """
         with self.catalog.session() as session:
             job = changed(
@@ -204,7 +205,7 @@ class Queue:
                 process_started=None,
             )
         if job is None:
-            raise ValueError(
+            raise Invalid(
                 f"Job {job_id} is {self.catalog.get(Job, job_id).state}; only a job that failed, was "
                 "cancelled or interrupted can be tried again."
             )

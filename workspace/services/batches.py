@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from sqlalchemy import select
 
+from synth.errors import Invalid, InWords
 from workspace.arguments import Arguments
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Batch, Dependency, Job, new_id, now
@@ -21,7 +22,7 @@ class Operation:
     name: str
     kind: str
     draft: Callable[[Draft | None], Draft]
-    """Drafts its job; is given the draft of the operation it is `of`. Raises ValueError or LookupError, in words."""
+    """Drafts its job; is given the draft of the operation it is `of`. Raises InWords."""
     after: Sequence[str] = ()
     """Operations that must succeed before it starts."""
     of: str | None = None
@@ -37,7 +38,7 @@ class Batches:
     def add(self, operations: Sequence[Operation], owner: str, *, in_order: bool = False) -> Batch:
         """Queue the jobs of all operations, all at once. One that cannot be started is a failed job beside the others.
 
-        With `in_order`, each starts when the one before has ended, whether it succeeded or not. Raises ValueError when names are
+        With `in_order`, each starts when the one before has ended, whether it succeeded or not. Raises Invalid when names are
         given twice, are unknown, or depend on themselves; then nothing is queued.
         """
         order = _in_order(operations)
@@ -48,7 +49,7 @@ class Batches:
             try:
                 drafts[one.name] = one.draft(drafts[one.of] if one.of else None)
                 jobs[one.name] = drafts[one.name].job(batch_id=batch.id)
-            except (ValueError, LookupError) as error:
+            except InWords as error:
                 drafts[one.name] = Draft(Arguments(kind=one.kind), owner)
                 failed = {"state": "failed", "error": str(error), "finished": now()}
                 jobs[one.name] = drafts[one.name].job(batch_id=batch.id, **failed)
@@ -91,18 +92,18 @@ def _needs(operation: Operation) -> set[str]:
 
 
 def _in_order(operations: Sequence[Operation]) -> list[Operation]:
-    """The operations, each after those it needs. Raises ValueError."""
+    """The operations, each after those it needs. Raises Invalid."""
     names = [one.name for one in operations]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"Two operations are called {', '.join(twice)}. Name each differently.")
+        raise Invalid(f"Two operations are called {', '.join(twice)}. Name each differently.")
     for one in operations:
         if unknown := sorted(_needs(one) - set(names)):
-            raise ValueError(f"Operation {one.name!r} waits for {', '.join(unknown)}, which is not in this batch.")
+            raise Invalid(f"Operation {one.name!r} waits for {', '.join(unknown)}, which is not in this batch.")
     ordered: list[Operation] = []
     while len(ordered) < len(operations):
         done = {one.name for one in ordered}
         ready = [one for one in operations if one.name not in done and _needs(one) <= done]
         if not ready:
-            raise ValueError(f"Operations wait for one another in a circle: {', '.join(sorted(set(names) - done))}.")
+            raise Invalid(f"Operations wait for one another in a circle: {', '.join(sorted(set(names) - done))}.")
         ordered += ready
     return ordered

@@ -23,6 +23,7 @@ from synth.conversations.order import ConversationRequest
 from synth.conversations.prompts import fingerprint
 from synth.conversations.writer import Written, prompts
 from synth.conversations.writing import Estimate
+from synth.errors import Invalid, given_by_the_asker
 from workspace.access.secrets import Secrets
 from workspace.arguments import ConverseArguments
 from workspace.catalog.catalog import Catalog
@@ -47,7 +48,7 @@ class Conversations:
         self.settings = settings
 
     def find_shape(self, dataset_id: str) -> Shape:
-        """How a dataset holds conversations. Raises ValueError, in words, when it holds none."""
+        """How a dataset holds conversations. Raises Invalid, in words, when it holds none."""
         return detect_shape(self._texts(dataset_id))
 
     def dialogues(self, dataset_id: str, shape: Shape, *, held_out: bool = False) -> list[Dialogue]:
@@ -80,7 +81,8 @@ class Conversations:
         low, high = settings.llm_prices.get(found["model"], (0.0, 0.0))
         found.setdefault("price", {"input": low, "output": high})
         found["local_only"] = settings.llm_local_only or found.get("local_only", False)
-        return Server(**found)
+        with given_by_the_asker():
+            return Server(**found)
 
     def estimate(self, order: ConversationRequest, source: list[Dialogue]) -> Estimate:
         """What an order will take, before anything is sent; `source` are the `dialogues` it is written from."""
@@ -97,13 +99,13 @@ class Conversations:
     ) -> Draft:
         """Write a conversation set; the key travels encrypted and is forgotten when the job is done.
 
-        Raises ValueError, in words, when the order cannot be carried out.
+        Raises Invalid, in words, when the order cannot be carried out.
         """
         if order.budget is not None and order.budget <= 0:
-            raise ValueError("A budget of 0 pays for nothing. Raise it, or leave it empty for none.")
+            raise Invalid("A budget of 0 pays for nothing. Raise it, or leave it empty for none.")
         unknown = sorted(set(order.metrics or ()) - set(DIALOGUE_METRICS))
         if unknown:
-            raise ValueError(f"There is no metric {', '.join(unknown)}. There are {', '.join(DIALOGUE_METRICS)}.")
+            raise Invalid(f"There is no metric {', '.join(unknown)}. There are {', '.join(DIALOGUE_METRICS)}.")
         if dataset_id is not None:
             dataset = self.datasets.get(dataset_id)
             order = order.model_copy(update={"shape": order.shape or self.find_shape(dataset_id)})
@@ -154,7 +156,7 @@ class Conversations:
     def set_dialogue(self, set_id: str, index: int, dialogue: Dialogue | None, *, again: bool = False) -> None:
         """Replace a dialogue by an edited one, or take it out (None); `again` lets `resume` write another in its place.
 
-        Raises ValueError while the set is being written.
+        Raises Invalid while the set is being written.
         """
         self._check_not_being_written(self.get(set_id))
         file = self.files.conversations(set_id).dialogues
@@ -234,7 +236,7 @@ class Conversations:
     def _check_not_being_written(self, found: ConversationSet) -> None:
         job = self._job_of(found)
         if job is not None and not job.ended:
-            raise ValueError("This conversation set is being written. Wait until it is done, or cancel its job first.")
+            raise Invalid("This conversation set is being written. Wait until it is done, or cancel its job first.")
 
 
 def _as_input(dialogue: Dialogue, order: ConversationRequest) -> Dialogue:

@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import delete, select, update
 
 from synth.atomic import write_atomic
+from synth.errors import Invalid
 from synth.schema import Schema
 from synth.schema.profile import ColumnProfile
 from workspace.catalog.catalog import Catalog
@@ -112,7 +113,7 @@ class Datasets:
 
     def rename(self, dataset_id: str, name: str) -> Dataset:
         if not name.strip():
-            raise ValueError("A dataset needs a name. Type at least one letter.")
+            raise Invalid("A dataset needs a name. Type at least one letter.")
         return self._change(dataset_id, name=name.strip())
 
     def delete(self, dataset_id: str) -> None:
@@ -149,12 +150,12 @@ class Datasets:
         return Shape.of(dataset.train_rows, dataset.schema, levels)
 
     def set_schema(self, dataset_id: str, schema: Schema) -> Dataset:
-        """Change kinds and roles. Raises ValueError, in words, when a column cannot take its kind."""
+        """Change kinds and roles. Raises Invalid, in words, when a column cannot take its kind."""
         from workspace.ingest import ingest
 
         dataset = self.get(dataset_id)
         if schema.names != dataset.schema.names:
-            raise ValueError("A schema has the columns of its file, in order. Edit kinds and roles only.")
+            raise Invalid("A schema has the columns of its file, in order. Edit kinds and roles only.")
         edited = Schema(columns=[column for column in schema if column != dataset.schema[column.name]])
         files = self.files.dataset(dataset_id)
         _check_kinds(files.table, edited)
@@ -178,7 +179,7 @@ class Datasets:
     def set_holdout(self, dataset_id: str, share: float, seed: int = 0) -> Dataset:
         """Hold out a share of the rows, drawn anew. Runs made before keep the holdout they were trained without."""
         if not 0 <= share < 1:
-            raise ValueError(f"The share of held-out rows goes from 0 to below 1, and {share} was given.")
+            raise Invalid(f"The share of held-out rows goes from 0 to below 1, and {share} was given.")
         dataset = self.get(dataset_id)
         split = _split_share(self.files.dataset(dataset_id), dataset.rows, share, seed)
         return self._change(dataset_id, split=split)
@@ -254,10 +255,10 @@ def _split_share(files: DatasetFiles, rows: int, share: float, seed: int) -> Spl
 
 
 def check_fit(file: Path, read: Schema, schema: Schema, name: str) -> None:
-    """Whether a second table has the columns of the training table, of its kinds. Raises ValueError, in words."""
+    """Whether a second table has the columns of the training table, of its kinds. Raises Invalid, in words."""
     absent = [column for column in schema.names if column not in read.names]
     if absent:
-        raise ValueError(
+        raise Invalid(
             f'"{name}" lacks the column(s) {", ".join(absent)} that the training table has. '
             "Upload a file with the same columns."
         )
@@ -269,7 +270,7 @@ def _check_kinds(file: Path, schema: Schema, opening: str = "") -> None:
 
     problems = ingest.retype(file, schema)
     if problems:
-        raise ValueError(opening + " ".join(reason for _, reason in problems))
+        raise Invalid(opening + " ".join(reason for _, reason in problems))
 
 
 def _aimed_at(schema: Schema, target: str) -> Schema:

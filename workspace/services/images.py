@@ -22,6 +22,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from metrics import charts
+from synth.errors import InWords
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 GROUND = {"light": "#FFFFFF", "dark": "#12141C"}
@@ -39,7 +40,7 @@ _PAGE = """<!doctype html><meta charset="utf-8"><script src="plotly.js"></script
 </script>"""
 
 
-class NoImages(RuntimeError):
+class NoImages(InWords, RuntimeError):
     """Charts cannot be drawn as PNG here; the message says why and what to do."""
 
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import delete, func, select, tuple_
 
+from synth.errors import Invalid, given_by_the_asker
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import UNFINISHED, Event, Job
 from workspace.jobs.kinds import KINDS
@@ -35,18 +35,15 @@ class Jobs:
     ) -> Job:
         """Queue a job of a kind that is offered to all, such as a plugin's.
 
-        Raises ValueError, in words, when there is no such kind, or its arguments do not fit.
+        Raises Invalid, in words, when there is no such kind, or its arguments do not fit.
         """
         offered = [name for name, known in KINDS.items() if known.offered]
         if kind not in offered:
-            raise ValueError(
+            raise Invalid(
                 f"There is no kind of job {kind!r} to start this way. There are {', '.join(offered) or 'none'}."
             )
-        try:
+        with given_by_the_asker():
             asked = KINDS[kind].arguments.model_validate(arguments | {"kind": kind}, extra="forbid")
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
         return self.queue.submit(Draft(asked, owner, dataset_id, run_id))
 
     def find(

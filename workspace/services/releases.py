@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from metrics import riskiest_rows
 from metrics.privacy.distances import rows_looked_at
 from metrics.selftest import Check
+from synth.errors import Invalid
 from workspace.arguments import ReplaceRowsArguments, SelfTestArguments
 from workspace.catalog.rows import Job
 from workspace.jobs.queue import Draft, Queue
@@ -43,7 +44,7 @@ class Releases:
         self.files, self.queue, self.runs, self.training = files, queue, runs, training
 
     def riskiest_rows(self, run_id: str, count: int = 20) -> Risky:
-        """The synthetic rows closest to a single real row. Raises ValueError where there is no holdout."""
+        """The synthetic rows closest to a single real row. Raises Invalid where there is no holdout."""
         tables = self.runs.scored_tables(self.runs.get(run_id))
         found = riskiest_rows(tables, count)
         return Risky(
@@ -65,16 +66,16 @@ class Releases:
     ) -> Draft:
         """Make a run without these synthetic rows, or with others in their place, and score it. The old run stays.
 
-        Raises ValueError when there are no such rows, or none would be left.
+        Raises Invalid when there are no such rows, or none would be left.
         """
         run = self.runs.get(run_id)
         chosen = sorted(set(rows))
         if not chosen or chosen[0] < 0 or chosen[-1] >= run.rows:
-            raise ValueError(f"Choose rows from 0 to {run.rows - 1:,}.")
+            raise Invalid(f"Choose rows from 0 to {run.rows - 1:,}.")
         if how == "drop" and len(chosen) == run.rows:
-            raise ValueError("No row would be left. Draw new rows instead.")
+            raise Invalid("No row would be left. Draw new rows instead.")
         if how == "draw" and run.model == EXTERNAL:
-            raise ValueError(
+            raise Invalid(
                 "This table was made outside Understudy: there is no model to sample from. Drop the rows instead."
             )
         seed = run.seed + 1 if seed is None else seed

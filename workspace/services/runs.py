@@ -44,7 +44,7 @@ class Runs:
     def add(self, dataset_id: str, path: Path, name: str, *, owner: str = LOCAL) -> Run:
         """Take a synthetic table that was made outside Understudy, to be scored like our own.
 
-        Raises ReadError, and ValueError when it lacks a column or holds values that the real table's kinds do not allow.
+        Raises ReadError, and Invalid when it lacks a column or holds values that the real table's kinds do not allow.
         """
         from workspace.ingest import ingest
 

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from metrics import METRICS, THRESHOLDS, Threshold
 from synth.atomic import write_atomic
+from synth.errors import Invalid
 from workspace.services.datasets import Datasets
 from workspace.storage.files import Files
 
@@ -27,8 +28,8 @@ class Thresholds:
         return [threshold for threshold in chosen if threshold.metric in METRICS]
 
     def set(self, dataset_id: str, thresholds: Sequence[Threshold] | None) -> None:
-        """Keep the owner's thresholds; None: the recommended ones again. Raises ValueError for an unknown metric."""
+        """Keep the owner's thresholds; None: the recommended ones again. Raises Invalid for an unknown metric."""
         if unknown := {threshold.metric for threshold in thresholds or ()} - METRICS.keys():
-            raise ValueError(f"There is no metric {', '.join(sorted(unknown))}. There are {', '.join(METRICS)}.")
+            raise Invalid(f"There is no metric {', '.join(sorted(unknown))}. There are {', '.join(METRICS)}.")
         chosen = list(THRESHOLDS if thresholds is None else thresholds)
         write_atomic(self.files.dataset(self.datasets.get(dataset_id).id).thresholds, _THRESHOLDS.dump_json(chosen))

@@ -8,6 +8,7 @@ from typing import Any, Concatenate, Generic, ParamSpec
 
 from metrics import METRICS, OPTIONS
 from synth import GENERATORS, Model, Params
+from synth.errors import Invalid, given_by_the_asker
 from synth.sampling.conditions import Conditions
 from workspace.arguments import EvaluateArguments, SampleArguments, TrainArguments, TuneArguments
 from workspace.catalog.rows import Job, Run
@@ -51,7 +52,7 @@ class Training:
     def estimate(
         self, dataset_id: str, model: str, params: dict[str, Any] | None = None, rows: int | None = None
     ) -> Estimate:
-        """What training a generator would take, told before it starts. Raises ValueError as `train` does."""
+        """What training a generator would take, told before it starts. Raises Invalid as `train` does."""
         dataset = self.datasets.get(dataset_id)
         kind, chosen = self._chosen(model, params or {})
         shape = self.datasets.shape(dataset_id)
@@ -78,7 +79,7 @@ class Training:
 
         `conditions` is what the rows must meet (`synth.sampling.conditions.Conditions`), `metrics` names what they
         are scored by (default: all), `options` are choices for single metrics (`metrics.OPTIONS`), `format` is the
-        file to write of the rows. Raises ValueError, in words, when any of it does not fit, or when memory would run
+        file to write of the rows. Raises Invalid, in words, when any of it does not fit, or when memory would run
         out.
         """
         _, chosen = self._chosen(model, params or {})
@@ -124,14 +125,14 @@ class Training:
         tunable = knobs(kind)
         search = list(tunable) if search is None else search
         if not search or not set(search) <= set(tunable):
-            raise ValueError(
+            raise Invalid(
                 f"{kind.title} cannot be tuned by {', '.join(search) or 'nothing'}; "
                 f"it can by {', '.join(tunable) or 'nothing, since it has no parameter to search'}."
             )
         if objective not in objectives():
-            raise ValueError(f"There is nothing to tune for called {objective!r}. There are {', '.join(objectives())}.")
+            raise Invalid(f"There is nothing to tune for called {objective!r}. There are {', '.join(objectives())}.")
         if trials < 1 or (budget_s is not None and budget_s <= 0):
-            raise ValueError("Tuning takes at least one trial and a budget of more than 0 seconds.")
+            raise Invalid("Tuning takes at least one trial and a budget of more than 0 seconds.")
         expected = self.estimate(dataset_id, model, params, rows)
         self._check_memory(expected)
         asked = TuneArguments(
@@ -167,11 +168,11 @@ class Training:
         """
         run = self.runs.get(run_id) if run_id is not None else None
         if run is not None and run.model == EXTERNAL:
-            raise ValueError(
+            raise Invalid(
                 "This table was made outside Understudy: there is no model to sample from. Train a generator."
             )
         if run is not None and run.model not in GENERATORS:
-            raise ValueError(
+            raise Invalid(
                 f"The generator {run.model!r} is no longer installed. Install its plugin again, or train another."
             )
         _check_rows(rows)
@@ -217,23 +218,24 @@ class Training:
         if of is not None:
             return of.dataset_id
         if run_id is None:
-            raise ValueError("Say which run: its id, or the draft of the job that makes it.")
+            raise Invalid("Say which run: its id, or the draft of the job that makes it.")
         return self.runs.get(run_id).dataset_id
 
     def _chosen(self, model: str, params: dict[str, Any]) -> tuple[type[Model], Params]:
-        """A generator and its parameters, the device that the settings name among them. Raises ValueError."""
+        """A generator and its parameters, the device that the settings name among them. Raises Invalid."""
         if model not in GENERATORS:
-            raise ValueError(f"There is no generator {model!r}. There are {', '.join(GENERATORS)}.")
+            raise Invalid(f"There is no generator {model!r}. There are {', '.join(GENERATORS)}.")
         kind = GENERATORS[model]
         if not kind.available():
             needs = " ".join(kind.needs)
-            raise ValueError(f"{kind.title} needs packages that are absent. Install them: pip install {needs}")
+            raise Invalid(f"{kind.title} needs packages that are absent. Install them: pip install {needs}")
         usual = {"device": self.settings.device} if "device" in kind.Params.model_fields else {}
-        return kind, kind.Params.model_validate(usual | params)
+        with given_by_the_asker():
+            return kind, kind.Params.model_validate(usual | params)
 
     def _check_memory(self, expected: Estimate) -> None:
         if expected.memory_mb > self.settings.memory_share * expected.free_mb:
-            raise ValueError(
+            raise Invalid(
                 f"This is expected to take {expected.memory_mb / 1000:.1f} GB of memory, and "
                 f"{expected.free_mb / 1000:.1f} GB are free. Upload fewer rows, leave out columns with many levels, "
                 "ask for fewer rows, or choose a smaller model."
@@ -241,7 +243,7 @@ class Training:
 
 
 def _scoring(metrics: list[str] | None, options: dict[str, Any] | None, format: str | None = None) -> dict[str, Any]:
-    """The fields of `ScoringArguments`. Raises ValueError when a name is unknown."""
+    """The fields of `ScoringArguments`. Raises Invalid when a name is unknown."""
     formats = None if format is None else [format]
     for what, known, named in (
         ("metric", METRICS, metrics),
@@ -249,13 +251,13 @@ def _scoring(metrics: list[str] | None, options: dict[str, Any] | None, format: 
         ("format", FORMATS, formats),
     ):
         if unknown := sorted(set(named or ()) - set(known)):
-            raise ValueError(f"There is no {what} {', '.join(unknown)}. There are {', '.join(known)}.")
+            raise Invalid(f"There is no {what} {', '.join(unknown)}. There are {', '.join(known)}.")
     return {"metrics": metrics, "options": options, "format": format}
 
 
 def _check_rows(rows: int | None) -> None:
     if rows is not None and rows < 1:
-        raise ValueError(f"{rows} rows were asked for. Ask for at least 1.")
+        raise Invalid(f"{rows} rows were asked for. Ask for at least 1.")
 
 
 def _checked(conditions: dict[str, Any] | None) -> dict[str, Any] | None:

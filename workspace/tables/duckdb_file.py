@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from synth.errors import Invalid
 from synth.schema import Column, Schema
 from synth.schema.casting import conform, parsed
 
@@ -154,7 +155,7 @@ def read(
 ) -> pd.DataFrame:
     """The table as pandas, conforming to `schema`; only the rows at the positions `only`, or `sample` of them.
 
-    Raises ValueError, in words, when a column cannot be read as the kind the schema gives it.
+    Raises Invalid, in words, when a column cannot be read as the kind the schema gives it.
     """
     with opened(file) as connection:
         said = _about(connection)
@@ -175,7 +176,7 @@ def _columns(
 ) -> dict[str, pd.Series]:
     absent = [column.name for column in columns if column.name not in said.schema.names]
     if absent:
-        raise ValueError(f"The table lacks the column(s) {', '.join(map(repr, absent))} that its schema names.")
+        raise Invalid(f"The table lacks the column(s) {', '.join(map(repr, absent))} that its schema names.")
     exprs = [f'{_stored(column, said)[0]} AS "{i}"' for i, column in enumerate(columns)]
     table = connection.sql(f"SELECT {', '.join(exprs)} FROM data").to_arrow_table()
     if only is not None:

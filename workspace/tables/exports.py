@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from synth.errors import Invalid
 from synth.schema import Column, Schema
 from workspace.tables.duckdb_file import About, about, literal, opened, quoted, text_of
 from workspace.tables.formats import FORMATS
@@ -24,10 +25,10 @@ def export(file: Path, schema: Schema, format: str, path: Path, *, spreadsheet_s
     """Write the columns of `schema` to `path`, values as the upload had them; returns the path.
 
     `spreadsheet_safe` puts an apostrophe before texts that a spreadsheet would run as a formula. Raises
-    ValueError for an unknown format and for a table that Excel cannot hold.
+    Invalid for an unknown format and for a table that Excel cannot hold.
     """
     if format not in FORMATS:
-        raise ValueError(f"Tables are exported as {', '.join(FORMATS)}; {format!r} is none of them.")
+        raise Invalid(f"Tables are exported as {', '.join(FORMATS)}; {format!r} is none of them.")
     said = about(file)
     path = Path(path)
     unfinished = path.with_name(path.name + ".unfinished")
@@ -88,7 +89,7 @@ def _excel(file: Path, schema: Schema, said: About, path: Path) -> None:
     import xlsxwriter
 
     if len(schema) > EXCEL_COLUMNS:
-        raise ValueError(f"Excel holds {EXCEL_COLUMNS:,} columns; the table has {len(schema):,}. Take it as CSV.")
+        raise Invalid(f"Excel holds {EXCEL_COLUMNS:,} columns; the table has {len(schema):,}. Take it as CSV.")
     selected = ", ".join(f'{_typed(c, said, "xlsx")} AS "{i}"' for i, c in enumerate(schema))
     book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "nan_inf_to_errors": True})
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import synth
+from synth.errors import Invalid
 from workspace.catalog.rows import Dataset, Job, Run
 from workspace.jobs.estimate import Measurement, quantities, stage_name
 from workspace.jobs.kinds import KINDS
@@ -76,10 +77,10 @@ class Stages:
 
     @property
     def generator(self) -> type[Model]:
-        """The run's generator. Raises ValueError when it is not installed any more."""
+        """The run's generator. Raises Invalid when it is not installed any more."""
         kind = synth.GENERATORS.get(self.run.model)
         if kind is None:
-            raise ValueError(
+            raise Invalid(
                 f"The generator {self.run.model!r} is no longer installed. Install its plugin again, or train another."
             )
         return kind

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import metrics
 import synth
+from synth.errors import Invalid
 from synth.report import Report
 from synth.schema import Schema
 from workspace.arguments import TuneArguments
@@ -22,6 +23,7 @@ from workspace.jobs.kinds import job
 from workspace.jobs.progress import Stage
 from workspace.tasks.stages import Stages, Work
 from workspace.tasks.train import make, new_run, score, score_again
+from workspace.telemetry.failures import in_words
 
 if TYPE_CHECKING:
     import optuna
@@ -50,7 +52,7 @@ def tune(work: Work, asked: TuneArguments) -> None:
     schema = dataset.schema.released
     table = work.workspace.datasets.train_part(dataset.id, dataset.split, schema)
     if len(table) < LEAST_ROWS:
-        raise ValueError(f"Tuning needs at least {LEAST_ROWS} training rows, and there are {len(table)}.")
+        raise Invalid(f"Tuning needs at least {LEAST_ROWS} training rows, and there are {len(table)}.")
     share = asked.trials / (asked.trials + 1)
     search = _Search(work, asked, table, schema, work.progress.stage("Tuning", 0.0, share))
     best = search.run()
@@ -113,13 +115,13 @@ class _Search:
     def run(self) -> dict[str, Any]:
         """Try until the trials, the budget or somebody's patience are used up; the best parameters.
 
-        Raises ValueError when no trial came to a score.
+        Raises Invalid when no trial came to a score.
         """
         while len(self.study.trials) < self.asked.trials and not self._over:
             self._try()
         if self._best is None:
             notes = {trial.note for trial in self.trials if trial.note}
-            raise ValueError("No trial could be scored. " + " ".join(sorted(notes)))
+            raise Invalid("No trial could be scored. " + " ".join(sorted(notes)))
         return self._params(self.study.best_trial.params)
 
     @property
@@ -171,7 +173,7 @@ class _Search:
             state = optuna.trial.TrialState.PRUNED
         except ValueError as error:
             # Parameters that do not go together, or that drive the numbers out of bounds: the next may do better.
-            state, note = optuna.trial.TrialState.FAIL, str(error)
+            state, note = optuna.trial.TrialState.FAIL, in_words(error)
         if state == optuna.trial.TrialState.COMPLETE and score is None:
             state, note = optuna.trial.TrialState.FAIL, f"{self.asked.objective} could not be computed."
         trial.set_user_attr("note", note)

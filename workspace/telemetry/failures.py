@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 import re
-import sys
 import traceback
 from pathlib import Path
 
-from workspace.settings import ROOT
+from synth.errors import InWords
 
 DISK_FULL = "The disk is full. Free some space and try again; nothing half-written was kept."
 
@@ -27,22 +26,16 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 
 def in_words(error: BaseException) -> str:
-    """What went wrong, for the person who started the job. Only sentences of our own; a library's text stays out."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = Path(frames[-1].filename) if frames else Path()
+    """What went wrong, for the person who started the job. Only what was raised as a sentence; other text may be data."""
     if isinstance(error, MemoryError):
         return "Memory ran out. Try again with fewer rows or a smaller model."
     if is_disk_full(error):
         return DISK_FULL
-    # A raise statement of ours: float("x") in our code fails with Python's words, and they quote the data.
-    ours = (
-        where.is_relative_to(ROOT)
-        and not where.is_relative_to(sys.prefix)
-        and (frames[-1].line or "").startswith("raise ")
-    )
-    if ours and isinstance(error, ValueError | LookupError) and not isinstance(error, KeyError | IndexError):
+    if isinstance(error, InWords):
         return str(error)
-    return f"An unexpected problem ({type(error).__name__} in {where.stem}). The job's log shows where."
+    frames = traceback.extract_tb(error.__traceback__)
+    where = Path(frames[-1].filename).stem if frames else "an extension"
+    return f"An unexpected problem ({type(error).__name__} in {where}). The job's log shows where."
 
 
 def for_the_log(error: BaseException | None) -> str:

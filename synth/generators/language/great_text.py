@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from synth.columns.precision import Precision
+from synth.errors import Invalid
 from synth.schema import Column
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ class ColumnText:
         return [str(value) for value in values.astype(object)]
 
     def nearest(self, piece: str) -> str:
-        """The listed number or date nearest to one that is not. Raises ValueError for other kinds."""
+        """The listed number or date nearest to one that is not. Raises Invalid for other kinds."""
         measures = {"number": float, "integer": int, "datetime": lambda text: np.datetime64(text, "us").astype(int)}
         if self.column.kind not in measures or not self.texts:
-            raise ValueError(f"Column {self.column.name!r} never held {piece!r}, so the model cannot go on from it.")
+            raise Invalid(f"Column {self.column.name!r} never held {piece!r}, so the model cannot go on from it.")
         measure = measures[self.column.kind]
         return min(self.texts, key=lambda text: abs(measure(text) - measure(piece)))
 
@@ -179,7 +180,7 @@ class RowText:
     def encode(self, table: pd.DataFrame) -> list[list[list[int]] | None]:
         """For each column, the tokens of each row's value; None for a column that `table` lacks.
 
-        Raises ValueError for a value that is not among those listed.
+        Raises Invalid for a value that is not among those listed.
         """
         encoded: list[list[list[int]] | None] = []
         for place, text in enumerate(self.columns):

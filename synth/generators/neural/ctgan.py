@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import model_validator
 
+from synth.errors import Invalid
 from synth.generators.base import BUSINESS_SOURCE, generator
 from synth.generators.neural.trainer import Network, TrainedModel, TrainingParams
 from synth.params import knob
@@ -59,7 +60,7 @@ class CTGAN(TrainedModel):
         @model_validator(mode="after")
         def _packs_fill_a_batch(self) -> Self:
             if self.batch_size % self.pac or self.batch_size % 2:
-                raise ValueError(
+                raise Invalid(
                     f"batch_size must be even and a multiple of pac; {self.batch_size} is not one of {self.pac}."
                 )
             return self

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import model_validator
 
+from synth.errors import Invalid
 from synth.generators.base import generator
 from synth.generators.neural.trainer import Network, TrainedModel, TrainingParams
 from synth.params import knob
@@ -89,7 +90,7 @@ class GANerAid(TrainedModel):
         @model_validator(mode="after")
         def _rows_share_the_lstm(self) -> Self:
             if self.hidden % self.rows_per_block:
-                raise ValueError(
+                raise Invalid(
                     f"hidden must be a multiple of rows_per_block; {self.hidden} is not one of {self.rows_per_block}."
                 )
             return self

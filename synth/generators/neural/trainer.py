@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import pandas as pd
 
+from synth.errors import Invalid
 from synth.generators.base import Model
 from synth.generators.neural.mode_encoder import Code, Modes
 from synth.generators.neural.quality_probe import Probe
@@ -205,7 +206,7 @@ class Trainer:
         network.prepare(training)
 
     def run(self) -> None:
-        """Train until there is a reason to stop. Raises ValueError when the numbers run away at once."""
+        """Train until there is a reason to stop. Raises Invalid when the numbers run away at once."""
         self._resume()
         saved = -np.inf
         while self.epoch < self.params.epochs and not self._patience_over and not self._asked_to_stop:
@@ -227,7 +228,7 @@ class Trainer:
             if self.steps_unseen:
                 self._probe()
         if not self.best_weights:
-            raise ValueError(
+            raise Invalid(
                 "Training ran out of bounds in its first steps. Use lower learning rates or a larger batch size."
             )
         if self.report.checkpoint:
@@ -332,12 +333,12 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def chosen_device(name: str) -> torch.device:
-    """The torch device called `name`. Raises ValueError when this machine has none."""
+    """The torch device called `name`. Raises Invalid when this machine has none."""
     import torch
 
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, there in present.items() if there)
     if not present[name]:
-        raise ValueError(f"This machine has no {name} device for torch. Choose auto or cpu.")
+        raise Invalid(f"This machine has no {name} device for torch. Choose auto or cpu.")
     return torch.device(name)
