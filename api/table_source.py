@@ -15,7 +15,6 @@ from api.schemas.requests import OnTable
 from api.security import seen_by
 from workspace.access.keys import Caller
 from workspace.catalog.rows import new_id
-from workspace.ingest.ingest import ReadError
 from workspace.workspace import Dataset, Workspace
 
 
@@ -52,7 +51,7 @@ def optional_table_of(
         dataset = take(files[0], caller, workspace, **choices)
     else:
         path = _allowed(body.data_path, workspace)
-        dataset = _checked(workspace.datasets.add(path, path.name, owner=caller.owner, **choices), workspace)
+        dataset = workspace.datasets.add(path, path.name, owner=caller.owner, **choices)
     try:
         yield dataset.id
     except BaseException:
@@ -80,20 +79,12 @@ def kept(file: UploadFile, workspace: Workspace) -> Iterator[Path]:
 def take(file: UploadFile, caller: Caller, workspace: Workspace, **choices) -> Dataset:
     """Read an uploaded file into the workspace. Raises ReadError."""
     with kept(file, workspace) as path:
-        return _checked(workspace.datasets.add(path, file_name(file), owner=caller.owner, **choices), workspace)
+        return workspace.datasets.add(path, file_name(file), owner=caller.owner, **choices)
 
 
 def file_name(file: UploadFile) -> str:
     """What the client calls its file, without folders."""
     return Path((file.filename or "table").replace("\\", "/")).name or "table"
-
-
-def _checked(dataset: Dataset, workspace: Workspace) -> Dataset:
-    most = workspace.settings.max_columns
-    if dataset.columns > most:
-        workspace.datasets.delete(dataset.id)
-        raise ReadError(f"{dataset.name!r} has {dataset.columns:,} columns; at most {most:,} are taken.")
-    return dataset
 
 
 def _uploaded(name: str, caller: Caller, workspace: Workspace) -> str | None:

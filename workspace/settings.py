@@ -43,6 +43,17 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def memory_mb() -> float:
+    """Memory of this machine, or of the container where that has less."""
+    # Most processes need no answer, and the library takes its time.
+    import psutil
+
+    most, limit = psutil.virtual_memory().total, Path("/sys/fs/cgroup/memory.max")
+    if limit.is_file() and (said := limit.read_text().strip()).isdigit():
+        most = min(most, int(said))
+    return most / 2**20
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -213,8 +224,22 @@ class Settings(BaseSettings):
     call_limit: Rate = Field("1200/minute", description="Most calls of one key, as `limits` writes it.")
     start_limit: Rate = Field("120/hour", description="Most jobs one key may start, as `limits` writes it.")
     max_queued: int = Field(100, ge=1, description="Most jobs of one key that wait or run at once.")
-    max_rows: int = Field(100_000_000, ge=1, description="Most rows one call may ask for.")
-    max_columns: int = Field(2000, ge=1, description="Most columns of an upload through the API.")
+    max_rows: int = Field(100_000_000, ge=1, description="Most rows of an upload, and that one call may ask for.")
+    max_columns: int = Field(2000, ge=1, description="Most columns of an upload.")
+    max_cells: int = Field(2_000_000_000, ge=1, description="Most cells of an upload: its rows times its columns.")
+    readers: int = Field(
+        default_factory=lambda: max(4, cores()),
+        ge=1,
+        description="Files that are read at once, each in a process of its own; unset: the cores, at least 4.",
+    )
+    read_seconds: int = Field(
+        600, ge=1, description="Most seconds that reading a file may take, and most seconds of processor time."
+    )
+    read_memory_mb: int = Field(
+        default_factory=lambda: max(1024, round(memory_mb() / 2)),
+        ge=128,
+        description="Most megabytes of memory that reading a file may take; unset: half of the machine's, at least 1024.",
+    )
     max_epochs: int = Field(5000, ge=1, description="Most epochs one call may ask for.")
     repeat_hours: float = Field(
         24, gt=0, description="Hours for which a POST with the same `Idempotency-Key` gets the same answer."

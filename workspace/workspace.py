@@ -9,11 +9,12 @@ from workspace.access.idempotency import IdempotencyStore
 from workspace.access.keys import Access
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import ConversationSet, Dataset, Event, Job, NotFound, Run
+from workspace.ingest.process import Readers
 from workspace.jobs.dispatcher import Dispatcher
 from workspace.jobs.queue import Queue
 from workspace.plugins import load_plugins
 from workspace.settings import Settings
-from workspace.storage.files import Files
+from workspace.storage.files import ORPHAN_S, Files
 from workspace.telemetry.journal import Journal
 
 # A worker needs few services, and they bring pandas, DuckDB and the metrics: each is imported when it is asked for.
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ConversationSet", "Dataset", "Event", "Job", "NotFound", "Run", "Workspace"]
 
-ORPHAN_S = 600
-"""A folder that no row has named for this long was left by a crash."""
-
 
 class Workspace:
     """Everything a person can do here, which the pages and the API both call: `workspace.datasets.add(...)`.
@@ -48,6 +46,7 @@ class Workspace:
         self.folder = self.settings.workspace
         self.files = Files(self.folder)
         load_plugins(self.settings.plugins)
+        self.readers = Readers(self.files, self.settings)
         self.catalog = Catalog(self.settings.catalog_url, self.folder)
         self.queue = Queue(self.catalog, self.files, self.settings)
         self.journal = Journal(self.settings)
@@ -61,15 +60,16 @@ class Workspace:
             self.clean_up()
             self._dispatcher = Dispatcher(self.queue, chores=[self.sessions.expire])
             self._dispatcher.start()
+            self.readers.warm()
         return self
 
     def close(self) -> None:
-        """Stop running jobs from this process. Those that run go on; the next to `start` adopts them."""
+        """Stop running jobs from this process, and end reading. Jobs that run go on; the next to `start` adopts them."""
         if self._dispatcher is not None:
             self._dispatcher.close()
             self._dispatcher = None
-        self.catalog.close()
-        self.journal.close()
+        for part in (self.readers, self.catalog, self.journal):
+            part.close()
 
     def clean_up(self, orphan_s: float = ORPHAN_S) -> None:
         """Clear away what a crash left: folders of processes that are gone, and folders that no row names."""
@@ -81,7 +81,7 @@ class Workspace:
     def datasets(self) -> Datasets:
         from workspace.services.datasets import Datasets
 
-        return Datasets(self.catalog, self.files, self.settings)
+        return Datasets(self.catalog, self.files, self.settings, self.readers)
 
     @cached_property
     def runs(self) -> Runs:

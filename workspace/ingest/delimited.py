@@ -18,6 +18,7 @@ import pyarrow.csv as arrow_csv
 
 from workspace.ingest.layout import Layout
 from workspace.ingest.lenient import BEFORE, BELOW, LONGEST_LINE, Careful, Line, Repair, opens_table, read_lines
+from workspace.ingest.limits import USUAL, Limits
 from workspace.ingest.records import Dialect, Record
 from workspace.ingest.repair import LEARNED_ROWS
 from workspace.ingest.unpack import PlainText
@@ -58,10 +59,13 @@ def read_delimited(
     order: RowOrder | None = None,
     table: int | None = None,
     skip_footer: int | None = None,
+    limits: Limits = USUAL,
 ) -> Columns:
-    """All rows of a text; `order` has seen it whole."""
+    """All rows of a text; `order` has seen it whole. Raises ReadError when there are too many."""
+    if order and order.well_formed:
+        limits.check(order.records - layout.skip - layout.header - order.blank, layout.width)
     quick = _read_quickly(text, layout, order) if order and not skip_footer else None
-    return quick or _read_carefully(text, layout, table, skip_footer)
+    return quick or _read_carefully(text, layout, table, skip_footer, limits)
 
 
 # The quick way -----------------------------------------------------------------------------------------------------
@@ -261,10 +265,13 @@ def _has_surprise(table: pa.Table, layout: Layout) -> bool:
 # The careful way ---------------------------------------------------------------------------------------------------
 
 
-def _read_carefully(text: PlainText, layout: Layout, table: int | None, skip_footer: int | None) -> Columns:
+def _read_carefully(
+    text: PlainText, layout: Layout, table: int | None, skip_footer: int | None, limits: Limits
+) -> Columns:
     end = "\n" if text.has_line_feeds or not text.returns else "\r"
     with text.path.open(encoding="utf-8", newline=end, errors="replace") as file:
         lines = (line.removesuffix(end) for line in file)
+        lines = limits.counted(lines, layout.width)
         careful = read_lines(lines, layout, table, text.undecodable, skip_footer)
     return coded(careful, layout.width)
 

@@ -26,6 +26,7 @@ from python_calamine import (
 from workspace.ingest.delimited import coded
 from workspace.ingest.layout import BODY, SEARCHED, layout_of_records, unique_names
 from workspace.ingest.lenient import read_records
+from workspace.ingest.limits import USUAL, Limits
 from workspace.ingest.options import PREVIEW_ROWS, ReadOptions, Texts
 from workspace.ingest.records import Dialect, Record
 from workspace.ingest.unpack import CHUNK, MAX_BYTES, MAX_RATIO, OLE, RATIO_FLOOR, ReadError, size
@@ -35,7 +36,7 @@ MAX_CELLS = 300_000_000
 BROKEN = "This Excel file is damaged and cannot be opened. Save it again from Excel, or as CSV, and upload that."
 
 
-def read_excel(path: Path, options: ReadOptions, head_only: bool = False) -> Texts:
+def read_excel(path: Path, options: ReadOptions, head_only: bool = False, limits: Limits = USUAL) -> Texts:
     """The texts of a sheet: the one chosen, else the first that holds anything. Raises ReadError."""
     _refuse_bombs(path)
     try:
@@ -46,7 +47,7 @@ def read_excel(path: Path, options: ReadOptions, head_only: bool = False) -> Tex
             for name in [options.sheet] if options.sheet is not None else names:
                 sheet = book.get_sheet_by_name(name)
                 if sheet.height:
-                    return _texts(sheet, names, options, head_only)
+                    return _texts(sheet, names, options, head_only, limits)
     except PasswordError as error:
         raise ReadError(
             "This Excel file is locked with a password. Save it without one and upload it again."
@@ -60,17 +61,23 @@ def _is_shown(sheet: SheetMetadata) -> bool:
     return sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
 
 
-def _texts(sheet: CalamineSheet, names: list[str], options: ReadOptions, head_only: bool) -> Texts:
+def _texts(sheet: CalamineSheet, names: list[str], options: ReadOptions, head_only: bool, limits: Limits) -> Texts:
     first, left = sheet.start or (0, 0)
     rows: Iterable[list] = sheet.iter_rows()
     if head_only:
         rows = islice(rows, first + SEARCHED + BODY + 4 * PREVIEW_ROWS)
-    written = [[_text(cell) for cell in row] for row in rows]
+    written = []
+    for row in rows:
+        cells = [_text(cell) for cell in row]
+        limits.check(len(written), _width(cells) - next((i for i, cell in enumerate(cells) if cell), 0))
+        written.append(cells)
     width = max(map(_width, written), default=0)
     left = min((next(i for i, cell in enumerate(cells) if cell) for cells in written if any(cells)), default=left)
     found = [Record(number, "".join(cells), cells[left:width]) for number, cells in enumerate(written, 1)]
     width -= left
-    layout = layout_of_records(found[: first + SEARCHED + BODY], Dialect(), width, options.skip_rows, options.header)
+    layout = layout_of_records(
+        found[: first + SEARCHED + BODY], Dialect(), width, options.skip_rows, options.header, limits
+    )
     careful = read_records(found, layout, options.table, (), options.skip_footer)
     if head_only:
         del careful.rows[PREVIEW_ROWS:]

@@ -14,6 +14,7 @@ from synth.schema.casting import parsed
 from synth.schema.detection import settle_roles
 from synth.schema.profile import ColumnProfile
 from workspace.ingest.columns import Kept, keep_all, store
+from workspace.ingest.limits import USUAL, Limits
 from workspace.ingest.options import PREVIEW_ROWS, ReadOptions, Texts
 from workspace.ingest.profiles import profile_levels
 from workspace.ingest.reader import texts_of
@@ -69,6 +70,8 @@ class Ingested:
     rows: int
     rejected: list[Rejected]
     """One entry for each line that is no part of a row."""
+    rejected_rows: int
+    """How many lines these are."""
     mended: list[Rejected]
     """Rows that were set right, and what was wrong with them."""
     lines: int
@@ -77,12 +80,12 @@ class Ingested:
     """What else was decided, each in a sentence."""
 
 
-def preview(path: Path, name: str, options: ReadOptions | None = None) -> Preview:
+def preview(path: Path, name: str, options: ReadOptions | None = None, limits: Limits = USUAL) -> Preview:
     """The first rows of a file and how it would be read; looks at its beginning only."""
-    texts = texts_of(path, name, options, head_only=True)
+    texts = texts_of(path, name, options, head_only=True, limits=limits)
     if not texts.columns.rows:
         # Only the whole file can tell whether it has no rows, or a first one longer than its beginning.
-        texts = _table_of(path, name, options)
+        texts = _table_of(path, name, options, limits)
     columns = [column.slice(0, PREVIEW_ROWS).to_pylist() for column in texts.columns.columns]
     return Preview(
         options=texts.options,
@@ -95,9 +98,9 @@ def preview(path: Path, name: str, options: ReadOptions | None = None) -> Previe
     )
 
 
-def ingest(path: Path, name: str, target: Path, options: ReadOptions | None = None) -> Ingested:
+def ingest(path: Path, name: str, target: Path, options: ReadOptions | None = None, limits: Limits = USUAL) -> Ingested:
     """Read a file whole into one new DuckDB file at `target`. Raises ReadError when it cannot be read."""
-    texts = _table_of(path, name, options)
+    texts = _table_of(path, name, options, limits)
     with new_file(target) as connection:
         kept = _kept(texts, connection)
         schema = Schema(columns=settle_roles([one.column for one in kept]))
@@ -110,6 +113,7 @@ def ingest(path: Path, name: str, target: Path, options: ReadOptions | None = No
         profiles=[one.profile for one in kept],
         rows=texts.columns.rows,
         rejected=_rejected(texts),
+        rejected_rows=len(texts.columns.rejected),
         mended=[Rejected(line=line.number, reason=line.reason) for line in texts.columns.mended],
         lines=texts.lines,
         notes=texts.notes + _notes(kept),
@@ -128,15 +132,17 @@ def _notes(kept: list[Kept]) -> list[str]:
     return notes
 
 
-def examine(path: Path, name: str, options: ReadOptions | None = None) -> tuple[Schema, list[ColumnProfile]]:
+def examine(
+    path: Path, name: str, options: ReadOptions | None = None, limits: Limits = USUAL
+) -> tuple[Schema, list[ColumnProfile]]:
     """What a file holds, as `ingest` finds it, without keeping the table."""
-    texts = _table_of(path, name, options)
+    texts = _table_of(path, name, options, limits)
     kept = _kept(texts)
     return Schema(columns=settle_roles([one.column for one in kept])), [one.profile for one in kept]
 
 
-def _table_of(path: Path, name: str, options: ReadOptions | None) -> Texts:
-    texts = texts_of(path, name, options)
+def _table_of(path: Path, name: str, options: ReadOptions | None, limits: Limits) -> Texts:
+    texts = texts_of(path, name, options, limits=limits)
     if not texts.names or not texts.lines:
         raise ReadError("This file is empty. Upload a table with a header and at least one row.")
     if not texts.columns.rows and texts.columns.rejected:

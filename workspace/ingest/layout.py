@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from synth.schema.texts import MISSING_WORDS
+from workspace.ingest.limits import USUAL, Limits
 from workspace.ingest.records import Dialect, Record, records, requoted
 from workspace.ingest.repair import OTHER_DELIMITERS, split_quoted
-from workspace.ingest.sniff import is_typed, lines_of, sniff
+from workspace.ingest.sniff import COMMON, SAMPLE_CHARS, is_typed, lines_of, sniff
 
 SEARCHED = 60
 """Lines among which the header is looked for."""
@@ -41,17 +42,34 @@ def layout_of(
     escape: str | None = None,
     skip: int | None = None,
     header: int | None = None,
+    limits: Limits = USUAL,
 ) -> Layout:
-    """The layout of a text that begins so; what is given is kept."""
+    """The layout of a text that begins so; what is given is kept. Raises ReadError when it is too wide."""
     lines = lines_of(text)[skip or 0 :]
+    _check_first_lines(lines, delimiter, limits)
     found = sniff("\n".join(lines), delimiter, quote, escape)
+    limits.check_columns(found.width, cut=len(text) > SAMPLE_CHARS)
     width = found.width if found.width > 1 else None
     seen = list(records(lines[: SEARCHED + BODY], found.dialect, width, first=1 + (skip or 0)))
-    return layout_of_records(seen, found.dialect, found.width, skip, header)
+    return layout_of_records(seen, found.dialect, found.width, skip, header, limits)
+
+
+def _check_first_lines(lines: list[str], delimiter: str | None, limits: Limits) -> None:
+    """Refuse a text that is too wide however it is read, before each way is tried."""
+    first = [line for line in lines[:SEARCHED] if line.strip("\r")][:2]
+    for mark in (delimiter,) if delimiter else COMMON:
+        cells = [line.count(mark) + 1 for line in first if '"' not in line and "'" not in line]
+        if cells and len(cells) == len(first) and min(cells) > limits.columns:
+            limits.check_columns(min(cells), cut=len(lines) == 1)
 
 
 def layout_of_records(
-    seen: list[Record], dialect: Dialect, width: int, skip: int | None = None, header: int | None = None
+    seen: list[Record],
+    dialect: Dialect,
+    width: int,
+    skip: int | None = None,
+    header: int | None = None,
+    limits: Limits = USUAL,
 ) -> Layout:
     """As `layout_of`, from the first records."""
     start = _start(seen, dialect, width) if skip is None and width > 1 else _first_filled(seen)
@@ -66,6 +84,7 @@ def layout_of_records(
         found = _header_otherwise_parted(seen[:start], body[:BODY], width)
         if found:
             return Layout(dialect, width, found[0].line - 1, 1, found[1], seen[start].line - found[0].line)
+    limits.check_columns(max(map(len, body[:count]), default=width))
     names, width = _names(body[:count], width, body[count : count + BODY])
     first = seen[start].line
     header_lines = rows[count - 1].line + rows[count - 1].lines - first if count else 0

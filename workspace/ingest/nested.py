@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 from workspace.ingest.delimited import CODED, Columns
 from workspace.ingest.layout import unique_names
 from workspace.ingest.lenient import Line
+from workspace.ingest.limits import USUAL, Limits
 from workspace.ingest.options import PREVIEW_ROWS, ReadOptions, Texts
-from workspace.ingest.unpack import NAMES, ReadError, plain_text
+from workspace.ingest.unpack import MAX_BYTES, MAX_RATIO, NAMES, RATIO_FLOOR, ReadError, plain_text, size
 
 MAX_DEPTH_WORDS = "Its values are nested too deeply to be read."
-MAX_PARQUET_CELLS = 2_000_000_000
 
 
 # JSON --------------------------------------------------------------------------------------------------------------
@@ -52,17 +52,23 @@ def is_json(beginning: str, name: str) -> bool:
 
 
 def read_json(
-    path: Path, encoding: str, mark: int, beginning: str, options: ReadOptions, head_only: bool = False
+    path: Path,
+    encoding: str,
+    mark: int,
+    beginning: str,
+    options: ReadOptions,
+    head_only: bool = False,
+    limits: Limits = USUAL,
 ) -> Texts:
     """The texts of JSON lines, or of an array of objects or of arrays. Raises ReadError."""
     with plain_text(path, encoding, mark, settled=options.encoding is not None) as (text, _):
         if _is_lines(beginning):
             with text.path.open(encoding="utf-8", newline="\n", errors="replace") as file:
                 lines: Iterable[str] = islice(file, 4 * PREVIEW_ROWS) if head_only else file
-                table = _Objects.of_lines(lines)
+                table = _Objects.of_lines(lines, limits)
             kind = "JSON lines"
         else:
-            table = _Objects.of_array(_whole(text.path))
+            table = _Objects.of_array(_whole(text.path), limits)
             kind = "JSON array"
     names, notes = unique_names(list(table.columns))
     if head_only:
@@ -110,14 +116,15 @@ def _whole(path: Path) -> Any:
 class _Objects:
     """Objects gathered into columns, in the order in which their names first come."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self.columns: dict[str, list[str]] = {}
         self.rows = self.blank = 0
         self.rejected: list[Line] = []
 
     @classmethod
-    def of_lines(cls, lines: Iterable[str]) -> _Objects:
-        table = cls()
+    def of_lines(cls, lines: Iterable[str], limits: Limits) -> _Objects:
+        table = cls(limits)
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 table.blank += 1
@@ -135,18 +142,21 @@ class _Objects:
         return table._even()
 
     @classmethod
-    def of_array(cls, value: Any) -> _Objects:
-        table = cls()
-        for number, row in enumerate(_rows_in(value), 1):
+    def of_array(cls, value: Any, limits: Limits) -> _Objects:
+        table = cls(limits)
+        for number, row in enumerate(_rows_in(value, limits), 1):
             if not table.add(row):
                 table.rejected.append(Line(number, "is neither an object nor an array"))
         return table._even()
 
     def add(self, value: Any) -> bool:
         if isinstance(value, list):
+            self.limits.check_columns(len(value))
             value = {f"column{i}": cell for i, cell in enumerate(value, 1)}
         if not isinstance(value, dict):
             return False
+        if not value.keys() <= self.columns.keys() or not self.rows % 1024:
+            self.limits.check(self.rows + 1, len(value.keys() | self.columns.keys()))
         for name, cell in value.items():
             column = self.columns.get(name)
             if column is None:
@@ -167,7 +177,7 @@ class _Objects:
         return self
 
 
-def _rows_in(value: Any) -> Iterator[Any]:
+def _rows_in(value: Any, limits: Limits) -> Iterator[Any]:
     """The rows of a JSON value: its items, the items of the one list it holds, or its columns side by side."""
     if isinstance(value, list):
         yield from value
@@ -177,11 +187,13 @@ def _rows_in(value: Any) -> Iterator[Any]:
     lists = [cells for cells in value.values() if isinstance(cells, list)]
     side_by_side = len(lists) == len(value) and len({len(cells) for cells in lists}) == 1
     if side_by_side and (len(lists) > 1 or not any(isinstance(cell, dict) for cell in lists[0])):
+        limits.check_columns(len(value))
         yield from (dict(zip(value, cells, strict=True)) for cells in zip(*lists, strict=True))
         return
     inner = [cells for cells in value.values() if isinstance(cells, dict)]
     if len(inner) == len(value) > 0 and all(list(cells) == list(inner[0]) for cells in inner):
         if all(key.isdecimal() for key in inner[0]):  # as pandas writes: {name: {row: cell}}
+            limits.check_columns(len(value))
             yield from (
                 dict(zip(value, cells, strict=True)) for cells in zip(*(c.values() for c in inner), strict=True)
             )
@@ -219,21 +231,21 @@ def _json(value: Any) -> str:
 # Parquet -----------------------------------------------------------------------------------------------------------
 
 
-def read_parquet(path: Path, options: ReadOptions, head_only: bool = False) -> Texts:
+def read_parquet(path: Path, options: ReadOptions, head_only: bool = False, limits: Limits = USUAL) -> Texts:
     """The texts of a Parquet file. Raises ReadError."""
     try:
-        with pq.ParquetFile(path) as file:
-            if file.metadata.num_rows * max(file.metadata.num_columns, 1) > MAX_PARQUET_CELLS:
-                raise ReadError(
-                    f"This Parquet file says that it holds {file.metadata.num_rows:,} rows, more than can be handled. "
-                    f"Upload a part of it."
-                )
+        said = pq.read_metadata(path)
+        _refuse_parquet_bombs(said, path, limits)
+        leaves = [said.schema.column(i) for i in range(said.num_columns)]
+        # Each text once, as the file has it: a long one in every row would not fit in memory.
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and "." not in leaf.path]
+        with pq.ParquetFile(path, metadata=said, read_dictionary=texts) as file:
             if head_only:
                 batches = list(islice(file.iter_batches(PREVIEW_ROWS), 1))
                 table = pa.Table.from_batches(batches, file.schema_arrow)
             else:
                 table = file.read()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise ReadError(
             "This Parquet file is damaged or cut off and cannot be read. Write it again, or upload the table as CSV."
         ) from error
@@ -243,12 +255,34 @@ def read_parquet(path: Path, options: ReadOptions, head_only: bool = False) -> T
     return Texts(names, found, options, "Parquet", notes, table.num_rows)
 
 
+def _refuse_parquet_bombs(said: pq.FileMetaData, path: Path, limits: Limits) -> None:
+    """Raise ReadError for a file that says it holds too much, or more than a file of its size does.
+
+    Equal cells take next to nothing in such a file, and columns within columns are columns too.
+    """
+    limits.check_columns(said.num_columns)
+    groups = [said.row_group(i) for i in range(said.num_row_groups)]
+    rows = max(said.num_rows, sum(group.num_rows for group in groups))
+    limits.check(rows, said.num_columns)
+    nested = [i for i in range(said.num_columns) if said.schema.column(i).max_repetition_level]
+    within = sum(group.column(i).num_values for group in groups for i in nested)
+    cells = rows * (said.num_columns - len(nested)) + within
+    limits.check_cells(cells)
+    packed = path.stat().st_size
+    # As comma-separated text, the least that a cell takes is a character and what separates it from the next.
+    limit = min(MAX_BYTES, max(RATIO_FLOOR, MAX_RATIO * packed))
+    if max(2 * cells, sum(group.total_byte_size for group in groups)) > limit:
+        raise ReadError(
+            f"This Parquet file of {size(packed)} says that it holds {rows:,} rows, which unpack to more than "
+            f"{size(limit)}. No table of its size does that. Look at it, and upload it as CSV."
+        )
+
+
 def _coded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as texts, null as the empty one."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-        kind = kind.value_type
+        return _coded_once(column.unify_dictionaries())
     if pa.types.is_nested(kind):
         texts = pa.chunked_array([pa.array([_plain_json(v) for v in column.to_pylist()], pa.string())])
     elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
@@ -262,6 +296,18 @@ def _coded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     texts = pc.fill_null(texts.cast(pa.string()), "")
     coded = texts.dictionary_encode().unify_dictionaries()
     return coded.cast(CODED) if coded.type != CODED else coded
+
+
+def _coded_once(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """As `_coded`, of a column whose values are kept once: only these are turned into texts."""
+    if not column.num_chunks:
+        return pa.chunked_array([], CODED)
+    values = column.chunk(0).dictionary
+    coded = _coded(pa.chunked_array([pa.concat_arrays([values, pa.nulls(1, values.type)])])).combine_chunks()
+    texts, places = coded.dictionary, coded.indices
+    absent = len(values)
+    chunks = [places.take(chunk.indices.cast(pa.int32()).fill_null(absent)) for chunk in column.chunks]
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(chunk, texts) for chunk in chunks])
 
 
 def _plain_json(value: Any) -> str | None:

@@ -11,6 +11,7 @@ from workspace.ingest.delimited import Columns, RowOrder, coded, read_delimited
 from workspace.ingest.excel import read_excel
 from workspace.ingest.layout import Layout, layout_of, unique_names
 from workspace.ingest.lenient import MARKS, read_lines
+from workspace.ingest.limits import USUAL, Limits
 from workspace.ingest.nested import is_json, read_json, read_parquet
 from workspace.ingest.options import PREVIEW_ROWS, ReadOptions, Texts
 from workspace.ingest.sniff import lines_of
@@ -19,30 +20,32 @@ from workspace.ingest.unpack import NAMES, OLE, PARQUET, ZIP, ReadError, encodin
 LONGEST_NAME = 10_000
 
 
-def texts_of(path: Path, name: str, options: ReadOptions | None = None, *, head_only: bool = False) -> Texts:
+def texts_of(
+    path: Path, name: str, options: ReadOptions | None = None, *, head_only: bool = False, limits: Limits = USUAL
+) -> Texts:
     """The texts of a file; with `head_only`, of its first rows. Raises ReadError when it cannot be read."""
     path, options = Path(path), options or ReadOptions()
     head, whole = head_of(path)
     if head.startswith((ZIP, OLE, PARQUET)) and is_gzip(path):
         raise ReadError("This .gz file holds an Excel or Parquet file. Unpack it and upload what is inside.")
     if head.startswith((ZIP, OLE)):
-        return read_excel(path, options, head_only)
+        return read_excel(path, options, head_only, limits)
     if head.startswith(PARQUET):
-        return read_parquet(path, options, head_only)
+        return read_parquet(path, options, head_only, limits)
     encoding, mark = _encoding(head, whole, options)
     beginning = _decoded_head(head[mark:], encoding, whole)
     if whole and not beginning.strip():
         return Texts([], Columns([], 0), options, "nothing")
     if is_json(beginning, name):
-        return read_json(path, encoding, mark, beginning, options, head_only)
+        return read_json(path, encoding, mark, beginning, options, head_only, limits)
     if head_only:
-        return _delimited_head(beginning, encoding, whole, options)
-    layout = _layout(beginning, options)
+        return _delimited_head(beginning, encoding, whole, options, limits)
+    layout = _layout(beginning, options, limits)
     settled = options.encoding is not None
     with plain_text(path, encoding, mark, settled=settled, watch=lambda: RowOrder(layout.dialect)) as (text, order):
         if text.encoding != encoding:
-            layout = _layout(_decoded_head(head[mark:], text.encoding, whole), options)
-        columns = read_delimited(text, layout, order, options.table, options.skip_footer)
+            layout = _layout(_decoded_head(head[mark:], text.encoding, whole), options, limits)
+        columns = read_delimited(text, layout, order, options.table, options.skip_footer, limits)
     return _told(layout, columns, text.encoding, options)
 
 
@@ -70,7 +73,7 @@ def _decoded_head(head: bytes, encoding: str, whole: bool) -> str:
     return text[: cut + 1] if cut >= 0 else text
 
 
-def _layout(beginning: str, options: ReadOptions) -> Layout:
+def _layout(beginning: str, options: ReadOptions, limits: Limits) -> Layout:
     return layout_of(
         beginning,
         delimiter=options.delimiter,
@@ -78,11 +81,12 @@ def _layout(beginning: str, options: ReadOptions) -> Layout:
         escape=options.escape,
         skip=options.skip_rows,
         header=options.header,
+        limits=limits,
     )
 
 
-def _delimited_head(beginning: str, encoding: str, whole: bool, options: ReadOptions) -> Texts:
-    layout = _layout(beginning, options)
+def _delimited_head(beginning: str, encoding: str, whole: bool, options: ReadOptions, limits: Limits) -> Texts:
+    layout = _layout(beginning, options, limits)
     lines = lines_of(beginning)[: layout.skip + layout.header_lines + 4 * PREVIEW_ROWS]
     careful = read_lines(lines, layout, skip_footer=0)
     last = len(lines)

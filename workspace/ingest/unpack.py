@@ -20,7 +20,7 @@ import numpy as np
 from charset_normalizer import from_bytes
 from zlib_ng import zlib_ng
 
-from synth.errors import Invalid
+from workspace.ingest.limits import ReadError
 
 CHUNK = 1 << 18
 """Bytes handled at a time: they stay in the processor's cache while they are unpacked, checked and counted."""
@@ -55,10 +55,6 @@ MAGIC = (
     (b"Rar!", "a RAR archive"),
 )
 GZIP, ZIP, PARQUET, OLE = b"\x1f\x8b", b"PK\x03\x04", b"PAR1", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-
-
-class ReadError(Invalid):
-    """A file that cannot be read; the message is for the person who uploaded it."""
 
 
 # Unpacking ---------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from synth.schema import Schema
 from synth.schema.profile import ColumnProfile
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import ConversationSet, Dataset, Job, NotFound, Run, Split, new_id
+from workspace.ingest.process import Readers
 from workspace.jobs.estimate import Shape
 from workspace.jobs.process import end_at_once
 from workspace.settings import LOCAL, Settings
@@ -30,20 +31,16 @@ if TYPE_CHECKING:
     from workspace.ingest.options import ReadOptions
     from workspace.tables.preflight import Finding
 
-REJECTED_SHOWN = 1000
-
 
 class Datasets:
     """The real tables of a workspace: read in, described, split, deleted."""
 
-    def __init__(self, catalog: Catalog, files: Files, settings: Settings):
-        self.catalog, self.files, self.settings = catalog, files, settings
+    def __init__(self, catalog: Catalog, files: Files, settings: Settings, readers: Readers):
+        self.catalog, self.files, self.settings, self.readers = catalog, files, settings, readers
 
     def preview(self, path: Path, name: str, options: ReadOptions | None = None) -> Preview:
         """The first rows of a file and how it would be read. Raises ReadError."""
-        from workspace.ingest import ingest
-
-        return ingest.preview(path, name, options)
+        return self.readers.preview(path, name, options)
 
     def add(
         self,
@@ -58,11 +55,9 @@ class Datasets:
         session: str | None = None,
     ) -> Dataset:
         """Read a file into the workspace and hold some of its rows out. Raises ReadError; then nothing is kept."""
-        from workspace.ingest import ingest
-
         with self.files.incoming() as folder:
             files = DatasetFiles(folder)
-            read = ingest.ingest(path, name, files.table, options)
+            read = self.readers.ingest(path, name, files.table, options)
             dataset = Dataset(
                 id=new_id(),
                 name=name,
@@ -73,8 +68,8 @@ class Datasets:
                 split=Split(kind="none"),
                 summary=read.summary,
                 lines=read.lines,
-                rejected=read.rejected[:REJECTED_SHOWN],
-                rejected_rows=len(read.rejected),
+                rejected=read.rejected,
+                rejected_rows=read.rejected_rows,
                 source=name,
                 session=session,
             )
@@ -151,17 +146,15 @@ class Datasets:
 
     def set_schema(self, dataset_id: str, schema: Schema) -> Dataset:
         """Change kinds and roles. Raises Invalid, in words, when a column cannot take its kind."""
-        from workspace.ingest import ingest
-
         dataset = self.get(dataset_id)
         if schema.names != dataset.schema.names:
             raise Invalid("A schema has the columns of its file, in order. Edit kinds and roles only.")
         edited = Schema(columns=[column for column in schema if column != dataset.schema[column.name]])
         files = self.files.dataset(dataset_id)
-        _check_kinds(files.table, edited)
+        self._check_kinds(files.table, edited)
         if dataset.split.kind == "file":
-            _check_kinds(files.held_out(dataset.split.stored), edited, "The held-out rows do not fit. ")
-        anew = {profile.name: profile for profile in ingest.profile(files.table, edited)}
+            self._check_kinds(files.held_out(dataset.split.stored), edited, "The held-out rows do not fit. ")
+        anew = {profile.name: profile for profile in self.readers.profile(files.table, edited)}
         _write_profiles(files, [anew.get(profile.name, profile) for profile in self.profiles(dataset_id)])
         return self._change(dataset_id, schema=schema)
 
@@ -232,14 +225,27 @@ class Datasets:
         return duckdb_file.read(files.table, schema, only=np.load(stored), sample=rows, seed=seed)
 
     def _split_file(self, files: DatasetFiles, dataset: Dataset, path: Path, name: str) -> Split:
-        from workspace.ingest import ingest
-
         with self.files.incoming() as incoming:
-            read = ingest.ingest(path, name, incoming / "holdout.duckdb")
-            check_fit(incoming / "holdout.duckdb", read.schema, dataset.schema, name)
+            read = self.readers.ingest(path, name, incoming / "holdout.duckdb")
+            self.check_fit(incoming / "holdout.duckdb", read.schema, dataset.schema, name)
             file = f"holdout-{new_id()}.duckdb"
             (incoming / "holdout.duckdb").replace(files.held_out(file))
         return Split(kind="file", rows=read.rows, of=dataset.rows, file=file)
+
+    def check_fit(self, file: Path, read: Schema, schema: Schema, name: str) -> None:
+        """Whether a second table has the columns of the training table, of its kinds. Raises Invalid, in words."""
+        absent = [column for column in schema.names if column not in read.names]
+        if absent:
+            raise Invalid(
+                f'"{name}" lacks the column(s) {", ".join(absent)} that the training table has. '
+                "Upload a file with the same columns."
+            )
+        self._check_kinds(file, schema, f'"{name}" does not fit the training table. ')
+
+    def _check_kinds(self, file: Path, schema: Schema, opening: str = "") -> None:
+        problems = self.readers.retype(file, schema)
+        if problems:
+            raise Invalid(opening + " ".join(reason for _, reason in problems))
 
 
 def _split_share(files: DatasetFiles, rows: int, share: float, seed: int) -> Split:
@@ -252,25 +258,6 @@ def _split_share(files: DatasetFiles, rows: int, share: float, seed: int) -> Spl
     drawn = np.random.default_rng(seed).permutation(rows)[:held]
     np.save(files.held_out(file), np.sort(drawn))
     return Split(kind="share", rows=held, of=rows, share=share, seed=seed, file=file)
-
-
-def check_fit(file: Path, read: Schema, schema: Schema, name: str) -> None:
-    """Whether a second table has the columns of the training table, of its kinds. Raises Invalid, in words."""
-    absent = [column for column in schema.names if column not in read.names]
-    if absent:
-        raise Invalid(
-            f'"{name}" lacks the column(s) {", ".join(absent)} that the training table has. '
-            "Upload a file with the same columns."
-        )
-    _check_kinds(file, schema, f'"{name}" does not fit the training table. ')
-
-
-def _check_kinds(file: Path, schema: Schema, opening: str = "") -> None:
-    from workspace.ingest import ingest
-
-    problems = ingest.retype(file, schema)
-    if problems:
-        raise Invalid(opening + " ".join(reason for _, reason in problems))
 
 
 def _aimed_at(schema: Schema, target: str) -> Schema:

@@ -12,7 +12,7 @@ from sqlalchemy import delete, update
 from synth.atomic import write_atomic
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Run, new_id
-from workspace.services.datasets import Datasets, check_fit
+from workspace.services.datasets import Datasets
 from workspace.settings import LOCAL
 from workspace.storage.files import Files, RunFiles, size_of
 
@@ -46,14 +46,12 @@ class Runs:
 
         Raises ReadError, and Invalid when it lacks a column or holds values that the real table's kinds do not allow.
         """
-        from workspace.ingest import ingest
-
         dataset = self.datasets.get(dataset_id)
         schema = dataset.schema.released
         with self.files.incoming() as folder:
             table = RunFiles(folder).synthetic
-            read = ingest.ingest(path, name, table)
-            check_fit(table, read.schema, schema, name)
+            read = self.datasets.readers.ingest(path, name, table)
+            self.datasets.check_fit(table, read.schema, schema, name)
             run = Run(
                 id=new_id(),
                 dataset_id=dataset.id,

@@ -15,6 +15,8 @@ from secrets import token_hex
 from workspace.process import Process
 from workspace.settings import HOST
 
+ORPHAN_S = 600
+"""A folder that no row has named for this long was left by a crash."""
 ABANDONED_S = 24 * 3600
 """Another machine's temporary folder is abandoned when nothing was written there for this long."""
 

@@ -51,7 +51,8 @@ def literal(text: str) -> str:
 @contextmanager
 def opened(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection to a table's file."""
-    connection = duckdb.connect(str(file), read_only=True)
+    # As many threads as Arrow may take in this process: a job's share, or a reader's.
+    connection = duckdb.connect(str(file), read_only=True, config={"threads": pa.cpu_count()})
     try:
         yield connection
     finally:
@@ -76,7 +77,7 @@ def new_file(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(file.name + ".unfinished")
     unfinished.unlink(missing_ok=True)
-    connection = duckdb.connect(str(unfinished))
+    connection = duckdb.connect(str(unfinished), config={"threads": pa.cpu_count()})
     try:
         yield connection
         connection.close()
