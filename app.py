@@ -3,16 +3,22 @@
 `streamlit run app.py` and `uvicorn app:app` both serve `app`.
 """
 
+import asyncio
 import sys
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from api import api
+from api.connections import Connections
+from api.door import Door
+from api.headers import script_hashes
 from api.security import must_be_guarded
 from pages.components.frame import explain_failure, get_workspace
+from pages.components.upload_route import UploadsToDisk, sweep_uploads
 from workspace.startup import settings_at_start
 from workspace.workspace import Workspace
 
@@ -34,13 +40,31 @@ async def lifespan(app: st.App):
     sys.setswitchinterval(0.001)
     # A mounted application's own lifespan never runs, so its workspace is handed over here.
     api.state.workspace = workspace = get_workspace()
+    sweeping = asyncio.create_task(sweep_uploads(workspace))
     yield
+    sweeping.cancel()
+    workspace.files.uploads.keep_only(lambda session, name: False)
     workspace.close()
 
+
+def socket_origins() -> list[str]:
+    """Beside its own, the origins from which a page's socket may come: those that are set for a proxy in front."""
+    name, port = st.get_option("browser.serverAddress"), st.get_option("browser.serverPort")
+    behind = [f"{scheme}://{name}{end}" for scheme in ("http", "https") for end in ("", f":{port}")]
+    return [*st.get_option("server.corsAllowedOrigins"), *(behind if name != "localhost" else [])]
+
+
+PAGE = Path(st.__file__).parent / "static" / "index.html"
+"""What a browser gets for every page; the rest of a page comes through its socket."""
 
 app = st.App(
     Path(__file__).parent / "pages" / "main.py",
     routes=[Mount("/api", api)],
+    middleware=[
+        Middleware(Connections),
+        Middleware(Door, origins=socket_origins(), scripts=script_hashes(PAGE.read_text("utf-8"))),
+        Middleware(UploadsToDisk, workspace=get_workspace),
+    ],
     lifespan=lifespan,
     on_script_error=explain_failure,
 )

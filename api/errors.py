@@ -103,7 +103,7 @@ def handle_errors(api: FastAPI) -> None:
     @api.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:
         if is_disk_full(error):
-            return answer(503, DISK_FULL, headers={"X-Request-ID": request.state.request_id})
+            return answer(503, DISK_FULL)
         request_id = request.state.request_id
         # The place and the type, not the message: it may quote a row.
         log.error("%s: %s", request_id, for_the_log(error))
@@ -111,5 +111,4 @@ def handle_errors(api: FastAPI) -> None:
             f"Something unexpected happened ({type(error).__name__}). It is a fault of the server, not of the call. Its "
             f"log says where, under {request_id}."
         )
-        # This answer is given outside of `api.middleware.Trace`.
-        return answer(500, detail, headers={"X-Request-ID": request_id})
+        return answer(500, detail)

@@ -14,29 +14,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ApiError, answer
+from api.headers import NOTHING_INSIDE, OWN_SCRIPTS, add_headers
 from api.security import who_calls
 from workspace.access.keys import Caller, Refused
 from workspace.catalog.rows import new_id
 
 REQUEST_ID = "X-Request-ID"
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-}
-NOTHING_INSIDE = "default-src 'none'; frame-ancestors 'none'"
-# The documentation's pages and the report carry their scripts in themselves; neither may call another server.
-OWN_SCRIPTS = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; worker-src 'self' blob:; frame-ancestors 'none'"
-)
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 JSON_MB = 16
 """Largest body that is no upload."""
@@ -59,11 +46,12 @@ class Trace:
         request_id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else new_id()
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        status = 500
+        status, begun_to_answer = 500, False
 
         async def send_marked(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun_to_answer
             if message["type"] in ("http.response.start", "websocket.http.response.start", "websocket.accept"):
+                begun_to_answer = True
                 status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
                 message.setdefault("headers", [])
                 _mark(MutableHeaders(scope=message), request_id, scope)
@@ -71,6 +59,12 @@ class Trace:
 
         try:
             await self.app(scope, receive, send_marked)
+        except Exception as error:
+            if begun_to_answer or scope["type"] != "http":
+                raise
+            # Answered here and not raised on, or the server would close the connection without a word.
+            response = scope["app"].exception_handlers[Exception](Request(scope), error)
+            await response(scope, receive, send_marked)
         finally:
             caller = state.get("caller")
             scope["app"].state.workspace.journal.write(
@@ -86,17 +80,13 @@ class Trace:
 
 def _mark(headers: MutableHeaders, request_id: str, scope: Scope) -> None:
     headers[REQUEST_ID] = request_id
-    for name, value in HEADERS.items():
-        headers.setdefault(name, value)
     page = headers.get("content-type", "").startswith("text/html")
-    headers.setdefault("Content-Security-Policy", OWN_SCRIPTS if page else NOTHING_INSIDE)
+    add_headers(headers, scope, OWN_SCRIPTS if page else NOTHING_INSIDE)
     # A client may keep a file with an ETag, and revalidate it; nothing else may be cached.
     headers.setdefault("Cache-Control", "private, no-cache" if "etag" in headers else "no-store")
     if "etag" in headers:
         # Else the pages' server compresses a file anew for every visitor, and takes its length away.
         headers.setdefault("Content-Encoding", "identity")
-    if scope["scheme"] in ("https", "wss"):
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
 
 
 class Cors:

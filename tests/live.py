@@ -14,6 +14,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from api import api
+from api.connections import Connections
+from api.door import Door
 from workspace.workspace import Workspace
 
 
@@ -22,7 +24,7 @@ def serving(workspace: Workspace) -> Iterator[str]:
     """The server's address; its API is at /api, as in the app."""
     before = getattr(api.state, "workspace", None)
     api.state.workspace = workspace
-    app = Starlette(routes=[Mount("/api", api)])
+    app = Connections(Door(Starlette(routes=[Mount("/api", api)])))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -216,6 +216,12 @@ class Settings(BaseSettings):
         0.2, ge=0, lt=1, description="Share of an upload's rows that are held out for evaluation."
     )
     max_upload_mb: int = Field(2048, ge=1, description="Largest upload in megabytes.")
+    max_waiting_files: int = Field(
+        20,
+        ge=1,
+        description="Most files that one visitor of the pages may have chosen and not added yet; together they may have "
+        "twice `max_upload_mb`.",
+    )
     api_keys: Annotated[SecretStr, AfterValidator(_known_keys)] = Field(
         SecretStr(""),
         description="API keys as `key:name:permissions,...`; permissions are read, write or admin, separated by commas.",

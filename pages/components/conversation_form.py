@@ -104,7 +104,7 @@ def _add(workspace: Workspace) -> None:
         added, st.session_state.conversations_refused = add_files(workspace, files)
         if added:
             st.session_state.conversation_files = [dataset.id for dataset in added]
-        # A new key empties the uploader, and with it the memory its files take.
+        # A new key empties the uploader.
         st.session_state.conversation_round += 1
         st.rerun()
     for name, reason in st.session_state.get("conversations_refused", {}).items():

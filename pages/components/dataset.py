@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from pathlib import Path
 from typing import get_args
 
 import pandas as pd
 import streamlit as st
 
 from metrics.charts import REAL
+from pages.components.upload_route import forget_upload, upload_path
 from pages.components.words import ago, count, percent, plain, size
 from synth.errors import Invalid
 from synth.schema import Column
@@ -263,17 +262,20 @@ def held_out(workspace: Workspace, dataset: Dataset) -> None:
     with right, st.container(border=True, height="stretch"):
         st.markdown("**A separate file**")
         file = st.file_uploader(
-            "Real rows with the same columns that are not in the dataset", key=f"holdout_{dataset.id}"
+            "Real rows with the same columns that are not in the dataset",
+            # A new key empties it.
+            key=f"holdout_{dataset.id}_{st.session_state.setdefault('holdout_round', 0)}",
+            max_upload_size=workspace.settings.max_upload_mb,
         )
         if file and st.button("Use as held-out rows", icon=":material/lock:", type="primary"):
             try:
-                with st.spinner("Reading …"), tempfile.TemporaryDirectory() as folder:
-                    path = Path(folder) / "holdout"
-                    path.write_bytes(file.getbuffer())
-                    workspace.datasets.set_holdout_file(dataset.id, path, file.name)
+                with st.spinner("Reading …"):
+                    workspace.datasets.set_holdout_file(dataset.id, upload_path(workspace, file), file.name)
             except Invalid as error:
                 st.error(plain(error), title="This file cannot be used", icon=":material/block:")
             else:
+                forget_upload(workspace, file)
+                st.session_state.holdout_round += 1
                 st.rerun()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from streamlit.typing import UploadedFile
 
 from pages.components.api_calls import api_expander, upload_call
 from pages.components.forms import params_form
+from pages.components.upload_route import forget_upload, upload_path
 from pages.components.words import count, plain
 from workspace.ingest.ingest import Preview, ReadError, ReadOptions
 from workspace.workspace import Dataset, Workspace
@@ -51,7 +50,7 @@ WORDS = {
 
 def upload(workspace: Workspace) -> bool:
     """Upload files, see how each was understood, correct that, and add them; whether there are any."""
-    # A new key empties the uploader once its files are added, and with it the memory they take.
+    # A new key empties the uploader once its files are added.
     files = st.file_uploader(
         "Drop files here: CSV, TSV, JSON, Parquet or Excel, gzipped or not; several at once",
         type=TYPES,
@@ -101,7 +100,7 @@ def _previewed(workspace: Workspace, file: UploadedFile) -> ReadOptions | None:
     with slot:
         try:
             with st.spinner("Reading the first rows …"):
-                preview = _preview(workspace, str(_kept(workspace, file)), file.name, options.model_dump_json())
+                preview = _preview(workspace, str(upload_path(workspace, file)), file.name, options.model_dump_json())
         except ReadError as error:
             st.error(plain(error), title="This file cannot be read as a table", icon=":material/block:")
             return None
@@ -112,7 +111,7 @@ def _previewed(workspace: Workspace, file: UploadedFile) -> ReadOptions | None:
 def _sheets(workspace: Workspace, file: UploadedFile) -> list[str]:
     """Of an Excel file, what one can choose from."""
     try:
-        return _preview(workspace, str(_kept(workspace, file)), file.name, "{}").sheets
+        return _preview(workspace, str(upload_path(workspace, file)), file.name, "{}").sheets
     except ReadError:
         return []
 
@@ -135,17 +134,6 @@ def _preview(_workspace: Workspace, path: str, name: str, options: str) -> Previ
     return _workspace.datasets.preview(Path(path), name, ReadOptions.model_validate_json(options))
 
 
-def _kept(workspace: Workspace, file: UploadedFile) -> Path:
-    """The upload as a file on disk, copied once, gone with the browser session."""
-    if "uploads" not in st.session_state:
-        st.session_state.uploads = tempfile.TemporaryDirectory(prefix="understudy-upload-")
-    path = Path(st.session_state.uploads.name) / file.file_id
-    if not path.exists():
-        with path.open("wb") as target:
-            shutil.copyfileobj(file, target, 1 << 20)
-    return path
-
-
 def _add(workspace: Workspace, files: list[tuple[UploadedFile, ReadOptions]], share: float) -> None:
     """Add the files, and show the last."""
     options = {file.file_id: {"options": read, "holdout_share": share} for file, read in files}
@@ -164,13 +152,13 @@ def add_files(
     refused = {}
     with st.status(f"Adding {count(len(files), 'dataset')} …", expanded=True):
         for file in files:
-            path = _kept(workspace, file)
             try:
+                path = upload_path(workspace, file)
                 added.append(workspace.datasets.add(path, file.name, **(options or {}).get(file.file_id, {})))
             except ReadError as error:
                 refused[file.name] = str(error)
             else:
-                path.unlink()
+                forget_upload(workspace, file)
                 st.markdown(f":material/check: {plain(file.name)}: {count(added[-1].rows, 'row')}")
     return added, refused
 

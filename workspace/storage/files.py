@@ -14,6 +14,7 @@ from secrets import token_hex
 
 from workspace.process import Process
 from workspace.settings import HOST
+from workspace.storage.uploads import Uploads
 
 ORPHAN_S = 600
 """A folder that no row has named for this long was left by a crash."""
@@ -161,6 +162,11 @@ class Files:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """The files that visitors of the pages of this process chose and did not add yet."""
+        return Uploads(self.incoming)
 
     def remove(self, *folders: Path) -> None:
         """Delete folders. Each is moved out of sight first, so that a crash in between leaves no half of it."""
