@@ -3,22 +3,32 @@
 import streamlit as st
 
 from pages.components.api_calls import api_expander, run_calls
-from pages.components.frame import asked_job, dataset_picker, empty, get_workspace, heading
+from pages.components.frame import empty, get_workspace, heading
 from pages.components.pictures import TABS
 from pages.components.progress import follow
+from pages.components.references import asked_job, dataset_picker
 from pages.components.release import release_tab
-from pages.components.results import about, actions, all_runs, downloads, run_picker, scores
+from pages.components.results import about, actions, all_runs, dataset_of, downloads, run_picker, scores
 
 workspace = get_workspace()
-heading("Compare", "Real and synthetic side by side, and what each score means.")
+notices = heading("Compare", "Real and synthetic side by side, and what each score means.")
+
+# A link may name the synthetic table alone.
+if "run" in st.query_params and "dataset" not in st.query_params:
+    owner = dataset_of(workspace, st.query_params["run"])
+    if owner is not None:
+        st.query_params["dataset"] = owner.id
 
 pickers = st.container(horizontal=True, vertical_alignment="bottom")
 with pickers:
-    dataset = dataset_picker(workspace)
+    dataset = dataset_picker(workspace, notices)
 if dataset is None:
-    empty("Nothing to compare yet", "Add a dataset, or start from a sample.", "data.py", "Add a dataset")
+    if not workspace.datasets.find():
+        empty("Nothing to compare yet", "Add a dataset, or start from a sample.", "data.py", "Add a dataset")
     st.stop()
 runs = {run.id: run for run in workspace.runs.find(dataset.id)}
+with pickers:
+    picked = run_picker(workspace, runs, dataset, notices)
 if not runs:
     active = [job for job in workspace.jobs.find(dataset_id=dataset.id) if not job.ended]
     if active:
@@ -30,13 +40,14 @@ if not runs:
             "train.py",
             "Train",
         )
+if picked is None:
     st.stop()
+run = runs[picked]
 with pickers:
-    run = runs[run_picker(runs)]
     downloads(run)
     actions(workspace, run)
 st.caption(about(workspace, run, dataset))
-if job_id := asked_job(workspace):
+if job_id := asked_job(workspace, notices):
     follow(workspace, job_id)
 
 views = {"Scores": scores, "Before release": release_tab, **TABS}

@@ -5,13 +5,14 @@ import streamlit as st
 from pages.components.api_calls import api_expander, conversing_call, needs_model_key
 from pages.components.conversation_form import SourcedRequest, conversation_form
 from pages.components.conversation_set import ADDRESS, set_picker, show
+from pages.components.fields import submit
 from pages.components.frame import get_workspace, heading
 from pages.components.words import count, plain
 from synth.conversations.order import ConversationRequest
-from synth.errors import Invalid
+from synth.errors import InWords
 
 workspace = get_workspace()
-heading(
+notices = heading(
     "Conversations",
     "New support and sales dialogues like yours, written by a language model from a file or a description.",
 )
@@ -22,7 +23,7 @@ def start(requests: list[SourcedRequest]) -> None:
     for one in requests:
         try:
             job = workspace.conversations.write(one.dataset.id if one.dataset else None, one.request)
-        except Invalid as problem:
+        except InWords as problem:
             st.error(plain(problem), title=plain(one.dataset.name) if one.dataset else None)
         else:
             st.query_params[ADDRESS] = job.arguments["talk"]
@@ -40,11 +41,12 @@ def cost_in_words(request: ConversationRequest, dollars: float) -> str:
 
 left, right = st.columns([2, 3], gap="large")
 with left:
-    requests = conversation_form(workspace)
-    if requests:
-        costs = [workspace.conversations.estimate(one.request, one.source) for one in requests]
-        first = requests[0]
-        with st.container(border=True):
+    problems: list[str] = []
+    requests = conversation_form(workspace, problems)
+    with st.container(border=True):
+        if requests:
+            costs = [workspace.conversations.estimate(one.request, one.source) for one in requests]
+            first = requests[0]
             with st.container(horizontal=True):
                 tokens = sum(cost.input_tokens + cost.output_tokens for cost in costs)
                 dollars = sum(cost.dollars for cost in costs)
@@ -55,9 +57,15 @@ with left:
                 for message in workspace.conversations.prompt(first.request, first.source):
                     st.caption(message["role"])
                     st.code(message["content"], language=None, wrap_lines=True)
-            dialogues = sum(one.request.brief.dialogues for one in requests)
-            if st.button(f"Write {count(dialogues, 'dialogue')}", type="primary", icon=":material/forum:"):
-                start(requests)
+        elif not problems:
+            problems.append("No file that was chosen can be read as conversations.")
+        dialogues = sum(one.request.brief.dialogues for one in requests)
+        label = f"Write {count(dialogues, 'dialogue')}" if requests else "Write"
+        if submit(label, problems, type="primary", icon=":material/forum:"):
+            start(requests)
+        if problems:
+            st.caption(f":material/block: Not ready to start: {plain(' '.join(dict.fromkeys(problems)))}")
+    if requests:
         api_expander(
             workspace,
             [
@@ -69,13 +77,13 @@ with left:
         )
 
 with right:
-    chosen = set_picker(workspace)
-    if chosen is None:
+    chosen = set_picker(workspace, notices)
+    if chosen is not None:
+        show(workspace, chosen)
+    elif not workspace.conversations.find():
         with st.container(border=True):
             st.markdown("### :material/forum: No conversations yet")
             st.markdown(
                 "Describe what you need on the left and press **Write**. Dialogues appear here as they arrive, with "
                 "their cost and evaluation."
             )
-    else:
-        show(workspace, chosen)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components.frame import asked_job, default_generator, get_workspace, heading
+from pages.components.frame import default_generator, get_workspace, heading
 from pages.components.progress import follow
+from pages.components.references import asked_job
 from pages.components.results import figures_in_words, model_title
 from pages.components.words import ago, plain
 
@@ -52,7 +53,7 @@ def try_a_sample() -> None:
     st.rerun()
 
 
-heading("Tables you can share, from tables you can't")
+notices = heading("Tables you can share, from tables you can't")
 left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
 with left:
     st.markdown(
@@ -74,7 +75,7 @@ with right:
         EXAMPLE, width="stretch", alt="Ages of the sample's people and of synthetic rows: nearly the same distribution"
     )
 
-if job_id := asked_job(workspace):
+if job_id := asked_job(workspace, notices):
     follow(
         workspace,
         job_id,

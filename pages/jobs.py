@@ -4,15 +4,17 @@ import pandas as pd
 import streamlit as st
 
 from pages.components.api_calls import api_expander, job_calls
-from pages.components.frame import asked_job, empty, get_workspace, heading
+from pages.components.frame import empty, get_workspace, heading
 from pages.components.job_form import job_form
 from pages.components.progress import ACTIVE, STATES, follow, job_title
+from pages.components.references import asked_job
 from pages.components.words import ago, count, duration
 
 workspace = get_workspace()
-heading("Jobs", "Jobs run on this machine, whether or not the browser is open.")
+notices = heading("Jobs", "Jobs run on this machine, whether or not the browser is open.")
 job_form(workspace)
 
+asked, chosen = st.query_params.get("job"), asked_job(workspace, notices)
 if not workspace.jobs.find(limit=1):
     empty("No jobs yet", "Training and other long work appears here.", "train.py", "Train")
     st.stop()
@@ -22,7 +24,7 @@ def show_log(job_id: str) -> None:
     st.code(workspace.jobs.log_tail(job_id) or "The log is empty.", language=None, wrap_lines=True)
 
 
-if chosen := asked_job(workspace):
+if chosen:
     follow(workspace, chosen)
     with st.expander("Log", icon=":material/article:"):
         live = "3s" if workspace.jobs.get(chosen).state in ACTIVE else None
@@ -61,7 +63,7 @@ def history() -> None:
     # A job may come in while a row is selected: the selection is read against the list it was made in.
     st.session_state.jobs_shown = [job.id for job in jobs]
     st.caption(f"{count(len(jobs), 'job')}, newest first. Select one to see its log, cancel it or run it again.")
-    if st.query_params.get("job") != chosen:
+    if st.query_params.get("job") != asked:
         st.rerun()
 
 

@@ -109,7 +109,7 @@ def test_a_training_is_repeated_as_it_was_set(visit, workspace, repeat):
     page = visit("train")
     dataset = workspace.datasets.find()[0]
     page.radio[0].set_value("bootstrap").run()
-    page.number_input(key=f"rows_{dataset.id}").set_value(12).run()
+    page.text_input(key=f"rows_{dataset.id}").set_value("12").run()
     page.multiselect(key=f"fixed_{dataset.id}").set_value(["city"]).run()
     page.multiselect(key=f"where_{dataset.id}_city").set_value(["Oslo"]).run()
     button(page, "Train").click().run()
@@ -185,7 +185,7 @@ def test_conversations_are_ordered_as_on_the_page_and_the_key_is_never_shown(vis
     model = ChatServer()
     with model.running() as url:
         page = visit("conversations")
-        page.number_input[0].set_value(2)
+        next(field for field in page.text_input if field.label == "Dialogues").set_value("2")
         page.text_area[0].set_value("A baker's shop; “bread & cake”, $5 each.")
         next(field for field in page.text_input if field.label == "Base URL").set_value(url)
         next(field for field in page.text_input if field.label == "API key").set_value("sk-very-secret")

@@ -124,10 +124,11 @@ def test_home_leads_back_to_tables_and_results(visit, run):
     assert any(plain(GENERATORS["bootstrap"].title) in label for label in labels)
 
 
-def test_a_link_to_something_deleted_shows_what_is_there_instead(visit, run):
+def test_a_link_to_something_deleted_says_so_and_shows_nothing_in_its_place(visit, run):
     page = visit("compare", dataset="gone", run="gone")
     assert not page.exception
-    assert "trained on 275 rows of penguins" in texts(page).replace("\\", "")
+    assert page.error[0].value.startswith("There is no such dataset here")
+    assert "trained on" not in texts(page)
 
 
 def test_a_dataset_shows_how_it_was_read_and_what_each_column_holds(visit, dataset):
@@ -221,7 +222,7 @@ def test_every_generator_can_be_chosen(visit, dataset, name):
 def test_training_starts_from_the_page_with_the_chosen_parameters(visit, workspace, dataset):
     page = visit("train")
     page.radio[0].set_value("bootstrap").run()
-    page.number_input(key=f"rows_{dataset.id}").set_value(50).run()
+    page.text_input(key=f"rows_{dataset.id}").set_value("50").run()
     button(page, "Train").click().run()
     (job,) = workspace.jobs.find()
     assert (job.arguments["model"], job.arguments["rows"]) == ("bootstrap", 50)
@@ -421,8 +422,8 @@ def test_a_plugins_kind_of_job_is_started_from_its_form_and_runs(counting, works
     assert [expander.label for expander in page.expander] == ["Start another kind of job"]
     page.selectbox(key="job_dataset").set_value(dataset.id)
     page.text_input(key="job_count_values.column").set_value("island")
-    page.number_input(key="job_count_values.most").set_value(2).run()
-    assert page.number_input(key="job_count_values.most").label == "At most"
+    page.text_input(key="job_count_values.most").set_value("2").run()
+    assert page.text_input(key="job_count_values.most").label == "At most"
     button(page, "Start").click().run()
     assert not page.exception
     job = workspace.jobs.wait(page.query_params["job"])

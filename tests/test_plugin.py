@@ -83,7 +83,7 @@ def test_the_form_shows_its_parameters(plugged):
         st.text(found.model_dump_json())
 
     shown = AppTest.from_function(form, default_timeout=30).run()
-    assert not shown.exception and shown.number_input(key="coin.tosses").label == "Tosses"
+    assert not shown.exception and shown.text_input(key="coin.tosses").label == "Tosses"
 
 
 def test_what_it_takes_is_estimated(plugged, table):

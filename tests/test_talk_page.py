@@ -63,7 +63,7 @@ def bring(page: AppTest, *files: Path) -> None:
 
 
 def set_up(page: AppTest, url: str, dialogues: int, label: str = "Dialogues") -> None:
-    named(page.number_input, label).set_value(dialogues)
+    named(page.text_input, label).set_value(str(dialogues))
     named(page.text_input, "Base URL").set_value(url)
     named(page.text_input, "API key").set_value("sk-typed")
     named(page.text_input, "Model").set_value("scripted").run()
@@ -147,7 +147,9 @@ def test_several_files_become_a_set_each_and_a_bad_one_loses_none(page, workspac
 def test_a_description_is_enough_and_what_cannot_be_written_is_said(page, workspace):
     named(page.multiselect, "Source files").set_value([])
     page.text_area[0].set_value("A bakery in Lyon.")
-    named(page.number_input, "Budget (US dollars)").set_value(0.0).run()
+    page.run()
     assert "A bakery in Lyon." in " ".join(code.value for code in page.code)
-    named(page.button, "Write 20 dialogues").click().run()
-    assert any("budget of 0" in error.value for error in page.error)
+    assert not named(page.button, "Write 20 dialogues").disabled
+    named(page.text_input, "Budget (US dollars)").set_value("0").run()
+    assert any("0 is too small" in error.value for error in page.error)
+    assert named(page.button, "Write").disabled and "Budget" in named(page.button, "Write").help

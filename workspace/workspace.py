@@ -13,13 +13,14 @@ from workspace.ingest.process import Readers
 from workspace.jobs.dispatcher import Dispatcher
 from workspace.jobs.queue import Queue
 from workspace.plugins import load_plugins
+from workspace.services.batches import Batches
+from workspace.services.bin import Bin
 from workspace.settings import Settings
 from workspace.storage.files import ORPHAN_S, Files
 from workspace.telemetry.journal import Journal
 
 # A worker needs few services, and they bring pandas, DuckDB and the metrics: each is imported when it is asked for.
 if TYPE_CHECKING:
-    from workspace.services.batches import Batches
     from workspace.services.bugs import Bugs
     from workspace.services.conversations import Conversations
     from workspace.services.datasets import Datasets
@@ -52,13 +53,16 @@ class Workspace:
         self.journal = Journal(self.settings)
         self.access = Access(self.catalog, self.settings)
         self.idempotency = IdempotencyStore(self.catalog, self.settings)
+        # These need nothing that computes.
+        self.batches = Batches(self.catalog, self.queue)
+        self.bin = Bin(self.catalog, self.files, self.queue, self.settings)
         self._dispatcher: Dispatcher | None = None
 
     def start(self) -> Self:
         """Run this workspace's jobs from this process; clears away first what a crash left behind."""
         if self._dispatcher is None:
             self.clean_up()
-            self._dispatcher = Dispatcher(self.queue, chores=[self.sessions.expire])
+            self._dispatcher = Dispatcher(self.queue, chores=[self.sessions.expire, self.bin.expire])
             self._dispatcher.start()
             self.readers.warm()
         return self
@@ -68,12 +72,14 @@ class Workspace:
         if self._dispatcher is not None:
             self._dispatcher.close()
             self._dispatcher = None
+            self.bin.empty()
         for part in (self.readers, self.catalog, self.journal):
             part.close()
 
     def clean_up(self, orphan_s: float = ORPHAN_S) -> None:
         """Clear away what a crash left: folders of processes that are gone, and folders that no row names."""
         self.files.clear_abandoned()
+        self.bin.recover()
         for name, row in (("datasets", Dataset), ("runs", Run), ("talks", ConversationSet), ("jobs", Job)):
             self.files.remove(*self.files.orphans(name, self.catalog.ids(row), orphan_s))
 
@@ -135,13 +141,7 @@ class Workspace:
     def sessions(self) -> Sessions:
         from workspace.services.sessions import Sessions
 
-        return Sessions(self.catalog, self.datasets, self.settings)
-
-    @cached_property
-    def batches(self) -> Batches:
-        from workspace.services.batches import Batches
-
-        return Batches(self.catalog, self.queue)
+        return Sessions(self.catalog, self.datasets, self.bin, self.settings)
 
     @cached_property
     def bugs(self) -> Bugs:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from metrics import DIALOGUE_METRICS, Score
 from metrics.charts import column_figure
 from metrics.dialogue.learned import DetectorDetail
 from metrics.dialogue.model_judge import MODEL_JUDGE
 from pages.components.conversation_form import typed_key
-from pages.components.frame import remembered
+from pages.components.deletion import ask_to_delete
 from pages.components.pictures import draw
 from pages.components.progress import ACTIVE, job_card
+from pages.components.references import remembered
 from pages.components.results import score_table
 from pages.components.words import moment, plain
 from synth.conversations import Dialogue, Turn
 from synth.conversations.formats import FileForm
 from synth.conversations.writer import Written
-from workspace.workspace import ConversationSet, Workspace
+from workspace.workspace import ConversationSet, Job, NotFound, Workspace
 
 FORMS: dict[FileForm, str] = {
     "csv": "CSV",
@@ -33,46 +35,50 @@ ADDRESS = "talk"
 """What links to a set call it, those that somebody saved included."""
 
 
-def set_picker(workspace: Workspace) -> ConversationSet | None:
-    """The set to show, or None while there is none."""
+def set_picker(workspace: Workspace, notices: DeltaGenerator) -> ConversationSet | None:
+    """The set to show; None while there is none, or while the one referred to is not there."""
     sets = {shown.id: shown for shown in workspace.conversations.find()}
+    labels = {
+        id: f"{one.name}  ·  {one.order.brief.dialogues:,} dialogues  ·  {moment(one.created, st.context.timezone)}"
+        for id, one in sets.items()
+    }
 
-    def draw(key: str, chosen: Callable[[], None]) -> None:
-        st.selectbox(
-            "Conversation set",
-            list(sets),
-            format_func=lambda id: (
-                f"{sets[id].name}  ·  {sets[id].order.brief.dialogues:,} dialogues  ·  {moment(sets[id].created, st.context.timezone)}"
-            ),
-            key=key,
-            on_change=chosen,
-        )
+    def draw(options: list[str], **more: Any) -> None:
+        st.selectbox("Conversation set", options, **more)
 
-    picked = remembered(ADDRESS, list(sets), draw)
+    picked = remembered(ADDRESS, labels, draw, notices, what="conversation set")
     return sets[picked] if picked else None
 
 
 def show(workspace: Workspace, shown: ConversationSet) -> None:
     """The set, live while it is being written."""
-    job = workspace.jobs.get(shown.job_id)
-    active = job.state in ACTIVE
+    job = _job_of(workspace, shown)
+    active = job is not None and job.state in ACTIVE
 
     @st.fragment(run_every="1s" if active else None)
     def live() -> None:
-        now = workspace.jobs.get(shown.job_id)
-        if active or now.state != "done":
+        now = _job_of(workspace, shown)
+        if now is not None and (active or now.state != "done"):
             job_card(workspace, now)
         made = workspace.conversations.written(shown.id)
         _spent(workspace.conversations.get(shown.id), made)
         if active:
             for dialogue in reversed(workspace.conversations.made(shown.id)[-5:]):
                 _bubbles(dialogue)
-        if active and now.state not in ACTIVE:
+        if active and (now is None or now.state not in ACTIVE):
             st.rerun()
 
     live()
     if not active:
         _finished(workspace, workspace.conversations.get(shown.id))
+
+
+def _job_of(workspace: Workspace, shown: ConversationSet) -> Job | None:
+    """The job that writes a set, unless it was deleted."""
+    try:
+        return workspace.jobs.get(shown.job_id) if shown.job_id else None
+    except NotFound:
+        return None
 
 
 def _spent(shown: ConversationSet, made: list[Written]) -> None:
@@ -108,10 +114,7 @@ def _finished(workspace: Workspace, shown: ConversationSet) -> None:
         if len(made) < asked and st.button(f"Write the missing {asked - len(made)}", icon=":material/play_arrow:"):
             _go_on(workspace, shown)
         if st.button("Delete conversation set", icon=":material/delete:", type="tertiary"):
-            workspace.conversations.delete(shown.id)
-            st.query_params.pop(ADDRESS, None)
-            st.session_state.pop(f"{ADDRESS}_kept", None)
-            st.rerun()
+            ask_to_delete(workspace, shown, shown.name, workspace.conversations.delete, "Its source file stays.")
     dialogues, scores = st.tabs(["Dialogues", "Evaluation"])
     with dialogues:
         _pages(workspace, shown, made)

@@ -9,6 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from metrics.charts import REAL
+from pages.components.deletion import ask_to_delete
+from pages.components.fields import MOST_SEED, number_field, submit, told
 from pages.components.upload_route import forget_upload, upload_path
 from pages.components.words import ago, count, percent, plain, size
 from synth.errors import Invalid
@@ -252,13 +254,23 @@ def held_out(workspace: Workspace, dataset: Dataset) -> None:
         st.markdown("**A share of this dataset**")
         now = round(100 * dataset.holdout_rows / max(dataset.rows, 1)) if dataset.holdout_kind == "share" else 0
         share = st.slider("Held out", 0, 50, now, format="%d %%", key=f"share_{dataset.id}_{now}")
-        seed = st.number_input("Seed", 0, None, dataset.split.seed, help="The same seed draws the same rows.")
+        problems: list[str] = []
+        seed = number_field(
+            "Seed",
+            dataset.split.seed,
+            problems,
+            low=0,
+            high=MOST_SEED,
+            key=f"holdout_seed_{dataset.id}_{dataset.split.seed}",
+            help="The same seed draws the same rows.",
+        )
         st.caption(f"{round(dataset.rows * share / 100):,} of {dataset.rows:,} rows")
-        unchanged = share == now and seed == dataset.split.seed
-        if st.button("Hold out these rows", icon=":material/lock:", disabled=unchanged):
-            with st.spinner("Drawing …"):
+        if not problems and share == now and seed == dataset.split.seed:
+            problems.append("These are the rows that are held out now.")
+        if submit("Hold out these rows", problems, icon=":material/lock:") and seed is not None:
+            with told("Not changed"), st.spinner("Drawing …"):
                 workspace.datasets.set_holdout(dataset.id, share / 100, seed=seed)
-            st.rerun()
+                st.rerun()
     with right, st.container(border=True, height="stretch"):
         st.markdown("**A separate file**")
         file = st.file_uploader(
@@ -305,28 +317,20 @@ def danger(workspace: Workspace, dataset: Dataset) -> None:
         case "Rename":
             _rename(workspace, dataset)
         case "Delete":
-            _delete(workspace, dataset)
+            ask_to_delete(
+                workspace,
+                dataset,
+                dataset.name,
+                workspace.datasets.delete,
+                f"Its {count(dataset.rows, 'row')} go, held-out rows included.",
+            )
 
 
 @st.dialog("Rename the dataset")
 def _rename(workspace: Workspace, dataset: Dataset) -> None:
     with st.form("rename", border=False):
         name = st.text_input("Name", dataset.name, max_chars=200, required=True)
-        if st.form_submit_button("Rename", type="primary") and name.strip():
-            workspace.datasets.rename(dataset.id, name.strip())
-            st.rerun()
-
-
-@st.dialog("Delete the dataset")
-def _delete(workspace: Workspace, dataset: Dataset) -> None:
-    runs = len(workspace.runs.find(dataset.id))
-    st.markdown(
-        f"This deletes **{plain(dataset.name)}** from this machine: its {count(dataset.rows, 'row')}, held-out "
-        f"rows included, and its {count(runs, 'synthetic table')}. This cannot be undone."
-    )
-    if st.button("Delete everything", type="primary", icon=":material/delete_forever:"):
-        with st.spinner("Deleting …"):
-            workspace.datasets.delete(dataset.id)
-        st.query_params.clear()
-        st.session_state.pop("dataset_kept", None)
-        st.rerun()
+        if st.form_submit_button("Rename", type="primary"):
+            with told("Not renamed"):
+                workspace.datasets.rename(dataset.id, name)
+                st.rerun()

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import streamlit as st
 from pydantic import BaseModel, ValidationError
+from streamlit.delta_generator import DeltaGenerator
 
+from pages.components.fields import bounds_in_words, number_field
 from pages.components.words import label, plain
 
 Model = TypeVar("Model", bound=BaseModel)
+BOUNDS = {"low": "minimum", "high": "maximum", "above": "exclusiveMinimum", "below": "exclusiveMaximum"}
 
 
 def params_form(
-    params: type[Model], key: str, columns: int = 2, choices: Mapping[str, Mapping[str, Any]] | None = None
+    params: type[Model],
+    key: str,
+    columns: int = 2,
+    choices: Mapping[str, Mapping[str, Any]] | None = None,
+    problems: list[str] | None = None,
 ) -> Model | None:
-    """The parameters as entered; None, with the reasons shown, while they are invalid.
+    """The parameters as entered; None, with the reasons shown beside the fields, while they are invalid.
 
     Each field has its title, or else its name, as label and its description as help; those marked `advanced` are
-    folded away. `choices` gives the values of a parameter that are worth offering, each under the words for it.
+    folded away. `choices` gives the values of a parameter that are worth offering, each under the words for it. The
+    reasons are added to `problems` too.
     """
+    problems = [] if problems is None else problems
     schema = params.model_json_schema(by_alias=False)
     fields = {name: _resolved(field, schema) for name, field in schema.get("properties", {}).items()}
     # A literal with a single value is no choice.
@@ -33,17 +41,23 @@ def params_form(
         fields[name]["words"] = words
     basic = {name: field for name, field in fields.items() if not field.get("advanced")}
     advanced = {name: field for name, field in fields.items() if field.get("advanced")}
-    values = fixed | _fields(basic, key, columns)
+    form = _Form(key)
+    form.draw(basic, columns)
     if advanced:
         with st.expander(f"Advanced ({len(advanced)})", icon=":material/tune:"):
-            values |= _fields(advanced, key, columns)
+            form.draw(advanced, columns)
     if not fields:
         st.caption("There are no parameters to set.")
+    problems += form.problems
+    if form.problems:
+        return None
     try:
-        return params.model_validate(values, by_name=True)
+        return params.model_validate(fixed | form.values, by_name=True)
     except ValidationError as error:
-        for sentence in complaints(error, params):
-            st.error(plain(sentence), icon=":material/edit:")
+        for problem, sentence in zip(error.errors(), complaints(error, params), strict=True):
+            beside = form.places.get(str(problem["loc"][0])) if problem["loc"] else None
+            (beside or st).error(plain(sentence))
+            problems.append(sentence)
         return None
 
 
@@ -68,13 +82,22 @@ def _place(loc: tuple[int | str, ...], params: type[BaseModel]) -> str:
     return ".".join([field_label(params, first), *rest])
 
 
-def _fields(fields: dict[str, dict], key: str, columns: int) -> dict[str, Any]:
-    values = {}
-    with st.grid(columns, min_column_width=220):
-        # Switches are lower than boxes; among them they would leave holes.
-        for name, field in sorted(fields.items(), key=lambda item: _is_switch(item[1])):
-            values[name] = _field(field, f"{key}.{name}")
-    return values
+class _Form:
+    """Fields as they are drawn: what was entered, where each stands, and what is wrong."""
+
+    def __init__(self, key: str):
+        self.key = key
+        self.values: dict[str, Any] = {}
+        self.places: dict[str, DeltaGenerator] = {}
+        self.problems: list[str] = []
+
+    def draw(self, fields: dict[str, dict], columns: int) -> None:
+        with st.grid(columns, min_column_width=220):
+            # Switches are lower than boxes; among them they would leave holes.
+            for name, field in sorted(fields.items(), key=lambda item: _is_switch(item[1])):
+                self.places[name] = place = st.container(gap="xxsmall")
+                with place:
+                    self.values[name] = _field(field, f"{self.key}.{name}", self.problems)
 
 
 def _is_switch(field: dict) -> bool:
@@ -95,7 +118,7 @@ def _resolved(field: dict, schema: dict) -> dict:
     return field
 
 
-def _field(field: dict, key: str) -> Any:
+def _field(field: dict, key: str, problems: list[str]) -> Any:
     """Draw one field as the widget its type asks for."""
     title, default, about = field["label"], field.get("default"), field.get("description")
     shared = {"key": key, "help": about, "persist_state": "session"}
@@ -116,7 +139,14 @@ def _field(field: dict, key: str) -> Any:
         case {"type": "boolean"}:
             return st.toggle(title, bool(default), **shared)
         case {"type": "integer" | "number" as kind}:
-            return _number(title, field, kind, shared | {"placeholder": empty})
+            # JSON schema's names; a bound that it does not know is the model's to check.
+            bounds = {side: field.get(name) for side, name in BOUNDS.items()}
+            shared["help"] = " ".join(filter(None, (about, bounds_in_words(bounds)))) or None
+            whole = kind == "integer"
+            optional = bool(field.get("optional"))
+            return number_field(
+                title, default, problems, whole=whole, optional=optional, placeholder=empty, **bounds, **shared
+            )
         case {"type": "array", "items": {"enum": options}}:
             return st.multiselect(title, options, default or [], **shared) or _nothing(field)
         case {"type": "array", "items": {"type": "string" | "integer" | "number" as kind}}:
@@ -135,23 +165,6 @@ def _field(field: dict, key: str) -> Any:
 def _nothing(field: dict) -> list | None:
     """What an empty list of values means."""
     return None if field.get("optional") else []
-
-
-def _number(title: str, field: dict, kind: str, shared: dict) -> float | int | None:
-    cast = int if kind == "integer" else float
-    bounds = {
-        "min_value": field.get("minimum", field.get("exclusiveMinimum")),
-        "max_value": field.get("maximum", field.get("exclusiveMaximum")),
-    }
-    bounds = {name: cast(bound) for name, bound in bounds.items() if bound is not None}
-    default = field.get("default")
-    look = {} if kind == "integer" else {"format": "%g", "step": _step(default)}
-    return st.number_input(title, value=None if default is None else cast(default), **bounds, **look, **shared)
-
-
-def _step(default: float | None) -> float:
-    """A step that suits the size of the default: 0.0002 moves by 0.0001, 0.5 by 0.1."""
-    return 10.0 ** math.floor(math.log10(abs(default))) if default else 0.1
 
 
 def _read(text: str, kind: str) -> Any:

@@ -1,16 +1,17 @@
-"""What every page shares: the workspace, the heading, empty states, and what the address bar remembers."""
+"""What every page shares: the workspace, the heading with its notices, empty states."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from pages.components.deletion import undo_bar
 from pages.components.words import count, plain
 from synth import GENERATORS
 from workspace.telemetry.failures import WithoutData
-from workspace.workspace import Dataset, NotFound, Workspace
+from workspace.workspace import NotFound, Workspace
 
 
 @st.cache_resource(show_spinner=False)
@@ -25,6 +26,10 @@ def get_workspace() -> Workspace:
 
 def explain_failure(error: Exception) -> bool:
     """Tell the visitor in a sentence that a page failed; True: nothing more is shown. Streamlit logs the traceback."""
+    if isinstance(error, NotFound):
+        # Deleted in another tab, or by a program, while this page was drawn.
+        st.error(f"{plain(error)} Reload the page.", title="This was deleted meanwhile", icon=":material/link_off:")
+        return True
     st.error(
         "Your datasets, jobs and results are safe. Reload the page; if it happens again, the server's log has the "
         f"details (`{type(error).__name__}`).",
@@ -39,8 +44,8 @@ def default_generator() -> str:
     return "trees" if "trees" in GENERATORS else next(iter(GENERATORS))
 
 
-def heading(title: str, lead: str = "") -> None:
-    """The page's title, what it is for in one line, and the running jobs on the right."""
+def heading(title: str, lead: str = "") -> DeltaGenerator:
+    """The page's title, what it is for in one line, and the running jobs on the right; the place for notices below."""
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left, st.container(gap="xsmall"):
         st.title(title, anchor=False)
@@ -50,6 +55,10 @@ def heading(title: str, lead: str = "") -> None:
     busy = bool(active_jobs(workspace))
     with right:
         st.fragment(running_jobs, run_every="3s" if busy else None)(workspace)
+    notices = st.container()
+    with notices:
+        undo_bar(workspace)
+    return notices
 
 
 def active_jobs(workspace: Workspace) -> list:
@@ -82,59 +91,3 @@ def empty(title: str, text: str, page: str, label: str, icon: str = ":material/i
         if st.button(label, type="primary", icon=":material/arrow_forward:", key=f"empty_{page}"):
             st.switch_page(page)
         st.space("small")
-
-
-def remembered(name: str, options: Sequence[str], draw: Callable[[str, Callable[[], None]], None]) -> str | None:
-    """One of `options`, as the address bar (`?name=`), else this session, else the first option has it.
-
-    `draw(key, chosen)` draws the widget under the given session key, with `chosen` called on a change. The address
-    follows the choice, so that a reload or a copied link shows the same; so does a walk through other pages.
-    """
-    if not options:
-        return None
-    key, kept = f"{name}_choice", f"{name}_kept"
-    asked = st.query_params.get(name) or st.session_state.get(kept)
-    st.session_state[key] = asked if asked in options else options[0]
-
-    def chosen() -> None:
-        st.query_params[name] = st.session_state[key]
-
-    draw(key, chosen)
-    st.session_state[kept] = st.query_params[name] = st.session_state[key]
-    return st.session_state[key]
-
-
-def asked_job(workspace: Workspace) -> str | None:
-    """The job the address names (`?job=`), while there is one."""
-    job_id = st.query_params.get("job")
-    if job_id is None:
-        return None
-    try:
-        return workspace.jobs.get(job_id).id
-    except NotFound:
-        del st.query_params["job"]
-        return None
-
-
-def remember_job(job_id: str) -> None:
-    """Name a job that was just queued in the address, and rerun the page to show it."""
-    st.query_params["job"] = job_id
-    st.rerun()
-
-
-def dataset_picker(workspace: Workspace, label: str = "Dataset") -> Dataset | None:
-    """The dataset the page is about, or None while there is none."""
-    datasets = {dataset.id: dataset for dataset in workspace.datasets.find()}
-
-    def draw(key: str, chosen: Callable[[], None]) -> None:
-        st.selectbox(
-            label,
-            list(datasets),
-            format_func=lambda id: f"{datasets[id].name}  ·  {datasets[id].rows:,} × {datasets[id].columns}",
-            key=key,
-            on_change=chosen,
-            width=270,
-        )
-
-    picked = remembered("dataset", list(datasets), draw)
-    return datasets[picked] if picked else None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from pages.components.deletion import ask_to_delete
 from pages.components.words import ago, duration, label, plain
 from synth import GENERATORS
 from workspace.jobs.kinds import KINDS
@@ -41,9 +42,9 @@ def follow(workspace: Workspace, job_id: str, when_ended: Callable[[Job], None] 
     def live() -> None:
         try:
             job = workspace.jobs.get(job_id)
+            job_card(workspace, job)
         except NotFound:
             st.rerun()
-        job_card(workspace, job)
         if active and job.state not in ACTIVE:
             st.rerun()
 
@@ -70,7 +71,7 @@ def job_card(workspace: Workspace, job: Job) -> None:
         events = st.session_state.setdefault(f"events_{job.id}", [])
         events += workspace.jobs.events(job.id, after=events[-1].seq if events else 0)
         curves(events)
-        _actions(workspace, job)
+        _actions(workspace, job, dataset)
 
 
 def _how_far(job: Job) -> str:
@@ -97,7 +98,7 @@ def _why_ended(job: Job) -> None:
         st.caption(f"Cancelled after {_took(job)}. Nothing was kept.")
 
 
-def _actions(workspace: Workspace, job: Job) -> None:
+def _actions(workspace: Workspace, job: Job, dataset: str | None) -> None:
     with st.container(horizontal=True):
         if job.state == "running" and job.stage == "Training":
             st.button(
@@ -134,9 +135,8 @@ def _actions(workspace: Workspace, job: Job) -> None:
             and job.state not in ACTIVE
             and st.button("Delete job", icon=":material/delete:", key=f"delete_{job.id}", type="tertiary")
         ):
-            workspace.jobs.delete(job.id)
-            st.query_params.pop("job", None)
-            st.rerun()
+            keeps = "Its log goes too; what it made stays."
+            ask_to_delete(workspace, job, job_title(job, dataset), workspace.jobs.delete, keeps)
 
 
 def curves(events: list[Event]) -> None:

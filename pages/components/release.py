@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from metrics import METRICS, Gate, Threshold, gate
 from metrics.base import NotMeasurable
 from metrics.selftest import CASES
+from pages.components.fields import told
 from pages.components.forms import complaints
-from pages.components.frame import remember_job
+from pages.components.references import remember_job
 from pages.components.words import count, plain
 from workspace.services.releases import Risky
 from workspace.services.runs import EXTERNAL
@@ -176,9 +177,11 @@ def riskiest(workspace: Workspace, run: Run) -> None:
     what = count(len(rows), "selected row") if chosen else f"all {count(len(rows), 'row')}"
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(f"Remove {what}", icon=":material/content_cut:", disabled=len(rows) >= run.rows):
-            remember_job(workspace.releases.replace_rows(run.id, rows, "drop").id)
+            with told("The job cannot start"):
+                remember_job(workspace.releases.replace_rows(run.id, rows, "drop").id)
         if run.model != EXTERNAL and st.button(f"Resample {what}", icon=":material/casino:"):
-            remember_job(workspace.releases.replace_rows(run.id, rows, "draw").id)
+            with told("The job cannot start"):
+                remember_job(workspace.releases.replace_rows(run.id, rows, "draw").id)
         st.caption(
             "Makes a new synthetic table and evaluates it; this one stays unchanged. Select rows to choose only some."
         )
@@ -222,4 +225,5 @@ def self_test(workspace: Workspace, run: Run) -> None:
     if checks and not all(check.passed for check in checks.values()):
         st.caption("With few rows a check can fail by chance; trust those metrics less on this dataset.")
     if st.button("Run self-test again" if checks else "Run self-test", icon=":material/rule:"):
-        remember_job(workspace.releases.self_test(run.id).id)
+        with told("The job cannot start"):
+            remember_job(workspace.releases.self_test(run.id).id)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from metrics import METRICS, Card, Figure, Score, charts, gate, summary, views
 from metrics.verdict import verdict
+from pages.components.deletion import ask_to_delete
+from pages.components.fields import MOST_ROWS, MOST_SEED, number_field, submit, told
 from pages.components.forms import field_label
-from pages.components.frame import get_workspace, remember_job, remembered
+from pages.components.frame import get_workspace
 from pages.components.pictures import ROWS, draw
 from pages.components.pictures import table as table_of
+from pages.components.references import lost, refusal, remember_job, remembered, seen
 from pages.components.release import gate_line, gate_reasons
 from pages.components.signin import link_token
 from pages.components.words import ago, count, duration, label, moment, plain
 from synth import GENERATORS
 from workspace.services.reports import changed_params
 from workspace.services.runs import EXTERNAL
-from workspace.workspace import Dataset, Run, Workspace
+from workspace.workspace import Dataset, NotFound, Run, Workspace
 
 LEVELS = {
     "better": (":material/verified:", "green", "better than real"),
@@ -62,20 +67,30 @@ def figures_in_words(run: Run) -> str:
     return ", ".join(f"{f.family} {100 * f.value:.0f}" for f in summary(run.scores) if f.value is not None)
 
 
-def run_picker(runs: dict[str, Run]) -> str:
-    """Which synthetic table the page is about; its id."""
+def run_picker(workspace: Workspace, runs: dict[str, Run], dataset: Dataset, notices: DeltaGenerator) -> str | None:
+    """Which synthetic table of a dataset the page is about; None while the one referred to is not there."""
 
-    def draw(key: str, chosen: Callable[[], None]) -> None:
-        st.selectbox(
-            "Synthetic table",
-            list(runs),
-            format_func=lambda id: run_title(runs[id]),
-            key=key,
-            on_change=chosen,
-            width=330,
-        )
+    def draw(options: list[str], **more: Any) -> None:
+        st.selectbox("Synthetic table", options, width=330, **more)
 
-    return remembered("run", list(runs), draw)
+    def refuse(id: str) -> str:
+        owner = dataset_of(workspace, id)
+        if owner is None:
+            return refusal(id, "synthetic table", "Choose another.")
+        return f"This synthetic table is of {plain(owner.name)}, not of {plain(dataset.name)}. Choose another."
+
+    labels = {id: run_title(run) for id, run in runs.items()}
+    return remembered(
+        "run", labels, draw, notices, what="synthetic table", within=dataset.id, clears=("job",), refuse=refuse
+    )
+
+
+def dataset_of(workspace: Workspace, run_id: str) -> Dataset | None:
+    """The dataset of a run; None where there is no such run."""
+    try:
+        return workspace.datasets.get(workspace.runs.get(run_id).dataset_id)
+    except NotFound:
+        return None
 
 
 def about(workspace: Workspace, run: Run, dataset: Dataset) -> str:
@@ -123,31 +138,23 @@ def actions(workspace: Workspace, run: Run) -> None:
         case "Generate more rows":
             _more_rows(workspace, run)
         case "Evaluate again":
-            remember_job(workspace.training.evaluate(run.id).id)
+            with told("The job cannot start"):
+                remember_job(workspace.training.evaluate(run.id).id)
         case "Delete":
-            _delete(workspace, run)
+            keeps = "The model and the scores go too; the real table stays."
+            ask_to_delete(workspace, run, run_title(run), workspace.runs.delete, keeps)
 
 
 @st.dialog("Generate more rows")
 def _more_rows(workspace: Workspace, run: Run) -> None:
     st.markdown(f"Another synthetic table from this {plain(model_title(run))} model, without training again.")
-    rows = st.number_input("Rows to generate", 1, 100_000_000, run.rows)
-    seed = st.number_input("Seed", 0, None, run.seed + 1, help="Another seed gives other rows.")
-    if st.button("Generate", type="primary", icon=":material/play_arrow:"):
-        remember_job(workspace.training.sample(run.id, rows, seed).id)
-
-
-@st.dialog("Delete the synthetic table")
-def _delete(workspace: Workspace, run: Run) -> None:
-    st.markdown(
-        f"This deletes the {count(run.rows, 'row')} by {plain(model_title(run))}, the model and the scores. "
-        "The real table stays."
-    )
-    if st.button("Delete", type="primary", icon=":material/delete_forever:"):
-        workspace.runs.delete(run.id)
-        del st.query_params["run"]
-        st.session_state.pop("run_kept", None)
-        st.rerun()
+    problems: list[str] = []
+    rows = number_field("Rows to generate", run.rows, problems, low=1, high=MOST_ROWS)
+    seed = number_field("Seed", run.seed + 1, problems, low=0, high=MOST_SEED, help="Another seed gives other rows.")
+    pressed = submit("Generate", problems, type="primary", icon=":material/play_arrow:")
+    if pressed and rows is not None and seed is not None:
+        with told("The job cannot start"):
+            remember_job(workspace.training.sample(run.id, rows, seed).id)
 
 
 def _address(run: Run, format: str, what: str = "synthetic") -> str:
@@ -246,6 +253,7 @@ def all_runs(workspace: Workspace, runs: list[Run]) -> None:
     """All synthetic tables of a dataset in one list and one chart."""
     figures = {run.id: {figure.family: figure.value for figure in summary(run.scores)} for run in runs}
     names = {run.id: f"#{len(runs) - place} {model_title(run)}" for place, run in enumerate(runs)}
+    seen(names)
     table = pd.DataFrame(
         [
             {"run": f"{names[run.id]}  ·  {ago(run.created)}", "rows": run.rows, "seconds": run.fit_seconds}
@@ -299,15 +307,20 @@ def _column_across(workspace: Workspace, runs: list[Run], names: dict[str, str])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Column", newest.schema.names, key=f"across_{newest.dataset_id}", width=300)
         having = [run.id for run in runs if name in run.schema.names]
+        key = f"across_runs_{newest.dataset_id}_{name}"
+        gone = lost(key, having)
         chosen = st.multiselect(
             "Synthetic tables",
             having,
             having[:MOST_ACROSS],
-            format_func=names.__getitem__,
+            format_func=lambda id: names.get(id, id),
             max_selections=MOST_ACROSS,
-            key=f"across_runs_{newest.dataset_id}_{name}",
+            key=key,
+            on_change=lambda: st.session_state.pop(f"{key}_lost", None),
             width=620,
         )
+    if gone:
+        st.warning(f"{count(len(gone), 'synthetic table')} chosen here was deleted; the chart is without it.")
     # The real rows, and what the column is, are those of the newest run.
     real, column = table_of(workspace, newest.id, "train"), newest.schema[name]
     made = {names[run_id]: table_of(workspace, run_id, "synthetic") for run_id in chosen}

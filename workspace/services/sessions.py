@@ -10,6 +10,7 @@ from sqlalchemy import case, func, or_, select
 
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import UNFINISHED, ConversationSet, Dataset, Job, NotFound, Run, now
+from workspace.services.bin import Bin
 from workspace.services.datasets import Datasets
 from workspace.settings import Settings
 
@@ -20,8 +21,8 @@ LOOK_S = 60
 class Sessions:
     """The sessions of a workspace."""
 
-    def __init__(self, catalog: Catalog, datasets: Datasets, settings: Settings):
-        self.catalog, self.datasets, self.settings = catalog, datasets, settings
+    def __init__(self, catalog: Catalog, datasets: Datasets, bin: Bin, settings: Settings):
+        self.catalog, self.datasets, self.bin, self.settings = catalog, datasets, bin, settings
         self._looked = 0.0
 
     def delete(self, session_id: str, owner: str) -> dict[str, int]:
@@ -39,6 +40,8 @@ class Sessions:
                 counted[name] = session.scalar(select(func.count()).where(kind.dataset_id.in_(datasets))) or 0
         for dataset_id in datasets:
             self.datasets.delete(dataset_id)
+        # What a person deleted on a page a moment ago must not come back to an erased session.
+        self.bin.erase(session_id, owner)
         return dict(counted)
 
     def expire(self) -> None:

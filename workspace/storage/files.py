@@ -130,6 +130,22 @@ class JobFiles:
         return self.folder / "checkpoint"
 
 
+@dataclass(frozen=True)
+class BinFiles:
+    """What the folder of an entry of the bin holds, beside the folders that were moved there."""
+
+    folder: Path
+
+    @property
+    def rows(self) -> Path:
+        return self.folder / "rows.json"
+
+    @property
+    def restoring(self) -> Path:
+        """Is there while the entry is being put back."""
+        return self.folder / "restoring"
+
+
 class Files:
     """A workspace's folder. Any number of processes may work in it."""
 
@@ -138,7 +154,7 @@ class Files:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        for name in (*self.KINDS, "tmp"):
+        for name in (*self.KINDS, "tmp", "bin"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     def dataset(self, dataset_id: str) -> DatasetFiles:
@@ -156,7 +172,7 @@ class Files:
     @contextmanager
     def incoming(self) -> Iterator[Path]:
         """A folder for what is not complete yet; its name says which process it belongs to."""
-        folder = self.folder / "tmp" / f"{HOST}~{self._process.pid}~{self._process.born}~{token_hex(8)}"
+        folder = self.folder / "tmp" / self._own_name()
         folder.mkdir()
         try:
             yield folder
@@ -180,6 +196,30 @@ class Files:
         for folder in (self.folder / "tmp").iterdir():
             if _is_abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def new_in_bin(self) -> BinFiles:
+        """A new entry of the bin; its name says which process it belongs to."""
+        entry = BinFiles(self.folder / "bin" / self._own_name())
+        entry.folder.mkdir()
+        return entry
+
+    def in_bin(self, entry_id: str) -> BinFiles:
+        return BinFiles(self.folder / "bin" / Path(entry_id).name)
+
+    def all_in_bin(self) -> list[BinFiles]:
+        return [BinFiles(folder) for folder in (self.folder / "bin").iterdir()]
+
+    def own_in_bin(self) -> list[BinFiles]:
+        """The entries of this process."""
+        own = self._own_name().rpartition("~")[0]
+        return [entry for entry in self.all_in_bin() if entry.folder.name.rpartition("~")[0] == own]
+
+    def abandoned_in_bin(self) -> list[BinFiles]:
+        """The entries of processes that are gone."""
+        return [entry for entry in self.all_in_bin() if _is_abandoned(entry.folder)]
+
+    def _own_name(self) -> str:
+        return f"{HOST}~{self._process.pid}~{self._process.born}~{token_hex(8)}"
 
     def orphans(self, kind: str, known: set[str], older_than_s: float) -> list[Path]:
         """Folders of a kind that no row names, left by a crash; younger ones may be about to be listed."""

@@ -1,0 +1,223 @@
+"""Pages work on what was asked for or on nothing: stale references, invalid numbers, deletes and drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pages.components.fields import read_number
+from pages.components.frame import get_workspace
+from workspace.catalog.rows import Dataset, Run
+from workspace.workspace import Workspace
+
+MAIN = Path(__file__).parent.parent / "pages" / "main.py"
+PENGUINS = Path(__file__).parent / "data" / "penguins.csv"
+STARTS = ("Train", "Search and train", "Write", "Start", "Generate", "Enforce these rules", "Hold out these rows")
+"""Buttons that start work or change a dataset."""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """The pages' own workspace, in which no job is ever started."""
+    monkeypatch.setenv("UNDERSTUDY_WORKSPACE", str(tmp_path / "workspace"))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    workspace = get_workspace()
+    # Without a dispatcher, the catalog opens again by itself.
+    workspace.close()
+    yield workspace
+    workspace.close()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def visit(workspace: Workspace) -> Callable[..., AppTest]:
+    def open_page(name: str, **query: str) -> AppTest:
+        page = AppTest.from_file(MAIN, default_timeout=60)
+        page.session_state["signed_in"] = True
+        for key, value in query.items():
+            page.query_params[key] = value
+        return (page if name == "home" else page.switch_page(f"{name}.py")).run()
+
+    return open_page
+
+
+@pytest.fixture
+def tables(workspace: Workspace, tmp_path: Path) -> list[Dataset]:
+    """Three datasets of one name and size, newest first."""
+    file = tmp_path / "people.csv"
+    file.write_text("city,age\n" + "".join(f"{('Oslo', 'Bergen')[n % 2]},{n}\n" for n in range(20)))
+    for _ in range(3):
+        workspace.datasets.add(file, "people.csv")
+    return list(workspace.datasets.find())
+
+
+@pytest.fixture
+def runs(workspace: Workspace, tables: list[Dataset], tmp_path: Path) -> list[Run]:
+    """Two synthetic tables of the second dataset, and one of the third."""
+    return [workspace.runs.add(tables[n].id, tmp_path / "people.csv", "theirs.csv") for n in (1, 1, 2)]
+
+
+def enabled(page: AppTest) -> list[str]:
+    return [button.label for button in page.button if button.label.startswith(STARTS) and not button.disabled]
+
+
+def texts(page: AppTest) -> str:
+    kinds = (page.title, page.markdown, page.caption, page.error, page.warning)
+    return "\n".join(str(one.value) for kind in kinds for one in kind).replace("\\", "")
+
+
+def button(page: AppTest, label: str):
+    return next(button for button in page.button if button.label == label)
+
+
+@pytest.mark.parametrize(
+    "name, query",
+    [
+        ("data", {"dataset": "gone"}),
+        ("train", {"dataset": "gone"}),
+        ("train", {"dataset": ""}),
+        ("compare", {"dataset": "gone"}),
+        ("compare", {"run": "gone"}),
+        ("conversations", {"talk": "gone"}),
+        ("jobs", {"job": "gone"}),
+        ("home", {"job": "gone"}),
+        ("data", {"view": "gone"}),
+    ],
+)
+def test_an_unknown_reference_is_refused_and_stays_in_the_address(visit, workspace, runs, name, query):
+    page = visit(name, **query)
+    assert not page.exception
+    assert len(page.error) == 1 and page.error[0].value.startswith(("There is no such", "This page has no such"))
+    assert {key: page.query_params[key] for key in query} == query
+    if "dataset" in query:
+        assert page.selectbox[0].value is None
+        assert enabled(page) == []
+    assert not workspace.jobs.find()
+
+
+def test_a_synthetic_table_of_another_dataset_is_not_replaced(visit, tables, runs):
+    page = visit("compare", dataset=tables[1].id, run=runs[2].id)
+    assert "This synthetic table is of people.csv" in page.error[0].value.replace("\\", "")
+    assert [choice.value for choice in page.selectbox[:2]] == [tables[1].id, None]
+    assert not page.link_button
+
+
+def test_a_link_that_names_a_synthetic_table_alone_opens_its_dataset(visit, tables, runs):
+    page = visit("compare", run=runs[2].id)
+    assert not page.error
+    assert [choice.value for choice in page.selectbox[:2]] == [tables[2].id, runs[2].id]
+
+
+def test_a_table_deleted_in_another_tab_is_not_replaced_by_the_next(visit, workspace, tables):
+    page = visit("train", dataset=tables[1].id)
+    workspace.datasets.delete(tables[1].id)
+    button(page, "Train").click().run()
+    assert page.error[0].value.startswith("This dataset was deleted: people")
+    assert enabled(page) == [] and not workspace.jobs.find()
+    # Nor on another page, nor at the next step.
+    page.switch_page("data.py").run()
+    assert page.error[0].value.startswith("This dataset was deleted: people")
+    page.selectbox[0].set_value(tables[2].id).run()
+    assert not page.error
+    page.switch_page("train.py").run()
+    button(page, "Train").click().run()
+    assert [job.dataset_id for job in workspace.jobs.find()] == [tables[2].id]
+
+
+def test_a_first_visit_takes_the_newest(visit, tables):
+    assert visit("train").selectbox[0].value == tables[0].id
+
+
+def test_of_tables_with_one_name_the_chosen_one_is_meant(visit, tables):
+    page = visit("data")
+    shown = page.selectbox[0].options
+    assert len(set(shown)) == 3
+    for dataset in tables:
+        page.selectbox[0].select(next(label for label in shown if dataset.id[:6] in label)).run()
+        assert page.query_params["dataset"] == dataset.id
+
+
+def test_without_its_source_file_no_conversation_is_written(visit, workspace, tmp_path):
+    file = tmp_path / "talks.csv"
+    turns = [f"c{n},{role},please help number {n:03} soon" for n in range(8) for role in ("customer", "agent")]
+    file.write_text("id,role,text\n" + "\n".join(turns))
+    dataset = workspace.datasets.add(file, "talks.csv")
+    page = visit("conversations")
+    page.multiselect(key="conversation_files").set_value([dataset.id]).run()
+    assert any(label.startswith("Write") for label in enabled(page))
+    workspace.datasets.delete(dataset.id)
+    for _ in range(2):
+        page.run()
+        assert "source file: talks.csv" in page.error[0].value.replace("\\", "")
+        assert enabled(page) == []
+    button(page, "Continue with what is chosen now").click().run()
+    assert any(label.startswith("Write") for label in enabled(page))
+
+
+NOT_NUMBERS = ["-5", "0", "1e30", "1.5", "ten", "", "1e", "0x10", "٣" * 3 + "x", "9" * 100, "1,5", "NaN", "inf"]
+
+
+@pytest.mark.parametrize("entered", ["-5", "1e30"])
+def test_an_invalid_number_disables_the_button_and_says_why(visit, workspace, tables, entered):
+    page = visit("train")
+    # The press that was on its way while the number was entered starts nothing either.
+    page.text_input(key=f"rows_{tables[0].id}").set_value(entered)
+    button(page, "Train").click().run()
+    assert not page.exception
+    train = button(page, "Train")
+    assert train.disabled and train.help.startswith("Rows to generate")
+    assert page.error[0].value.startswith("Rows to generate")
+    assert not workspace.jobs.find()
+    page.text_input(key=f"rows_{tables[0].id}").set_value("1e1").run()
+    assert not page.error and not button(page, "Train").disabled
+    button(page, "Train").click().run()
+    assert workspace.jobs.find()[0].arguments["rows"] == 10
+
+
+@pytest.mark.parametrize("entered", NOT_NUMBERS)
+def test_what_is_no_number_within_bounds_is_told(entered):
+    with pytest.raises(ValueError, match=r"number|large|small|characters"):
+        read_number(entered, whole=True, low=1, high=100_000_000)
+
+
+@pytest.mark.parametrize("entered, number", [("26,049", 26049), ("1e6", 10**6), (" 7 ", 7), ("100000000", 10**8)])
+def test_numbers_are_read_as_people_write_them(entered, number):
+    assert read_number(entered, whole=True, low=1, high=100_000_000) == number
+
+
+def test_a_delete_asks_says_what_goes_along_and_can_be_undone_on_every_page(visit, workspace, tables, runs):
+    page = visit("data", dataset=tables[1].id)
+    asked = AppTest.from_function(asking, kwargs={"dataset_id": tables[1].id}, default_timeout=60).run()
+    assert "with its 2 synthetic tables" in texts(asked)
+    asked.button(key="delete_to_bin").click().run()
+    assert tables[1].id not in workspace.catalog.ids(Dataset)
+    assert runs[0].id not in workspace.catalog.ids(Run)
+    page.session_state["bin"] = asked.session_state["bin"]
+    for name in ("train", "jobs", "data"):
+        page.switch_page(f"{name}.py").run()
+        assert "Deleted the dataset **people.csv**" in texts(page)
+    button(page, "Undo").click().run()
+    assert {run.id for run in workspace.runs.find(tables[1].id)} == {run.id for run in runs[:2]}
+    assert "Deleted the dataset" not in texts(page)
+
+
+def test_delete_at_once_leaves_nothing_to_undo(workspace, tables):
+    asked = AppTest.from_function(asking, kwargs={"dataset_id": tables[1].id}, default_timeout=60).run()
+    asked.button(key="delete_at_once").click().run()
+    assert tables[1].id not in workspace.catalog.ids(Dataset)
+    assert list((workspace.folder / "bin").iterdir()) == []
+
+
+def asking(dataset_id: str) -> None:
+    from pages.components.deletion import ask_to_delete
+    from pages.components.frame import get_workspace
+
+    workspace = get_workspace()
+    found = [dataset for dataset in workspace.datasets.find() if dataset.id == dataset_id]
+    if found:
+        ask_to_delete(workspace, found[0], found[0].name, workspace.datasets.delete)
