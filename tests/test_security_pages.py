@@ -27,8 +27,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
     st.cache_resource.clear()
     st.cache_data.clear()
     workspace = get_workspace()
-    # Without a dispatcher, the catalog opens again by itself.
-    workspace.close()
+    monkeypatch.setattr(workspace.queue, "claim", lambda: None)
     yield workspace
     workspace.close()
     st.cache_resource.clear()

@@ -99,15 +99,21 @@ def test_more_rows_are_generated_and_everything_can_be_deleted(page: Page, addre
     page.get_by_role("button", name="More").click()
     page.get_by_text("Delete", exact=True).click()
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_text("generated 275 rows")).to_be_visible()
+    # Nothing is shown in the place of what was deleted, and every page offers it back.
+    expect(page.get_by_text("This synthetic table was deleted")).to_be_visible()
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    expect(page.get_by_role("heading", name="Jobs", exact=True, level=1)).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Undo is offered until")).to_have_count(0)
     page.get_by_role("link", name="Data", exact=True).click()
     # The page before has a menu of the same name, and stays until this one has answered.
     expect(page.get_by_role("heading", name="Data", exact=True, level=1)).to_be_visible()
     page.get_by_role("button", name="More").click()
     page.get_by_text("Delete", exact=True).click()
-    expect(page.get_by_text("344 rows, held-out rows included, and its 1 synthetic table")).to_be_visible()
-    page.get_by_role("button", name="Delete everything").click()
-    expect(page.get_by_text("penguins.csv")).to_have_count(0)
+    expect(page.get_by_text("is deleted with its 2 synthetic tables and 2 jobs")).to_be_visible()
+    page.get_by_role("button", name="Delete at once").click()
+    expect(page.get_by_text("Undo is offered until")).to_have_count(0)
+    expect(page.get_by_text("This dataset was deleted: penguins.csv")).to_be_visible()
 
 
 BAD = {
