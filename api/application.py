@@ -7,7 +7,7 @@ from fastapi_offline import FastAPIOffline
 
 from api.aliases import Aliases
 from api.errors import Problem, handle_errors
-from api.middleware import AuthMiddleware, Cors, Trace
+from api.middleware import AuthMiddleware, Cors, Heads, Trace
 from api.routes import batches, bugs, conversations, datasets, downloads, jobs, keys, login, releases, system, work
 from api.schemas.openapi import describe, operation_id
 from workspace.version import VERSION
@@ -24,7 +24,7 @@ api = FastAPIOffline(
 )
 handle_errors(api)
 # The last one added is the outermost.
-for layer in (Aliases, AuthMiddleware, Cors, Trace):
+for layer in (Aliases, AuthMiddleware, Cors, Heads, Trace):
     api.add_middleware(layer)
 for router in (
     system.router,

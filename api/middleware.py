@@ -108,6 +108,27 @@ class Cors:
         await app(scope, receive, send)
 
 
+class Heads:
+    """Answers HEAD wherever GET is answered, with the same headers and no body."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_headers(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        # A file is not read for it: `api.files.File` sees what was asked.
+        scope.setdefault("state", {})["head"] = True
+        asked = {**scope, "method": "GET"}
+        await self.app(asked, receive, send_headers)
+        scope["route"] = asked.get("route")
+
+
 class AuthMiddleware:
     """Authenticates the caller before a byte of the body is read, and limits the size of the body."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from synth.strict import StrictNumbers
 
 POOL = 4
 """With polish, rows drawn for each one kept."""
@@ -35,7 +37,7 @@ def knob(
     )
 
 
-class Params(BaseModel):
+class Params(StrictNumbers):
     """Base of every generator's parameters. Unknown names are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())

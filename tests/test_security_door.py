@@ -17,8 +17,10 @@ import pytest
 from starlette.responses import Response
 
 from api import api, connections
+from api.files import File
+from tests.calling import here
 from tests.live import serving
-from workspace.workspace import Workspace
+from workspace.workspace import Dataset, Workspace
 
 ROOT = Path(__file__).parent.parent
 MB = 2**20
@@ -165,3 +167,52 @@ def test_a30_a_host_that_is_no_name_is_refused(address: str, host: str):
     with opened(address) as line:
         line.sendall(f"GET /api/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         assert re.match(rb"HTTP/1.1 40[03] ", all_of(line))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a30_who_has_the_file_already_gets_304_and_no_byte(workspace: Workspace, tmp_path: Path, method: str):
+    (tmp_path / "rows.txt").write_text("0123456789")
+    with route("/file", lambda: File(tmp_path / "rows.txt")):
+        client = here(workspace)
+        whole = client.get("/file")
+        etag = whole.headers["etag"]
+        assert whole.content == b"0123456789"
+        for known in (etag, f"W/{etag}", f'"other", {etag}', f'W/"a,b",{etag}', "*", " * "):
+            for more in ({}, {"Range": "bytes=2-4"}):
+                answer = client.request(method, "/file", headers={"If-None-Match": known, **more})
+                assert (answer.status_code, answer.content) == (304, b"")
+                assert answer.headers["etag"] == etag and answer.headers["cache-control"] == "private, no-cache"
+                assert "content-length" not in answer.headers and "content-type" not in answer.headers
+        for known in ('"other"', etag.strip('"'), f'"x{etag[1:]}', ""):
+            assert client.request(method, "/file", headers={"If-None-Match": known}).status_code == 200
+        part = client.get("/file", headers={"If-None-Match": '"other"', "Range": "bytes=2-4"})
+        assert (part.status_code, part.content) == (206, b"234")
+        assert client.get("/file", headers={"Range": "bytes=20-"}).status_code == 416
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"rows": True}, {"rows": "5"}, {"epochs": "5"}, {"seed": False}, {"holdout_share": "0.2"}, {"read": {"header": True}},
+        {"read": {"skip_rows": "1"}}, {"params": {"min_leaf": True}}, {"params": {"min_leaf": "5"}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a30_a_number_is_neither_a_text_nor_true(workspace: Workspace, dataset: Dataset, body: dict[str, Any]):
+    answer = here(workspace).post("/train", json={"dataset_id": dataset.id, **body})
+    assert answer.status_code == 422 and "number" in answer.json()["detail"]
+
+
+def test_a30_what_a_form_says_in_words_is_a_number_still(workspace: Workspace, dataset: Dataset):
+    form = {"dataset_id": dataset.id, "model": "bootstrap", "rows": "5", "seed": "3", "holdout_share": "0.5"}
+    answer = here(workspace).post("/train", data=form, files={})
+    # The share is refused for what it says, not for how it was sent.
+    assert answer.status_code in (202, 422) and "number" not in answer.text
+
+
+def test_a30_credentials_that_serve_nothing_are_said_to(workspace: Workspace):
+    client = here(workspace)
+    given = {"openai": {"api_key": "sk-x"}, "s3": {"access_key_id": "a", "secret_access_key": "b"}}
+    answer = client.post("/login", json=given).json()
+    assert answer["services"] == ["s3", "openai"] and answer["unused"] == ["s3"]
+    assert "no call" in client.get("/openapi.json").json()["paths"]["/login"]["post"]["description"]

@@ -19,6 +19,8 @@ from workspace.workspace import Workspace
 
 router = APIRouter(tags=["Access"])
 COOKIE = "understudy_credentials"
+USED = ("openai",)
+"""The services that some call needs credentials for."""
 MOST_BYTES = 3800
 """Browsers drop a cookie of more than 4,096 bytes, its name and attributes among them."""
 
@@ -29,7 +31,7 @@ Hidden = Annotated[
 
 
 class S3(RequestBody):
-    """Where objects lie, in Amazon's S3 or a service like it."""
+    """Where objects lie, in Amazon's S3 or a service like it. They are kept in the cookie; no call uses them yet."""
 
     access_key_id: str = Field(max_length=200, description="The id of the key.", examples=["AKIA..."])
     secret_access_key: Hidden = Field(description="The key itself.", examples=["..."])
@@ -43,7 +45,7 @@ class S3(RequestBody):
 
 
 class MongoDB(RequestBody):
-    """Where documents lie."""
+    """Where documents lie. It is kept in the cookie; no call uses it yet."""
 
     uri: Hidden = Field(
         description="The connection string, password included.", examples=["mongodb://user:...@host/db"]
@@ -59,8 +61,8 @@ class OpenAI(RequestBody):
 class Credentials(RequestBody):
     """What outside services want to see; each is optional."""
 
-    s3: S3 | None = Field(None, description="For objects in S3.", examples=[None])
-    mongodb: MongoDB | None = Field(None, description="For documents in MongoDB.", examples=[None])
+    s3: S3 | None = Field(None, description="For objects in S3: no call uses it yet.", examples=[None])
+    mongodb: MongoDB | None = Field(None, description="For documents in MongoDB: no call uses it yet.", examples=[None])
     openai: OpenAI | None = Field(None, description="For `/converse` and `/process`.", examples=[{"api_key": "sk-..."}])
 
 
@@ -68,6 +70,7 @@ class LoginResponse(BaseModel):
     """What the cookie holds, in words, and until when."""
 
     services: list[str] = Field(description="The services the cookie has credentials for.", examples=[["openai"]])
+    unused: list[str] = Field(description="Those among them that no call uses yet.", examples=[["s3"]])
     expires: datetime = Field(description="When the cookie is no longer read.", examples=["2026-01-01T08:00:00Z"])
 
 
@@ -82,7 +85,8 @@ class Sealed(BaseModel):
 def login(body: Credentials, caller: Reader, workspace: Here, response: Response) -> LoginResponse:
     """Take credentials for outside services, and give them back encrypted in a cookie that only we can read.
 
-    They are in no file, no database and no log of the server: a later call brings them along in the cookie.
+    They are in no file, no database and no log of the server: a later call brings them along in the cookie. The key of
+    `openai` serves `/converse` and `/process`; those of `s3` and `mongodb` serve no call yet, and the answer says so.
     """
     hours = workspace.settings.login_hours
     sealed = workspace.access.secrets.hide(Sealed(owner=caller.owner, credentials=body).model_dump_json())
@@ -94,7 +98,8 @@ def login(body: Credentials, caller: Reader, workspace: Here, response: Response
         COOKIE, sealed, max_age=round(hours * 3600), path="/api", secure=True, httponly=True, samesite="strict"
     )
     services = [name for name in Credentials.model_fields if getattr(body, name) is not None]
-    return LoginResponse(services=services, expires=now() + timedelta(hours=hours))
+    unused = [name for name in services if name not in USED]
+    return LoginResponse(services=services, unused=unused, expires=now() + timedelta(hours=hours))
 
 
 @router.get("/logout", status_code=204)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from api.schemas.openapi import one_of
 from metrics import METRICS
 from synth import GENERATORS
 from synth.conversations.order import ConversationRequest
+from synth.strict import StrictNumbers
 from workspace.ingest.ingest import ReadOptions
 from workspace.jobs.kinds import KINDS
 from workspace.tables.formats import Format
@@ -24,7 +25,7 @@ MetricName = Annotated[str, Field(json_schema_extra=one_of(METRICS))]
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
-class RequestBody(BaseModel):
+class RequestBody(StrictNumbers):
     """The body of a request: unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())

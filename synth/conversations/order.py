@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from synth.conversations.layouts import Shape
 from synth.conversations.planning import Brief
 from synth.conversations.server import Server
+from synth.strict import StrictNumbers
 
 
-class ConversationRequest(BaseModel):
+class ConversationRequest(StrictNumbers):
     """Everything a set is written from, except the API key."""
 
     model_config = ConfigDict(extra="forbid")

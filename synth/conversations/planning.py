@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from synth.conversations.dialogue import Dialogue
 from synth.conversations.layouts import roles_of
+from synth.strict import StrictNumbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,7 @@ Value = TypeVar("Value", str, int)
 LABELS = ("intent", "product", "outcome", "persona", "language", "tone")
 
 
-class Brief(BaseModel):
+class Brief(StrictNumbers):
     """What the analyst asks for. Unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid")

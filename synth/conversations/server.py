@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from synth.errors import Invalid
+from synth.strict import StrictNumbers
 
 if TYPE_CHECKING:
     import openai
@@ -24,7 +25,7 @@ Format = Literal["json_schema", "json_object", "text"]
 FORMATS: tuple[Format, ...] = ("json_schema", "json_object", "text")
 
 
-class Price(BaseModel):
+class Price(StrictNumbers):
     """US dollars per million tokens."""
 
     model_config = ConfigDict(extra="forbid")
@@ -33,7 +34,7 @@ class Price(BaseModel):
     output: float = Field(0.0, ge=0, description="US dollars per million tokens written.", examples=[0.6])
 
 
-class Server(BaseModel):
+class Server(StrictNumbers):
     """Where the model is, and how many requests it may get. The key is never stored."""
 
     model_config = ConfigDict(extra="forbid")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from synth.strict import StrictNumbers
 from workspace.ingest.delimited import Columns
 
 PREVIEW_ROWS = 50
 
 
-class ReadOptions(BaseModel):
+class ReadOptions(StrictNumbers):
     """How a file is to be read; None: detect."""
 
     model_config = ConfigDict(extra="forbid")
