@@ -19,6 +19,7 @@ from api.headers import script_hashes
 from api.security import must_be_guarded
 from pages.components.frame import explain_failure, get_workspace
 from pages.components.upload_route import UploadsToDisk, sweep_uploads
+from workspace.serving import reading_ends_when_told, temporary_files_in
 from workspace.startup import settings_at_start
 from workspace.workspace import Workspace
 
@@ -41,7 +42,8 @@ async def lifespan(app: st.App):
     # A mounted application's own lifespan never runs, so its workspace is handed over here.
     api.state.workspace = workspace = get_workspace()
     sweeping = asyncio.create_task(sweep_uploads(workspace))
-    yield
+    with temporary_files_in(workspace.files), reading_ends_when_told(workspace.readers):
+        yield
     sweeping.cancel()
     workspace.files.uploads.keep_only(lambda session, name: False)
     workspace.close()

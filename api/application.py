@@ -6,6 +6,7 @@
 from fastapi_offline import FastAPIOffline
 
 from api.aliases import Aliases
+from api.disconnect import Disconnects
 from api.errors import Problem, handle_errors
 from api.middleware import AuthMiddleware, Cors, Heads, Trace
 from api.routes import batches, bugs, conversations, datasets, downloads, jobs, keys, login, releases, system, work
@@ -24,7 +25,7 @@ api = FastAPIOffline(
 )
 handle_errors(api)
 # The last one added is the outermost.
-for layer in (Aliases, AuthMiddleware, Cors, Heads, Trace):
+for layer in (Disconnects, Aliases, AuthMiddleware, Cors, Heads, Trace):
     api.add_middleware(layer)
 for router in (
     system.router,

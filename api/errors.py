@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from synth.errors import Damaged, Invalid
 from workspace.access.keys import Refused
 from workspace.access.secrets import Unreadable
+from workspace.ingest.process import ReadingEnded
 from workspace.telemetry.failures import DISK_FULL, WithoutData, for_the_log, is_disk_full
 from workspace.workspace import NotFound
 
@@ -88,6 +89,10 @@ def handle_errors(api: FastAPI) -> None:
     @api.exception_handler(Invalid)
     def _unfit(request: Request, error: Invalid) -> JSONResponse:
         return answer(422, str(error), error.field)
+
+    @api.exception_handler(ReadingEnded)
+    def _ended(request: Request, error: ReadingEnded) -> JSONResponse:
+        return answer(400, str(error)) if error.unheard else answer(503, str(error), headers={"Retry-After": "60"})
 
     @api.exception_handler(Damaged)
     def _damaged(request: Request, error: Damaged) -> JSONResponse:

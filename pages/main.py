@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.components.frame import get_workspace
+from pages.components.reading import reading_ends_with_this_run
 from pages.components.signin import sign_in
 from workspace.version import VERSION
 
@@ -18,6 +19,7 @@ st.set_page_config(
 st.logo(str(ASSETS / f"logo-{st.context.theme.type or 'light'}.svg"), size="large")
 
 sign_in(get_workspace())
+reading_ends_with_this_run()
 
 page = st.navigation(
     [

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import openpyxl
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.live import serving
 from workspace.ingest import ingest
 from workspace.ingest.ingest import ReadError
 from workspace.ingest.limits import Limits
+from workspace.ingest.process import Readers, ReadingEnded
+from workspace.settings import Settings
+from workspace.workspace import Workspace
 
 # What says at once that it is too much -----------------------------------------------------------------------------
 
@@ -131,3 +144,176 @@ def test_a11_a_new_key_in_every_row_is_refused_while_it_is_read(tmp_path):
     file.write_text("".join(f'{{"{key}": 1}}\n' for key in KEYS))
     with pytest.raises(ReadError, match="2,001 columns"):
         ingest.ingest(file, file.name, tmp_path / "table.duckdb")
+
+
+# A process of its own ----------------------------------------------------------------------------------------------
+
+SLOW = b"a,b\n" + b'"x"y,1\n' * 1_000_000
+"""Stray quotes: each line is read with care, which takes seconds."""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    opened = Workspace(Settings(workspace=tmp_path_factory.mktemp("reading")))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def server(workspace: Workspace) -> Iterator[str]:
+    with serving(workspace) as address:
+        yield address + "/api"
+
+
+def readers_of_this_process() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if "workspace.ingest.child" in one.cmdline()]
+
+
+def busy() -> list[psutil.Process]:
+    """Readers that read a file now: they stand in the folder for what is temporary."""
+    return [one for one in readers_of_this_process() if is_busy(one)]
+
+
+def is_busy(reader: psutil.Process) -> bool:
+    return Path(reader.cwd()).parent.name == "tmp"
+
+
+def waited_for(truth: Callable[[], object], seconds: float = 60.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if truth():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_the_server_answers_while_a_slow_file_is_read_and_a_client_that_leaves_ends_the_reading(server, workspace):
+    head = (
+        b"POST /api/datasets HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"Content-Length: %d\r\n\r\n"
+    )
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="slow.csv"\r\n\r\n' + SLOW + b"\r\n--x--\r\n"
+    place = urlsplit(server)
+    with socket.create_connection((place.hostname, place.port)) as line:
+        line.sendall(head % len(body) + body)
+        assert waited_for(busy)
+        slowest = 0.0
+        for _ in range(10):
+            begun = time.perf_counter()
+            assert httpx.get(server + "/health").status_code == 200
+            slowest = max(slowest, time.perf_counter() - begun)
+            time.sleep(0.05)
+        assert busy()
+    # The connection is closed.
+    begun = time.perf_counter()
+    assert waited_for(lambda: not busy())
+    assert time.perf_counter() - begun < 2.0 and slowest < 1.0
+    assert waited_for(lambda: not list((workspace.folder / "tmp").iterdir()), 2.0)
+    assert not workspace.datasets.find() and not list((workspace.folder / "datasets").iterdir())
+
+
+def limited(workspace: Workspace, **limits: int) -> Readers:
+    return Readers(workspace.files, workspace.settings.model_copy(update=limits))
+
+
+def test_a_limit_on_seconds_ends_in_a_sentence(workspace, tmp_path):
+    file = tmp_path / "slow.csv"
+    file.write_bytes(SLOW)
+    begun = time.monotonic()
+    with pytest.raises(ReadError, match=r"longer than 1 seconds to read.* raise UNDERSTUDY_READ_SECONDS"):
+        limited(workspace, read_seconds=1).ingest(file, "slow.csv", tmp_path / "table.duckdb")
+    assert time.monotonic() - begun < 10
+    assert not busy() and not list(tmp_path.glob("*.duckdb"))
+
+
+def test_a_limit_on_memory_ends_in_a_sentence(workspace, tmp_path):
+    file = tmp_path / "large.json"
+    file.write_text("[" + ",".join(['{"a": [[[[]]]]}'] * 600_000) + "]")
+    with pytest.raises(
+        ReadError, match=r"more than 128 MB of memory to read. Split it, or raise UNDERSTUDY_READ_MEMORY"
+    ):
+        limited(workspace, read_memory_mb=128).ingest(file, "large.json", tmp_path / "table.duckdb")
+
+
+def test_a_reader_that_crashes_costs_that_file_alone(workspace, people, tmp_path):
+    slow = tmp_path / "slow.csv"
+    slow.write_bytes(SLOW)
+    with ThreadPoolExecutor() as threads:
+        reading = threads.submit(workspace.readers.ingest, slow, "slow.csv", tmp_path / "table.duckdb")
+        assert waited_for(busy)
+        busy()[0].send_signal(signal.SIGSEGV)
+        with pytest.raises(ReadError, match="made its reader crash"):
+            reading.result(60)
+    assert workspace.readers.preview(people, "people.csv").columns[0] == "city"
+
+
+def test_what_is_read_ends_when_the_server_is_told_to(workspace, tmp_path):
+    slow = tmp_path / "slow.csv"
+    slow.write_bytes(SLOW)
+    readers = limited(workspace)
+    with ThreadPoolExecutor() as threads:
+        reading = threads.submit(readers.ingest, slow, "slow.csv", tmp_path / "table.duckdb")
+        assert waited_for(busy)
+        readers.close()
+        begun = time.monotonic()
+        with pytest.raises(ReadingEnded, match="The server is ending"):
+            reading.result(60)
+        assert time.monotonic() - begun < 2
+    assert not busy()
+
+
+def test_at_most_so_many_files_are_read_at_once(workspace, tmp_path):
+    slow = tmp_path / "slow.csv"
+    slow.write_bytes(SLOW)
+    readers = limited(workspace, readers=1)
+    with ThreadPoolExecutor() as threads:
+        reading = [threads.submit(readers.ingest, slow, "slow.csv", tmp_path / f"{i}.duckdb") for i in range(3)]
+        assert waited_for(busy)
+        counts = [len(busy()) for _ in range(10) if not time.sleep(0.02)]
+        readers.close()
+        assert max(counts) == 1 and all(isinstance(one.exception(60), ReadingEnded) for one in reading)
+
+
+def test_a_reader_knows_no_secret_and_writes_in_the_workspace_alone(workspace, tmp_path, monkeypatch):
+    secret = "a-secret-of-32-letters-or-more-1"
+    for name in ("UNDERSTUDY_API_KEYS", "UNDERSTUDY_SECRET_KEYS", "UNDERSTUDY_LLM_API_KEY", "UNDERSTUDY_DATABASE_URL"):
+        monkeypatch.setenv(name, secret)
+    known = set(readers_of_this_process())
+    file = tmp_path / "latin.csv"
+    file.write_bytes(b"name,n\n" + '"Jos\xe9"x,1\n'.encode("latin-1") * 500_000)
+    with ThreadPoolExecutor() as threads:
+        readers = limited(workspace)
+        several = [threads.submit(readers.ingest, file, "l.csv", tmp_path / f"{i}.duckdb") for i in range(3)]
+        assert waited_for(lambda: len(busy()) == 3)
+        fresh = [one for one in busy() if one not in known]
+        assert fresh
+        for one in fresh:
+            assert secret not in str(one.environ()) and "UNDERSTUDY" not in str(one.environ())
+            written = [Path(opened.path) for opened in one.open_files() if opened.mode != "r"]
+            assert all(path.is_relative_to(tmp_path) or path.is_relative_to(workspace.folder) for path in written)
+        readers.close()
+        assert all(one.exception(60) for one in several)
+
+
+@pytest.mark.slow
+def test_a_reader_ends_with_the_process_that_started_it(tmp_path):
+    slow = tmp_path / "slow.csv"
+    slow.write_bytes(SLOW)
+    code = f"""
+from pathlib import Path
+from workspace.settings import Settings
+from workspace.workspace import Workspace
+folder = Path({str(tmp_path)!r})
+Workspace(Settings(workspace=folder / "w")).datasets.add(folder / "slow.csv", "slow.csv")
+"""
+    with subprocess.Popen([sys.executable, "-c", code]) as parent, ExitStack() as at_end:
+        at_end.callback(parent.kill)
+        assert waited_for(lambda: any(map(is_busy, psutil.Process(parent.pid).children())))
+        [reader] = psutil.Process(parent.pid).children()
+    assert waited_for(lambda: not reader.is_running() or reader.status() == psutil.STATUS_ZOMBIE, 3)
+    # What it wrote is cleared away by the next start.
+    assert list((tmp_path / "w" / "tmp").iterdir())
+    workspace = Workspace(Settings(workspace=tmp_path / "w"))
+    workspace.clean_up()
+    workspace.close()
+    assert not list((tmp_path / "w" / "tmp").iterdir())

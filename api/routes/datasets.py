@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Form, Path, Query, UploadFile
@@ -70,13 +71,16 @@ def upload(
     with given_by_the_asker():
         read = ReadOptions.model_validate(_json(options, "options")) if options else None
     uploaded = UploadResponse(session=session or new_id(), datasets=[], failed={})
-    for file in files:
-        try:
-            choices = {"options": read, "holdout_share": holdout_share, "session": uploaded.session}
-            dataset = take(file, caller, workspace, **choices)
-            uploaded.datasets.append(DatasetResponse.of(dataset))
-        except ReadError as error:
-            uploaded.failed[file.filename or "table"] = str(error)
+    with ExitStack() as undo:
+        for file in files:
+            try:
+                choices = {"options": read, "holdout_share": holdout_share, "session": uploaded.session}
+                dataset = take(file, caller, workspace, **choices)
+                undo.callback(workspace.datasets.delete, dataset.id)
+                uploaded.datasets.append(DatasetResponse.of(dataset))
+            except ReadError as error:
+                uploaded.failed[file.filename or "table"] = str(error)
+        undo.pop_all()
     if not uploaded.datasets:
         raise ApiError(422, " ".join(uploaded.failed.values()), "files")
     return uploaded

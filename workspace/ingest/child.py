@@ -1,4 +1,4 @@
-"""The process that reads uploaded files: `python -m workspace.ingest.child`, started by `workspace.ingest.process`.
+"""The process that reads uploaded files: `python -m workspace.ingest.child PARENT`, started by `workspace.ingest.process`.
 
 A request a line comes in, an answer a line goes out, both JSON. It holds no key, starts nothing, ends with the process
 that started it, and is killed when a request takes too long or too much memory.
@@ -91,7 +91,7 @@ VERBS = {
 
 def main() -> None:
     _give_way()
-    _end_with_parent()
+    _end_with_parent(int(sys.argv[1]))
     # What a library prints must not pass for an answer.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -167,9 +167,8 @@ def _data_mb() -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmData:")), 0.0)
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """Never outlive the process that asked: its end closes our input, and where that is not looked at, kills us."""
-    parent = os.getppid()
     if sys.platform == "linux":
         if ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL) != 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

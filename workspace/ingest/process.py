@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from synth.errors import InWords
 from workspace.ingest.limits import Limits, ReadError
 from workspace.settings import ROOT, Settings
 from workspace.storage.files import Files
@@ -55,8 +56,13 @@ has_gone: ContextVar[Callable[[], bool]] = ContextVar("has_gone", default=lambda
 """Whether whoever asked for what is read here has gone: a client that hung up, a page that was closed."""
 
 
-class ReadingEnded(Exception):
+class ReadingEnded(InWords):
     """A file was not read to its end, for no fault of the file: who asked has gone, or the server is told to end."""
+
+    def __init__(self, message: str, *, unheard: bool = False):
+        super().__init__(message)
+        self.unheard = unheard
+        """Nobody waits for the answer any more."""
 
 
 class ReaderFailed(RuntimeError):
@@ -138,7 +144,7 @@ class Readers:
         if self.closed:
             raise ReadingEnded("The server is ending; nothing was kept of this file. Send it again in a minute.")
         if has_gone.get()():
-            raise ReadingEnded("Whoever asked for this file has gone; nothing was kept of it.")
+            raise ReadingEnded("Whoever asked for this file has gone; nothing was kept of it.", unheard=True)
 
     def _request(self, verb: str, folder: Path, arguments: dict[str, Any]) -> bytes:
         limits = Limits.of(self.settings)
@@ -224,7 +230,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "workspace.ingest.child"],
+            [sys.executable, "-m", "workspace.ingest.child", str(os.getpid())],
             cwd=ROOT,
             env=_environment(),
             stdin=subprocess.PIPE,
@@ -237,8 +243,9 @@ class Reader:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for answer in self._process.stdout:
-            self._answers.put(answer)
+        with self._process.stdout as answers:
+            for answer in answers:
+                self._answers.put(answer)
         self._answers.put(b"")
 
     @property
@@ -270,7 +277,7 @@ class Reader:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
         # What it did not read is lost with it.
         try:
             self._process.stdin.close()

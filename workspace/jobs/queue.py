@@ -213,7 +213,9 @@ class Queue:
         return job
 
     def clear_scratch(self, job_id: str) -> None:
-        shutil.rmtree(self.files.job(job_id).scratch, ignore_errors=True)
+        files = self.files.job(job_id)
+        for folder in (files.scratch, files.temporary):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 _OTHER = aliased(Job)

@@ -56,10 +56,11 @@ def pngs(
     scale: int = 2,
     theme: Literal["light", "dark"] = "light",
     timeout_s: float = 120,
+    scratch: Path | None = None,
 ) -> list[bytes]:
     """One PNG for each figure, `width` times `scale` pixels wide, on the theme's background.
 
-    Raises NoImages when no browser is installed or it does not finish in time.
+    What the browser writes meanwhile holds the data; it lies in the folder `scratch`. Raises NoImages when no browser is installed or it does not finish in time.
     """
     command = browser()
     if command is None:
@@ -70,7 +71,7 @@ def pngs(
     drawn = [charts.themed(figure, theme).update_layout(paper_bgcolor=GROUND[theme]) for figure in figures]
     # A column may be called "</script>".
     listed = json.dumps([json.loads(figure.to_json()) for figure in drawn]).replace("<", "\\u003c")
-    with TemporaryDirectory(prefix="understudy-png-") as folder:
+    with TemporaryDirectory(prefix="understudy-png-", dir=scratch) as folder:
         page = Path(folder) / "page.html"
         page.write_text(_PAGE % (listed, width, scale), encoding="utf-8")
         (Path(folder) / "plotly.js").write_text(get_plotlyjs(), encoding="utf-8")

@@ -96,7 +96,7 @@ def _images(report: Report, file: Path) -> None:
     """A PNG of each chart. Raises NoImages where there is no browser to draw them."""
     drawn = figures(report)
     with ZipFile(file, "w", ZIP_STORED) as archive:
-        for name, png in zip(drawn, pngs(list(drawn.values())), strict=True):
+        for name, png in zip(drawn, pngs(list(drawn.values()), scratch=file.parent), strict=True):
             archive.writestr(f"{name}.png", png)
 
 

@@ -125,6 +125,11 @@ class JobFiles:
         return self.folder / "work"
 
     @property
+    def temporary(self) -> Path:
+        """What libraries write for a moment while a job runs."""
+        return self.folder / "tmp"
+
+    @property
     def checkpoint(self) -> Path:
         """Where a job keeps what a second attempt can go on from."""
         return self.folder / "checkpoint"

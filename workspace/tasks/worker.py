@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -43,6 +44,7 @@ class Attempt:
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         self.workspace.queue.clear_scratch(self.job.id)
         self.scratch.mkdir(parents=True)
+        _write_temporary_files_in(self.workspace.files.job(self.job.id).temporary)
         return Work(self.workspace, self.job, self.progress, self.scratch, self._publish)
 
     def __exit__(
@@ -113,6 +115,12 @@ def main(job_id: str) -> None:
     logging.shutdown()
     # All is written. What libraries do at exit can take seconds, in which the job holds memory for nothing.
     os._exit(0)
+
+
+def _write_temporary_files_in(folder: Path) -> None:
+    """What libraries write for a moment holds real rows too: it lies in the workspace, and goes with the job."""
+    folder.mkdir()
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
 
 
 def _give_way() -> None:
