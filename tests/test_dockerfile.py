@@ -6,8 +6,10 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,54 @@ def test_runs_as_an_ordinary_user_with_an_init_process_a_volume_and_a_health_che
     assert instructions("USER") == ["understudy"]
     assert json.loads(instructions("ENTRYPOINT")[0])[0] == "tini"
     assert instructions("VOLUME") == ["/workspace"]
+
+
+def health_check(port: int) -> list[str]:
+    """The image's health check, on another port and with this Python."""
+    command = json.loads(instructions("HEALTHCHECK")[0].partition(" CMD ")[2])
+    return [sys.executable, *(part.replace("8501", str(port)) for part in command[1:])]
+
+
+@pytest.mark.parametrize(
+    ("answers", "well"),
+    [({"status": "ok", "catalog": "ok"}, True), ({"status": "ok", "catalog": "away"}, False), (None, False)],
+)
+def test_a31_the_health_check_asks_our_own_route_and_fails_while_the_catalog_is_away(answers, well):
+    asked = []
+
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200 if answers else 503)
+            self.end_headers()
+            self.wfile.write(json.dumps(answers).encode())
+
+        def log_message(self, *line: object) -> None:
+            """Nothing: the test's output stays its own."""
+
+    with HTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        ended = subprocess.run(health_check(server.server_port), stderr=subprocess.DEVNULL, timeout=30)
+    assert (ended.returncode == 0) is well and asked == ["/api/health"]
+
+
+def test_a31_the_base_is_an_exact_version_and_can_be_given_by_its_digest():
+    (base,) = instructions("ARG")
+    assert re.fullmatch(r"BASE=python:3\.\d+\.\d+-slim-[a-z]+", base)
+    assert instructions("FROM") == ["${BASE}"]
+    assert "--build-arg BASE=" in (ROOT / "docs/settings.md").read_text()
+
+
+def test_a31_who_runs_the_code_cannot_change_it():
     text = (ROOT / "Dockerfile").read_text()
-    assert "/_stcore/health" in text[text.index("HEALTHCHECK") :]
+    assert "--chown" not in text and not re.search(r"chown[^\n]*/app", text)
+    assert text.index("chmod -R a+rX,go-w /app") > text.index("COPY . .")
+    assert text.index("USER understudy") > text.index("chmod -R")
+
+
+def test_a31_a_browser_draws_the_report_of_the_image():
+    assert "chromium" in instructions("RUN")[0]
+    assert any("--no-sandbox" in step and "/etc/chromium.d/" in step for step in instructions("RUN"))
 
 
 def test_only_the_container_listens_beyond_this_machine():
@@ -61,7 +109,7 @@ def test_its_steps_give_a_server_that_answers_its_health_check(tmp_path):
     ]
     server = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
-        assert healthy(f"http://127.0.0.1:{port}/_stcore/health", within_s=120)
+        assert healthy(f"http://127.0.0.1:{port}/api/health", within_s=120)
     finally:
         server.terminate()
         server.wait(20)
