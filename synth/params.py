@@ -48,3 +48,12 @@ class Params(StrictNumbers):
         "columns comes closer. Takes more time to draw, and costs no privacy.",
         title="Polish (best of four)",
     )
+    rare_below: int = knob(
+        5,
+        "In columns about people (a job, a postcode, a remark) levels that fewer rows hold are never drawn: a level of the "
+        "most similar rows comes in their place. A column's own setting goes first. Trees repeat no number that fewer rows "
+        "share.",
+        title="Protect levels rarer than",
+        ge=1,
+        le=100,
+    )

@@ -14,15 +14,18 @@ from typing import ClassVar
 import pandas as pd
 
 from synth.columns.precision import Precision
+from synth.columns.rare import level_counts, protected, protections
 from synth.columns.roles import Roles
 from synth.constraints.enforcer import ConstraintEnforcer
 from synth.errors import Invalid
 from synth.generators.base import Model
 from synth.params import Params
+from synth.sampling.classes import SmallClasses, small_classes
 from synth.sampling.polish import Polish
 from synth.sampling.preparation import Preparation
 from synth.schema import Schema
 from synth.schema.casting import conform
+from synth.schema.rules import Combination
 
 
 class Preprocessor(ABC):
@@ -37,6 +40,32 @@ class Preprocessor(ABC):
     @abstractmethod
     def learn(self, table: pd.DataFrame, preparation: Preparation, epsilon: float) -> None:
         """Add to `preparation` what `table` (which conforms to its schema) tells; at most `epsilon` may be spent."""
+
+    def handed_on(self, table: pd.DataFrame, preparation: Preparation) -> pd.DataFrame:
+        """What later steps and the model see of `table`, once this step has learned it: all of it, unless it says so."""
+        return table
+
+
+class ProtectRareLevels(Preprocessor):
+    """No later step and no model sees a level that could point at one person."""
+
+    name = "rare levels"
+    reads = "how many rows hold each level of a category, and which rows are most alike"
+
+    def __init__(self, below: int | None = None):
+        self.below = below
+        """As `synth.columns.rare.protections` has it."""
+
+    def learn(self, table: pd.DataFrame, preparation: Preparation, epsilon: float) -> None:
+        counts = level_counts(table, preparation.schema.modelled)
+        preparation.protections = protections(preparation.schema, counts, self.below)
+
+    def handed_on(self, table: pd.DataFrame, preparation: Preparation) -> pd.DataFrame:
+        schema = preparation.schema.modelled
+        groups = [rule.columns for rule in preparation.schema.rules if isinstance(rule, Combination)]
+        groups = [group for group in groups if set(group) <= set(schema.names)]
+        kept = protected(table[schema.names], schema, preparation.protections, groups, preparation.seed)
+        return table.assign(**dict(kept.items()))
 
 
 class LearnRoles(Preprocessor):
@@ -73,6 +102,23 @@ class LearnRules(Preprocessor):
         preparation.precisions |= _precisions(encoded, gaps)
 
 
+class LearnSmallClasses(Preprocessor):
+    """A model for each small class of the target or of a column of two values, so that it keeps its signal."""
+
+    name = "small classes"
+    reads = "the rows of every class that few rows are of, five or more, by a model of their own"
+
+    def __init__(self, least: int | None = None):
+        self.least = least
+        """Rows that share a leaf, at least, where somebody says so."""
+
+    def learn(self, table: pd.DataFrame, preparation: Preparation, epsilon: float) -> None:
+        modelled = preparation.modelled
+        if small_classes(table[modelled.names], modelled):
+            encoded = conform(preparation.enforcer.encode(table[modelled.names]), preparation.encoded)
+            preparation.classes = SmallClasses.learn(encoded, preparation.encoded, preparation.seed, self.least)
+
+
 class LearnPolish(Preprocessor):
     """Shares of the rows by one and two columns, which polished rows come close to."""
 
@@ -86,12 +132,19 @@ class LearnPolish(Preprocessor):
 
 def usual_steps(params: Params) -> list[Preprocessor]:
     """The steps of a generator with these parameters, in their order."""
-    return [LearnRoles(), LearnPrecision(), LearnRules(), *([LearnPolish()] if params.polish else [])]
+    steps = [ProtectRareLevels(params.rare_below), LearnRoles(), LearnPrecision(), LearnRules()]
+    steps.append(LearnSmallClasses(getattr(params, "min_leaf", None)))
+    return [*steps, LearnPolish()] if params.polish else steps
 
 
-def prepare(table: pd.DataFrame, schema: Schema, model: Model, steps: Sequence[Preprocessor]) -> Preparation:
-    """Run the steps on `table`, which conforms to `schema`. Raises Invalid when the model refuses one."""
-    preparation = Preparation(schema, len(table))
+def prepare(
+    table: pd.DataFrame, schema: Schema, model: Model, steps: Sequence[Preprocessor]
+) -> tuple[Preparation, pd.DataFrame]:
+    """Run the steps on `table`, which conforms to `schema`; what they learned, and what the model may see of the table.
+
+    Raises Invalid when the model refuses a step.
+    """
+    preparation = Preparation(schema, len(table), model.seed)
     for step in steps:
         epsilon = model.epsilon_for(step.name, step.reads) if step.reads else math.inf
         if epsilon < math.inf and not step.within_budget:
@@ -100,7 +153,8 @@ def prepare(table: pd.DataFrame, schema: Schema, model: Model, steps: Sequence[P
                 f"{step.reads} exactly. Leave the step out, or use one that adds noise."
             )
         step.learn(table, preparation, epsilon)
-    return preparation
+        table = step.handed_on(table, preparation)
+    return preparation, table
 
 
 def _precisions(table: pd.DataFrame, schema: Schema) -> dict[str, Precision]:

@@ -19,12 +19,14 @@ import pandas as pd
 
 from synth.columns.frames import stacked
 from synth.columns.precision import Precision
+from synth.columns.rare import Protection
 from synth.columns.roles import Constant, Roles
 from synth.constraints.enforcer import ConstraintEnforcer
 from synth.errors import Invalid
 from synth.generators.base import GENERATORS, Model
 from synth.preprocessing import Preprocessor, prepare, usual_steps
 from synth.report import Report, quiet
+from synth.sampling.classes import SmallClasses
 from synth.sampling.completion import Completion
 from synth.sampling.conditions import Case, Conditions, Unmet
 from synth.sampling.matching import matches
@@ -39,7 +41,7 @@ CHUNK = 100_000
 """Rows drawn at once unless the caller says otherwise."""
 FORMAT = 1
 """The number of the format in which models are saved. A model without one is of format 1."""
-ABOUT, POLISH = "generator.json", "polish.json"
+ABOUT, POLISH, CLASSES = "generator.json", "polish.json", "classes"
 
 
 class Synthesizer:
@@ -62,7 +64,7 @@ class Synthesizer:
         if not len(table):
             raise Invalid("There are no rows to learn from. Upload a table with at least one row.")
         table = conform(table, self.schema).reset_index(drop=True)
-        preparation = prepare(table, self.schema, self.model, self.preprocessors)
+        preparation, table = prepare(table, self.schema, self.model, self.preprocessors)
         self._use(preparation)
         if len(preparation.modelled):
             encoded = preparation.enforcer.encode(table[preparation.modelled.names])
@@ -161,6 +163,7 @@ class Synthesizer:
             "seed": self.model.seed,
             "rows_seen": learned.rows_seen,
             "schema": self.schema.model_dump(mode="json"),
+            "rare": [one.model_dump(mode="json") for one in learned.protections],
             "roles": learned.roles.model_dump(mode="json", by_alias=True),
             "grains": {name: precision.model_dump(mode="json") for name, precision in learned.precisions.items()},
             "keeper": learned.enforcer.model_dump(mode="json"),
@@ -168,6 +171,8 @@ class Synthesizer:
         (folder / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
         if len(learned.modelled):
             self.model.save(folder)
+        if learned.classes.classes:
+            learned.classes.save(folder / CLASSES)
         if learned.polish:
             learned.polish.save(folder / POLISH)
 
@@ -194,9 +199,12 @@ class Synthesizer:
         preparation = Preparation(
             schema,
             about["rows_seen"],
+            about["seed"],
+            [Protection.model_validate(one, extra="ignore") for one in about.get("rare", [])],
             Roles.model_validate(about["roles"], extra="ignore"),
             {name: Precision.model_validate(known, extra="ignore") for name, known in about["grains"].items()},
-            ConstraintEnforcer.model_validate(about["keeper"], extra="ignore"),
+            enforcer := ConstraintEnforcer.model_validate(about["keeper"], extra="ignore"),
+            SmallClasses.load(folder / CLASSES, enforcer.encoded_schema(schema)),
             Polish.load(folder / POLISH) if (folder / POLISH).exists() else None,
         )
         synthesizer._use(preparation)

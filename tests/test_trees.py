@@ -6,7 +6,7 @@ import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from synth import Column, Schema, Synthesizer
-from synth.columns.encoders import RARE, NumericEncoder
+from synth.columns.encoders import NumericEncoder
 from synth.generators.trees.boosted import Boosted
 from synth.generators.trees.cart import Cart, Leaves
 from synth.generators.trees.trees import MOST_CLASSES, Trees, target_scale
@@ -57,21 +57,16 @@ def test_larger_tables_have_larger_leaves_unless_told_otherwise(rows, least):
     assert np.diff(synthesizer.model.models[-1].drawn_from.starts).min() >= least
 
 
-def test_levels_of_fewer_than_five_rows_become_one():
-    # "four" and "one" have five rows together, and none of them comes out by its name.
-    names = ["many"] * 990 + ["five"] * 5 + ["four"] * 4 + ["one"]
-    drawn = trees_of(name=("category", names)).sample(20_000)["name"].value_counts(normalize=True)
-    assert set(drawn.index) == {"many", "five", RARE}
-    assert drawn[RARE] == pytest.approx(0.005, abs=0.002) and drawn["five"] == pytest.approx(0.005, abs=0.002)
+def test_the_rare_side_of_a_truth_value_is_drawn_as_rarely():
+    drawn = trees_of(ill=("boolean", [True] * 4 + [False] * 496)).sample(20_000)["ill"]
+    assert drawn.mean() == pytest.approx(0.008, abs=0.002)
 
 
-def test_a_level_that_is_called_like_the_group_keeps_its_name():
-    drawn = trees_of(name=("category", [RARE] * 90 + ["x"] * 3 + ["y"] * 7)).sample(3_000)["name"]
-    assert set(drawn) == {RARE, f"({RARE})", "y"}
-
-
-def test_a_truth_value_of_few_rows_is_not_drawn():
-    assert not trees_of(ill=("boolean", [True] * 4 + [False] * 496)).sample(5_000)["ill"].any()
+@pytest.mark.parametrize("flag", [[0, 1], [2.5, 9.0]])
+def test_the_rare_side_of_a_flag_in_numbers_is_drawn_as_rarely(flag):
+    values = [flag[1]] * 4 + [flag[0]] * 496
+    drawn = trees_of(ill=("integer" if flag == [0, 1] else "number", values)).sample(20_000)["ill"]
+    assert set(drawn) == set(flag) and (drawn == flag[1]).mean() == pytest.approx(0.008, abs=0.002)
 
 
 def test_the_ends_of_a_column_stay_away_from_its_records():

@@ -16,6 +16,7 @@ from api.schemas.responses import DatasetResponse, Limit, Offset, Page
 from api.security import Here, Reader, Writer, seen_by
 from api.table_source import take
 from synth import Schema
+from synth.columns.rare import Protection
 from synth.errors import given_by_the_asker
 from synth.schema.profile import ColumnProfile
 from workspace.catalog.rows import new_id
@@ -170,6 +171,12 @@ def get_profile(dataset: Seen, workspace: Here) -> list[ColumnProfile]:
 def get_preflight(dataset: Seen, workspace: Here) -> list[Finding]:
     """Problems in this table, each with the column that would solve it."""
     return workspace.datasets.preflight(dataset.id)
+
+
+@router.get("/datasets/{dataset_id}/protection")
+def get_protection(dataset: Seen, workspace: Here) -> list[Protection]:
+    """What will be done about values that few training rows hold, column by column."""
+    return workspace.datasets.protections(dataset.id)
 
 
 def _json(text: str, field: str):

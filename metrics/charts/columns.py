@@ -128,7 +128,7 @@ def _bars(view: dict[str, Any]) -> go.Figure:
     levels = [*view["levels"], *({"rare": False, "rest": True, "invented": False} | level for level in view["apart"])]
     if not levels:
         return nothing(view["column"], "Every value is missing.")
-    labels = [plain(level["label"]) + (" <i>(rare)</i>" if level["rare"] else "") for level in levels]
+    labels = [plain(level["label"]) + (" <i>(few rows)</i>" if level["rare"] else "") for level in levels]
     labels = [f"<i>{label}</i>" if level["rest"] else label for label, level in zip(labels, levels, strict=True)]
     traces = []
     for name in ("train", "synthetic"):

@@ -1,7 +1,7 @@
 """Columns as whole numbers: what a tree sees, and what of a column's values may come out again.
 
-Here the privacy of single values is kept, before any model is fitted: levels that few rows have are one level,
-values that few rows have are never repeated as they are, and the ends of a column are cut off.
+Here the privacy of single numbers is kept, before any model is fitted: values that few rows have are never repeated as
+they are, and the ends of a column are cut off. Levels that few rows have are gone before (`synth.columns.rare`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import pandas as pd
 from synth.columns.numeric import as_floats, as_kind
 from synth.schema import Column
 
-RARE = "(rare)"
-"""Stands in a synthetic table for all the levels that too few rows have."""
 COMMON_SHARE = 0.0005
 """A value is common when so many of the rows share it, and drawn as it is."""
 
@@ -25,42 +23,36 @@ class CategoryEncoder:
 
     ordered = False
 
-    def __init__(self, names: np.ndarray, rare: int):
-        self.names, self.rare = names, rare
-        """`rare` is the code of the levels grouped together, -1 if there is none."""
+    def __init__(self, names: np.ndarray, rest: int = -1):
+        self.names, self.rest = names, rest
+        """`rest` is the code of all levels that have none of their own, -1 if there is no such code."""
 
     @classmethod
-    def learn(cls, values: pd.Series, column: Column, rare_below: int) -> tuple[CategoryEncoder, np.ndarray]:
-        """What may come out of a column, and the codes of its rows."""
-        levels = cls._of(_words(values).value_counts(), column, rare_below)
+    def learn(cls, values: pd.Series, column: Column) -> tuple[CategoryEncoder, np.ndarray]:
+        """The levels that may come out of a column, and the codes of its rows."""
+        levels = cls.counted(values, column, 1)
         return levels, levels.encode(values)
 
     @classmethod
-    def _of(cls, counts: pd.Series, column: Column, rare_below: int) -> CategoryEncoder:
+    def counted(cls, values: pd.Series, column: Column, at_least: int) -> CategoryEncoder:
+        """Levels that so many rows hold have a code each, the others one together: to count with, not to draw from."""
+        counts = _words(values).value_counts()
         counts = counts[counts > 0].sort_index()
-        kept = counts.index[counts >= rare_below].to_numpy(object)
-        if len(kept) == len(counts):
-            return cls(kept.astype(str), -1)
-        if column.kind == "boolean":
-            # A truth value has no group to hide in: the other one stands in for it.
-            return cls(np.array([counts.idxmax()]), 0)
-        group = RARE
-        while group in counts.index:
-            group = f"({group})"
-        return cls(np.append(kept, group).astype(str), len(kept))
+        kept = counts.index[counts >= at_least].to_numpy(object).astype(str)
+        return cls(kept, -1 if len(kept) == len(counts) else len(kept))
 
     def __len__(self) -> int:
-        return len(self.names)
+        return max(len(self.names), self.rest + 1)
 
     def encode(self, values: pd.Series) -> np.ndarray:
         words, index = _words(values), pd.Index(self.names)
         if isinstance(words.dtype, pd.CategoricalDtype):
             of_category = index.get_indexer(words.cat.categories)
-            of_category[of_category < 0] = self.rare
+            of_category[of_category < 0] = self.rest
             codes = np.append(of_category, -1)[words.cat.codes.to_numpy()]
         else:
             codes = index.get_indexer(words)
-            codes[(codes < 0) & words.notna().to_numpy()] = self.rare
+            codes[(codes < 0) & words.notna().to_numpy()] = self.rest
         return codes.astype(np.int32)
 
     def decode(self, codes: np.ndarray, column: Column) -> Any:
@@ -89,8 +81,8 @@ class NumericEncoder:
         """`ends`: the share of rows up to and with each value."""
 
     @classmethod
-    def learn(cls, values: pd.Series, rare_below: int) -> tuple[NumericEncoder, np.ndarray]:
-        """What may come out of a column, and the codes of its rows."""
+    def learn(cls, values: pd.Series, rare_below: int, *, choice: bool = False) -> tuple[NumericEncoder, np.ndarray]:
+        """What may come out of a column, and the codes of its rows; of a `choice` every value, as it is."""
         amounts = as_floats(values)
         known = ~np.isnan(amounts)
         codes = np.full(len(amounts), -1, np.int32)
@@ -98,6 +90,8 @@ class NumericEncoder:
             return cls(np.empty(0), np.empty(0, bool), np.empty(0)), codes
         distinct, codes[known], counts = np.unique(amounts[known], return_inverse=True, return_counts=True)
         up_to, rows = np.cumsum(counts), int(known.sum())
+        if choice:
+            return cls(distinct, np.ones(len(distinct), bool), up_to / rows), codes
         common = counts >= max(rare_below, COMMON_SHARE * rows)
         middle = (np.append(distinct[:1], distinct[:-1]) + np.append(distinct[1:], distinct[-1:])) / 2
         drawn = np.where(common, distinct, middle)

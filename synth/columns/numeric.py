@@ -7,6 +7,9 @@ import pandas as pd
 
 from synth.schema import Column
 
+CLASSES = 20
+"""Different values, at most, of a target of whole numbers that are classes."""
+
 
 def as_floats(values: pd.Series) -> np.ndarray:
     """Numbers (booleans as 0 and 1), or microseconds since 1970, with NaN for missing.
@@ -31,3 +34,11 @@ def as_kind(amounts: np.ndarray, column: Column) -> pd.Series:
     micros = np.where(np.isnan(amounts), np.iinfo(np.int64).min, np.nan_to_num(amounts).round()).astype("int64")
     moments = pd.Series(micros.view("datetime64[us]"))
     return moments.dt.tz_localize("UTC").dt.tz_convert(column.timezone) if column.timezone else moments
+
+
+def is_choice(values: pd.Series, column: Column) -> bool:
+    """Whether numbers are one of two answers, or classes of the target: each is a level, however few rows hold it."""
+    if column.kind not in ("integer", "number") or len(values) < 2:
+        return False
+    most = CLASSES if column.role == "target" and column.kind == "integer" else 2
+    return values.head(1000).nunique() <= most and values.nunique() <= most

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from synth.columns.numeric import is_choice
 from synth.schema import Column
 
 TRIMMED = 5
@@ -36,6 +37,10 @@ class Precision(BaseModel):
     @classmethod
     def learn(cls, values: pd.Series, column: Column) -> Precision:
         known = values.dropna()
+        if is_choice(known, column):
+            # One of two answers or a class of the target is nobody's record, however few rows hold it.
+            ends = {"low": known.min().item(), "high": known.max().item()}
+            return cls(**ends, decimals=0 if column.kind == "integer" else column.decimals)
         if column.kind == "datetime":
             walls = known.dt.tz_localize(None) if column.timezone else known
             ticks = walls.to_numpy("datetime64[us]").view(np.int64)

@@ -59,3 +59,13 @@ def truth(value: Bound, column: Column) -> bool:
 def is_fixed(criterion: Criterion) -> TypeGuard[Bound]:
     """Whether only one value meets the criterion, and that is not a missing one."""
     return criterion is not None and not isinstance(criterion, (list, Bounds, Except))
+
+
+def as_level(value: Bound, column: Column) -> str:
+    """A value that is asked for as the level of its column that it stands for, as text."""
+    if column.kind == "boolean":
+        return str(truth(value, column))
+    if column.kind in ("integer", "number"):
+        number = measured(value, pd.Series([0.0], name=column.name))
+        return str(int(number)) if column.kind == "integer" else str(float(number))
+    return str(value)

@@ -54,7 +54,7 @@ class Bins:
     @classmethod
     def learn(cls, values: pd.Series, column: Column) -> Self:
         if column.kind in ("category", "boolean"):
-            return cls(None, CategoryEncoder.learn(values, column, FEW)[0])
+            return cls(None, CategoryEncoder.counted(values, column, FEW))
         amounts = as_floats(values)
         amounts = np.sort(amounts[~np.isnan(amounts)])
         count = max(min(FINE, len(amounts) // FEW), 1)
@@ -73,7 +73,7 @@ class Bins:
     def to_json(self) -> dict[str, Any]:
         if self.levels is None:
             return {"cuts": self.cuts.tolist()}
-        return {"names": self.levels.names.tolist(), "rare": self.levels.rare}
+        return {"names": self.levels.names.tolist(), "rare": self.levels.rest}
 
     def __len__(self) -> int:
         return (len(self.cuts) + 1 if self.levels is None else len(self.levels)) + 1

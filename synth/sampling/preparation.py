@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from synth.columns.precision import Precision
+from synth.columns.rare import Protection
 from synth.columns.roles import Roles
 from synth.constraints.enforcer import ConstraintEnforcer
+from synth.sampling.classes import SmallClasses
 from synth.sampling.polish import Polish
 from synth.schema import Schema
 
@@ -17,10 +19,15 @@ class Preparation:
 
     schema: Schema
     rows_seen: int
+    seed: int = 0
+    """For what is learned at random; the model's own."""
+    protections: list[Protection] = field(default_factory=list)
+    """What was done about the rare levels of each column."""
     roles: Roles = field(default_factory=Roles)
     precisions: dict[str, Precision] = field(default_factory=dict)
     """Of each numeric and datetime column that the model learns."""
     enforcer: ConstraintEnforcer = field(default_factory=ConstraintEnforcer)
+    classes: SmallClasses = field(default_factory=SmallClasses)
     polish: Polish | None = None
 
     @property

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from synth.columns.frames import stacked
+from synth.columns.rare import OF_PEOPLE
 from synth.columns.roles import Constant, typed
 from synth.constraints.enforcer import RepairContext, RulesBroken
 from synth.params import POOL
 from synth.report import Report
 from synth.sampling.completion import Completion
 from synth.sampling.conditions import Bounds, Case, Criterion, Unmet
-from synth.sampling.matching import is_fixed, matches, truth
+from synth.sampling.matching import as_level, is_fixed, matches, truth
 from synth.sampling.polish import PART
 from synth.sampling.preparation import Preparation
 from synth.schema import Column, Schema
@@ -51,6 +52,7 @@ class Sampler:
         self.completion, self.model, self.rng = completion, completion.model, rng
         self.schema, self.modelled, self.encoded = preparation.schema, preparation.modelled, preparation.encoded
         self.enforcer, self.precisions, self.polish = preparation.enforcer, preparation.precisions, preparation.polish
+        self.classes, self.protections = preparation.classes, preparation.protections
         self.rule_counts = rule_counts
         self.constants = {
             name: made
@@ -73,7 +75,7 @@ class Sampler:
     def _as_they_come(self, count: int, report: Report) -> pd.DataFrame:
 
         def draw(positions: np.ndarray) -> pd.DataFrame:
-            table = self._checked(self.model.sample(len(positions), self.rng, report), len(positions))
+            table = self.classes.draw(len(positions), self.encoded, lambda rows: self._drawn(rows, report), self.rng)
             self._count_broken(table)
             return self._finished(table, pd.DataFrame(index=table.index))
 
@@ -90,11 +92,10 @@ class Sampler:
             known = given.iloc[positions].reset_index(drop=True)
             encoded = self.enforcer.encode(known)
             if len(encoded.columns):
-                table = self.completion.complete(encoded, self.rng, report)
+                table = self.classes.complete(encoded, self.encoded, lambda some: self._with(some, report), self.rng)
             else:
-                table = self.model.sample(len(known), self.rng, report)
-            table = self._checked(table, len(known)).assign(**dict(encoded.items()))
-            return self._finished(table, known)
+                table = self._drawn(len(known), report)
+            return self._finished(table.assign(**dict(encoded.items())), known)
 
         def filled_draw(positions: np.ndarray) -> pd.DataFrame:
             table = draw(positions)
@@ -131,6 +132,7 @@ class Sampler:
         """`count` rows of the case. Raises Unmet."""
         if not case.where:
             return self.rows(count, report)
+        self._refuse_too_few(case)
         chosen, have, drawn = [], 0, 0
         batch = max(2 * count, PILOT)
         while True:
@@ -146,6 +148,21 @@ class Sampler:
         found = stacked(chosen).reset_index(drop=True)
         given = self._given(case, count, found, drawn)
         return self._completed_where(case, given, found, report)
+
+    def _refuse_too_few(self, case: Case) -> None:
+        """Raises Unmet where a case asks for an answer or a class that hardly any training row is of."""
+        for one in self.protections:
+            criterion = case.where.get(one.column)
+            asked = criterion if isinstance(criterion, list) else [criterion]
+            if one.column not in case.where or not all(value is not None and is_fixed(value) for value in asked):
+                continue
+            column = self.modelled[one.column]
+            rows = [one.smallest.get(as_level(value, column)) for value in asked if value is not None]
+            if all(rows):
+                raise Unmet(
+                    f"{column.name!r} is {' or '.join(map(str, asked))} in {sum(map(int, rows))} rows of the training "
+                    f"table, and rows like these would point at them. It takes {OF_PEOPLE} rows to draw more."
+                )
 
     def _completed_where(self, case: Case, given: pd.DataFrame, found: pd.DataFrame, report: Report) -> pd.DataFrame:
         pieces = []
@@ -176,8 +193,12 @@ class Sampler:
             column = self.modelled[name]
             values = self._invented(criterion, column, count)
             if values is None:
+                changed = next((one for one in self.protections if one.column == name and one.changes), None)
+                rare = (
+                    f" Levels of {name!r} that fewer than {changed.below} rows hold are protected." if changed else ""
+                )
                 raise Unmet(
-                    f"{len(found)} of {drawn} rows drawn were such that {case}, and {count} are wanted. "
+                    f"{len(found)} of {drawn} rows drawn were such that {case}, and {count} are wanted.{rare} "
                     "Loosen the condition, or ask for fewer rows.",
                     len(found),
                 )
@@ -196,7 +217,9 @@ class Sampler:
             value = truth(criterion, column) if column.kind == "boolean" else criterion
             if column.kind in ("number", "integer", "datetime") and not self._reaches(value, column):
                 return None
-            if column.kind == "category" and not self.completion.knows(column.name, str(value)):
+            if column.kind == "category" and not (
+                self.classes.knows(column.name, str(value)) or self.completion.knows(column.name, str(value))
+            ):
                 return None
             return pd.Series([str(value) if column.kind == "category" else value] * count, dtype=object)
         return self._within(criterion, column, count) if isinstance(criterion, Bounds) else None
@@ -230,6 +253,14 @@ class Sampler:
     def _reaches(self, value: Bound, column: Column) -> bool:
         reach = self.precisions[column.name].reach
         return reach is not None and reach[0] <= measured(value, _none_of(column)) <= reach[1]
+
+    def _drawn(self, rows: int, report: Report) -> pd.DataFrame:
+        """Rows of the model as it draws them."""
+        return self._checked(self.model.sample(rows, self.rng, report), rows)
+
+    def _with(self, given: pd.DataFrame, report: Report) -> pd.DataFrame:
+        """Rows of the model with the values of `given`."""
+        return self._checked(self.completion.complete(given, self.rng, report), len(given))
 
     def _checked(self, table: pd.DataFrame, rows: int) -> pd.DataFrame:
         if len(table) != rows:

@@ -52,3 +52,21 @@ class Column(BaseModel):
         description="What a synthetic table has in place of free text: words without meaning, or nothing.",
         examples=["fake"],
     )
+    rare: Literal["auto", "similar", "blank", "label", "coarser", "keep"] = Field(
+        "auto",
+        description="What comes in place of levels that too few rows hold, of a category: auto (decided by whether the "
+        "column is about people, and how much would stay), similar (a kept level of the rows most alike in the other "
+        "columns), blank (nothing), label (`rare_label`), coarser (the beginning that several of them share, such as A01 "
+        "of A01.1), or keep (they come out as they are).",
+        examples=["auto"],
+    )
+    rare_below: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="A level that fewer rows hold is rare; None: 5 in columns about people, 2 in others.",
+        examples=[5],
+    )
+    rare_label: str = Field(
+        "other", min_length=1, description="What stands for rare levels where `rare` is label.", examples=["other"]
+    )

@@ -27,9 +27,13 @@ from workspace.tables.samples import SAMPLES, Sample
 if TYPE_CHECKING:
     import pandas as pd
 
+    from synth.columns.rare import Protection
     from workspace.ingest.ingest import Preview
     from workspace.ingest.options import ReadOptions
     from workspace.tables.preflight import Finding
+
+PROTECTIONS_KEPT = 64
+"""Datasets whose rare values are not counted anew whenever a page asks."""
 
 
 class Datasets:
@@ -37,6 +41,7 @@ class Datasets:
 
     def __init__(self, catalog: Catalog, files: Files, settings: Settings, readers: Readers):
         self.catalog, self.files, self.settings, self.readers = catalog, files, settings, readers
+        self._protections: dict[tuple[str, str, str], list[Protection]] = {}
 
     def preview(self, path: Path, name: str, options: ReadOptions | None = None) -> Preview:
         """The first rows of a file and how it would be read. Raises ReadError."""
@@ -162,7 +167,21 @@ class Datasets:
         """The checks before training: problems found in the columns, each with a fix where there is one."""
         from workspace.tables.preflight import preflight
 
-        return preflight(self.profiles(dataset_id), self.get(dataset_id).schema)
+        return preflight(self.profiles(dataset_id), self.get(dataset_id).schema, self.protections(dataset_id))
+
+    def protections(self, dataset_id: str) -> list[Protection]:
+        """What will be done about values that few training rows hold, column by column."""
+        dataset = self.get(dataset_id)
+        asked = (dataset.id, dataset.split.model_dump_json(), dataset.schema.model_dump_json())
+        if asked not in self._protections:
+            from workspace.tables.protection import protections_of
+
+            files = self.files.dataset(dataset_id)
+            only = training_rows(files, dataset.split)
+            while len(self._protections) >= PROTECTIONS_KEPT:
+                self._protections.pop(next(iter(self._protections)), None)
+            self._protections[asked] = protections_of(files.table, dataset.schema, self.profiles(dataset_id), only)
+        return self._protections[asked]
 
     def apply_fix(self, dataset_id: str, finding: Finding) -> Dataset:
         schema = self.get(dataset_id).schema
@@ -205,10 +224,8 @@ class Datasets:
         """The rows that a split leaves to train on, or a random `rows` of them."""
         from workspace.tables import duckdb_file
 
-        files, only = self.files.dataset(dataset_id), None
-        if split.kind == "share":
-            only = np.setdiff1d(np.arange(split.of), np.load(files.held_out(split.stored)), assume_unique=True)
-        return duckdb_file.read(files.table, schema, only=only, sample=rows, seed=seed)
+        files = self.files.dataset(dataset_id)
+        return duckdb_file.read(files.table, schema, only=training_rows(files, split), sample=rows, seed=seed)
 
     def holdout_part(
         self, dataset_id: str, split: Split, schema: Schema, rows: int | None = None, seed: int = 0
@@ -246,6 +263,13 @@ class Datasets:
         problems = self.readers.retype(file, schema)
         if problems:
             raise Invalid(opening + " ".join(reason for _, reason in problems))
+
+
+def training_rows(files: DatasetFiles, split: Split) -> np.ndarray | None:
+    """The positions of the rows that a split leaves to train on; None: all."""
+    if split.kind != "share":
+        return None
+    return np.setdiff1d(np.arange(split.of), np.load(files.held_out(split.stored)), assume_unique=True)
 
 
 def _split_share(files: DatasetFiles, rows: int, share: float, seed: int) -> Split:

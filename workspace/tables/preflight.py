@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
+from synth.columns.rare import OF_PEOPLE, Protection
 from synth.schema import Column, Schema
 from synth.schema.dates import read_dates
 from synth.schema.pii import words_of
@@ -44,11 +45,35 @@ SAID = {
 """Every kind of personal data in words."""
 
 
+Severity = Literal["leak", "lost", "worth a look", "handled"]
+SEVERITIES: dict[str, Severity] = {
+    "repeated_id": "leak",
+    "personal_learned": "leak",
+    "all_different": "leak",
+    "free_text": "lost",
+    "dates_as_text": "lost",
+    "numbers_as_text": "lost",
+    "rare_lost": "lost",
+    "id": "handled",
+    "personal": "handled",
+    "read_as_missing": "handled",
+    "rare_replaced": "handled",
+    "rare_chosen": "handled",
+}
+"""How much each finding matters; those that are not named are worth a look."""
+
+
 class Finding(BaseModel):
     """A problem of a column, and its fix."""
 
     column: str = Field(description="The column it is about.", examples=["city"])
     code: str = Field(description="Which finding it is, in a word.", examples=["constant"])
+    severity: Severity = Field(
+        "worth a look",
+        description="How much it matters: leak (real values could come out), lost (what the column says is lost), worth a "
+        "look, or handled (nothing is left to do).",
+        examples=["worth a look"],
+    )
     text: str = Field(
         description="What was found and what it does, for the analyst.",
         examples=["Every row has the same value: there is nothing to learn."],
@@ -64,20 +89,26 @@ class Finding(BaseModel):
 Check = Callable[[ColumnProfile, Column], Iterator[Finding]]
 
 
-def preflight(profiles: list[ColumnProfile], schema: Schema) -> list[Finding]:
-    """The findings about a dataset, in the order of its columns; columns left out have none."""
-    findings = []
+def preflight(profiles: list[ColumnProfile], schema: Schema, protections: Sequence[Protection] = ()) -> list[Finding]:
+    """The findings about a dataset, in the order of its columns; columns left out have none.
+
+    `protections`: what is done about the rare levels of columns.
+    """
+    findings, about_rare = [], {one.column: one for one in protections}
     for profile in profiles:
         column = schema[profile.name]
         if column.role != "drop":
             for check in CHECKS:
                 findings += check(profile, column)
+            if column.name in about_rare:
+                findings += _rare(about_rare[column.name], column)
     return findings
 
 
 def _finding(column: Column, code: str, text: str, label: str = "", **changes: Any) -> Finding:
     fix = Column.model_validate(column.model_dump() | changes) if changes else None
-    return Finding(column=column.name, code=code, text=text, fix=fix, fix_label=label)
+    severity = SEVERITIES.get(code, "worth a look")
+    return Finding(column=column.name, code=code, severity=severity, text=text, fix=fix, fix_label=label)
 
 
 def _rows(count: int) -> str:
@@ -245,6 +276,52 @@ def _many_levels(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
             f"generators become slow."
         )
         yield _finding(column, "many_levels", text, "Treat as free text", kind="text")
+
+
+def _rare(found: Protection, column: Column) -> Iterator[Finding]:
+    """What is done about levels that few rows hold."""
+    labels = dict(zip(("False", "True"), column.labels or ("false", "true"), strict=True))
+    for level, rows in found.smallest.items():
+        shown = labels[level] if column.kind == "boolean" else level
+        text = (
+            f"{_shown(shown)} is held by {_rows(rows)} only. It is drawn as rarely as it occurs and never turned into "
+            f"another value; drawing more of it takes {OF_PEOPLE} rows."
+        )
+        yield _finding(column, "rare_class", text)
+    if not found.rare_levels or found.smallest:
+        return
+    few = f"fewer than {found.below} rows each" if found.below > 2 else "a single row each"
+    touched = f"{found.rare_levels:,} of {found.levels:,} values are held by {few}"
+    share = f"{_rows(found.rare_rows)}, {found.rare_rows / found.rows:.1%}"
+    about = f"As it is about people ({found.about}), " if found.about else ""
+    comes = INSTEAD[found.place].format(label=_shown(column.rare_label))
+    if found.outcome == "replaced":
+        text = f"{touched} ({share}). {about or 'So that no single row can be told, '}none of them is drawn: {comes}."
+        yield _finding(column, "rare_replaced", text, "Draw them all", rare="keep")
+    elif found.outcome == "lost":
+        text = (
+            f"{touched} ({share}): less than half of the column would stay. {about}none of them is drawn; {comes}. Choose a "
+            "coarser group, a label, a blank or another number of rows, or confirm it."
+        )
+        yield _finding(column, "rare_lost", text, "Replace them all the same", rare="similar")
+    elif found.outcome == "chosen" and found.changes:
+        text = f"{touched} ({share}). As you chose, {comes}."
+        yield _finding(column, "rare_chosen", text, "Decide automatically", rare="auto", rare_below=None)
+    elif found.place != "keep" and not found.about and column.kind == "category" and found.levels > 2:
+        text = (
+            f"{touched} ({share}). Without them too little of the column would stay, and it is not about people, so they are "
+            "drawn as they are. If they could point at somebody, replace them."
+        )
+        yield _finding(column, "rare_kept", text, "Replace them by similar values", rare="similar")
+
+
+INSTEAD = {
+    "similar": "a more frequent value of the rows most alike in the other columns comes in their place",
+    "blank": "their cells are left blank",
+    "label": "{label} stands for them",
+    "coarser": "the beginning that several of them share comes in their place, such as A01 for A01.1",
+    "keep": "they are drawn as they are",
+}
 
 
 def _free_text(profile: ColumnProfile, column: Column) -> Iterator[Finding]:

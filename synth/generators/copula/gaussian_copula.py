@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from synth.columns.numeric import as_floats, as_kind
+from synth.columns.numeric import as_floats, as_kind, is_choice
 from synth.columns.precision import TRIMMED
 from synth.generators.base import BUSINESS_SOURCE, Model, generator
 from synth.params import Params, knob
@@ -188,7 +188,8 @@ def _axes_of(
     amounts = as_floats(values)
     known = np.sort(amounts[~missing])
     back = min(TRIMMED, 1 + len(known) // 20)
-    known = known.clip(known[back - 1], known[-back])
+    if not is_choice(values, column):
+        known = known.clip(known[back - 1], known[-back])
     if marginals == "empirical":
         places = np.searchsorted(known, amounts, "left") / len(known)
         places += rng.random(len(amounts)) * (np.searchsorted(known, amounts, "right") / len(known) - places)

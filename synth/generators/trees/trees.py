@@ -11,6 +11,7 @@ import pandas as pd
 
 from synth.columns.association import associations
 from synth.columns.encoders import CategoryEncoder, NumericEncoder
+from synth.columns.numeric import is_choice
 from synth.generators.base import Model, generator
 from synth.generators.trees.boosted import ROUNDS, Boosted, Halves, fits_better
 from synth.generators.trees.cart import Cart, Leaves
@@ -81,13 +82,6 @@ class Trees(Model):
             tune=(10, 100),
             log=True,
         )
-        rare_below: int = knob(
-            5,
-            "Levels of a category that fewer rows have are never drawn; they become one level, (rare).",
-            title="Protect levels rarer than",
-            ge=1,
-            le=100,
-        )
         refine: bool = knob(
             True,
             "Draw numbers that follow others closely as a boosted prediction plus an error: sharper, a few times slower.",
@@ -107,9 +101,11 @@ class Trees(Model):
         self.encoders, codes = [], []
         for column in schema:
             if column.kind in ("category", "boolean"):
-                encoder, coded = CategoryEncoder.learn(table[column.name], column, self.params.rare_below)
+                encoder, coded = CategoryEncoder.learn(table[column.name], column)
             else:
-                encoder, coded = NumericEncoder.learn(table[column.name], self.params.rare_below)
+                values = table[column.name]
+                choice = is_choice(values, column)
+                encoder, coded = NumericEncoder.learn(values, self.params.rare_below, choice=choice)
             self.encoders.append(encoder)
             codes.append(coded)
         self.gap_of, gaps = _gap_patterns(codes)
@@ -138,7 +134,7 @@ class Trees(Model):
                 arrays |= {f"{part} {place}": getattr(encoder, part) for part in ("values", "common", "ends")}
                 about["codecs"].append(None)
             else:
-                about["codecs"].append({"names": encoder.names.tolist(), "rare": encoder.rare})
+                about["codecs"].append({"names": encoder.names.tolist(), "rare": encoder.rest})
         for place, model in enumerate(self.models):
             about["stages"].append({"variable": model.variable, "predictors": model.predictors})
             arrays |= {f"scale {place} {i}": scale for i, scale in enumerate(model.scales) if scale is not None}
@@ -327,6 +323,7 @@ class Trees(Model):
         size = np.diff(leaves.starts)
         donors = np.repeat(np.arange(len(size)), size) * levels + leaves.donors
         near = np.searchsorted(donors, leaf * levels + high, "right") - np.searchsorted(donors, leaf * levels + low)
+        near = np.where(value < 0, 0, near)  # a level that the model does not know
         return (near + 0.1) / (size[leaf] + 1)
 
     def _amounts_of(self, variable: int) -> int:
