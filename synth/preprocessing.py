@@ -65,7 +65,7 @@ class ProtectRareLevels(Preprocessor):
         groups = [rule.columns for rule in preparation.schema.rules if isinstance(rule, Combination)]
         groups = [group for group in groups if set(group) <= set(schema.names)]
         kept = protected(table[schema.names], schema, preparation.protections, groups, preparation.seed)
-        return table.assign(**dict(kept.items()))
+        return table.assign(**{name: kept[name] for name in schema.names})
 
 
 class LearnRoles(Preprocessor):
@@ -132,7 +132,7 @@ class LearnPolish(Preprocessor):
 
 def usual_steps(params: Params) -> list[Preprocessor]:
     """The steps of a generator with these parameters, in their order."""
-    steps = [ProtectRareLevels(params.rare_below), LearnRoles(), LearnPrecision(), LearnRules()]
+    steps: list[Preprocessor] = [ProtectRareLevels(params.rare_below), LearnRoles(), LearnPrecision(), LearnRules()]
     steps.append(LearnSmallClasses(getattr(params, "min_leaf", None)))
     return [*steps, LearnPolish()] if params.polish else steps
 

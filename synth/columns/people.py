@@ -96,7 +96,7 @@ PEOPLE = (
 """Headers of what only people have: one of them, and a row is taken for a person."""
 THINGS = (
     "product, item, article, artikel, produkt, produit, producto, prodotto, produto, ware, goods, sku, stock code, "
-    "model, brand, marke, marque, marca, modell, modèle, modelo, material, category, kategorie, catégorie, categoría, "
+    "part, component, bauteil, teil, pièce, pieza, model, brand, marke, marque, marca, modell, modèle, modelo, material, category, kategorie, catégorie, categoría, "
     "categoria, type, typ, kind, class, group, site, station, store, shop, branch, filiale, standort, werk, plant, "
     "warehouse, lager, magasin, tienda, negozio, winkel, department, abteilung, service, device, machine, sensor, status, "
     "state, zustand, statut, état, estado, stato, country, land, pays, país, pais, paese, region, bundesland, province, "
@@ -190,7 +190,10 @@ def _held(words: str, phrases: Iterable[str]) -> str | None:
 def _measures(levels: Mapping[str, int]) -> bool:
     """Whether most values are small numbers and signs, such as 128/82 or 176 x 81: measured, and no name of anybody."""
     some = list(levels)[:500]
-    return sum(bool(re.fullmatch(r"\D{0,3}(\d{1,3}\D{0,3})+", text)) for text in some) >= 0.8 * len(some)
+    numbers = [re.findall(r"[0-9]+", text) for text in some]
+    words = [re.search(r"[^\W\d_]{4}", text) for text in some]
+    small = [len(found) > 1 and max(map(len, found)) <= 3 for found in numbers]
+    return sum(one and not word for one, word in zip(small, words, strict=True)) >= 0.8 * len(some)
 
 
 def _look_like_names(levels: Mapping[str, int]) -> bool:

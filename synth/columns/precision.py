@@ -37,21 +37,19 @@ class Precision(BaseModel):
     @classmethod
     def learn(cls, values: pd.Series, column: Column) -> Precision:
         known = values.dropna()
-        if is_choice(known, column):
-            # One of two answers or a class of the target is nobody's record, however few rows hold it.
-            ends = {"low": known.min().item(), "high": known.max().item()}
-            return cls(**ends, decimals=0 if column.kind == "integer" else column.decimals)
         if column.kind == "datetime":
             walls = known.dt.tz_localize(None) if column.timezone else known
             ticks = walls.to_numpy("datetime64[us]").view(np.int64)
             step = next((name for name, size in STEPS_US.items() if not (ticks % size).any()), None)
             return cls(**_reach(_ticks(known)), step=step)
         numbers = known.to_numpy(np.int64 if column.kind == "integer" else np.float64)
+        # One of two answers or a class of the target is nobody's record, however few rows hold it.
+        reach = _ends if is_choice(known, column) else _reach
         if column.kind == "integer":
-            return cls(**_reach(numbers), decimals=0)
+            return cls(**reach(numbers), decimals=0)
         numbers = numbers[np.isfinite(numbers)]
         decimals = column.decimals if column.decimals is not None else _decimals(numbers)
-        return cls(**_reach(numbers), decimals=decimals)
+        return cls(**reach(numbers), decimals=decimals)
 
     def apply(self, values: pd.Series, column: Column) -> pd.Series:
         """`values` within the reach and rounded; missing ones stay missing."""
@@ -87,12 +85,17 @@ def _ticks(values: pd.Series) -> np.ndarray:
     return values.to_numpy("datetime64[us]").view(np.int64)
 
 
+def _ends(numbers: np.ndarray) -> dict:
+    """The least and the greatest number."""
+    return {"low": numbers.min().item(), "high": numbers.max().item()} if len(numbers) else {}
+
+
 def _reach(numbers: np.ndarray) -> dict:
     """The ends of the reach; empty where there is no number."""
     if not len(numbers):
         return {}
     if len(numbers) < FEWEST:
-        return {"low": numbers.min().item(), "high": numbers.max().item()}
+        return _ends(numbers)
     back = min(TRIMMED, 1 + len(numbers) // 20)
     ordered = np.partition(numbers, (0, back - 1, back, len(numbers) - back - 1, len(numbers) - back, len(numbers) - 1))
     first, low, after, before, high, last = ordered[[0, back - 1, back, -back - 1, -back, -1]].tolist()

@@ -267,7 +267,8 @@ def _taken(values: pd.Series, lacking: np.ndarray, donors: np.ndarray) -> pd.Ser
     if isinstance(values.dtype, pd.CategoricalDtype):
         codes = values.cat.codes.to_numpy().copy()
         codes[lacking] = np.where(donors < 0, -1, codes[donors])
-        return pd.Series(pd.Categorical.from_codes(codes, dtype=values.dtype), index=values.index, name=values.name)
+        taken = pd.Categorical.from_codes(codes.tolist(), dtype=values.dtype)
+        return pd.Series(taken, index=values.index, name=values.name)
     place = np.arange(len(values))
     place[lacking] = donors
     return pd.Series(values.array.take(place, allow_fill=True), index=values.index, name=values.name)

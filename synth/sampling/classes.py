@@ -98,15 +98,14 @@ class SmallClasses:
         if not rows:
             return pd.DataFrame()
         parts, lacking = [], rows
-        for _ in range(TRIES):
+        for turn in range(TRIES):
             table = draw(lacking)
-            free = self.places(table) < 0
+            # A model that draws hardly any other row keeps what it drew last.
+            free = (self.places(table) < 0) | (turn == TRIES - 1)
             parts.append(table[free])
             lacking -= int(free.sum())
             if not lacking:
                 break
-        else:
-            parts.append(table[~free].head(lacking))
         return stacked(parts).reset_index(drop=True)
 
     def complete(
@@ -200,5 +199,6 @@ def _rows_of(one: SmallClass, known: pd.DataFrame, schema: Schema, rng: np.rando
     if not rows:
         return pd.DataFrame()
     drawn = one.model.complete(known, rng, quiet) if len(known.columns) else one.model.sample(rows, rng, quiet)
-    drawn = drawn.assign(**dict(known.items()), **{one.column: pd.Series([one.value] * rows, dtype=object)})
+    given = {str(name): known[name] for name in known.columns}
+    drawn = drawn.assign(**given, **{one.column: pd.Series([one.value] * rows, dtype=object)})
     return conform(drawn, schema)

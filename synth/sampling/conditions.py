@@ -78,7 +78,7 @@ class Case(BaseModel):
     rows: int | None = Field(None, ge=1, description="How many rows are such; unset: as many as are left over.")
 
     def __str__(self) -> str:
-        return " and ".join(f"{name} {_in_words(criterion)}" for name, criterion in self.where.items()) or "any row"
+        return " and ".join(f"{name} {in_words(criterion)}" for name, criterion in self.where.items()) or "any row"
 
 
 class Conditions(BaseModel):
@@ -138,7 +138,8 @@ class Conditions(BaseModel):
         ]
 
 
-def _in_words(criterion: Criterion) -> str:
+def in_words(criterion: Criterion) -> str:
+    """What is asked of a column, after its name: `is one of a, b`."""
     if isinstance(criterion, (Bounds, Except)):
         return str(criterion)
     if isinstance(criterion, list):

@@ -61,8 +61,10 @@ def is_fixed(criterion: Criterion) -> TypeGuard[Bound]:
     return criterion is not None and not isinstance(criterion, (list, Bounds, Except))
 
 
-def as_level(value: Bound, column: Column) -> str:
-    """A value that is asked for as the level of its column that it stands for, as text."""
+def as_level(value: Criterion, column: Column) -> str | None:
+    """The level of a column, as text, that a criterion asks for; None where it asks for no single one."""
+    if not is_fixed(value):
+        return None
     if column.kind == "boolean":
         return str(truth(value, column))
     if column.kind in ("integer", "number"):

@@ -19,7 +19,7 @@ from synth.constraints.enforcer import RepairContext, RulesBroken
 from synth.params import POOL
 from synth.report import Report
 from synth.sampling.completion import Completion
-from synth.sampling.conditions import Bounds, Case, Criterion, Unmet
+from synth.sampling.conditions import Bounds, Case, Criterion, Unmet, in_words
 from synth.sampling.matching import as_level, is_fixed, matches, truth
 from synth.sampling.polish import PART
 from synth.sampling.preparation import Preparation
@@ -95,7 +95,7 @@ class Sampler:
                 table = self.classes.complete(encoded, self.encoded, lambda some: self._with(some, report), self.rng)
             else:
                 table = self._drawn(len(known), report)
-            return self._finished(table.assign(**dict(encoded.items())), known)
+            return self._finished(_beside(table, encoded), known)
 
         def filled_draw(positions: np.ndarray) -> pd.DataFrame:
             table = draw(positions)
@@ -152,16 +152,15 @@ class Sampler:
     def _refuse_too_few(self, case: Case) -> None:
         """Raises Unmet where a case asks for an answer or a class that hardly any training row is of."""
         for one in self.protections:
-            criterion = case.where.get(one.column)
-            asked = criterion if isinstance(criterion, list) else [criterion]
-            if one.column not in case.where or not all(value is not None and is_fixed(value) for value in asked):
+            if not one.smallest or one.column not in case.where:
                 continue
-            column = self.modelled[one.column]
-            rows = [one.smallest.get(as_level(value, column)) for value in asked if value is not None]
-            if all(rows):
+            column, criterion = self.modelled[one.column], case.where[one.column]
+            levels = [as_level(value, column) for value in (criterion if isinstance(criterion, list) else [criterion])]
+            rows = sum(one.smallest.get(level or "", 0) for level in levels)
+            if all(level in one.smallest for level in levels):
                 raise Unmet(
-                    f"{column.name!r} is {' or '.join(map(str, asked))} in {sum(map(int, rows))} rows of the training "
-                    f"table, and rows like these would point at them. It takes {OF_PEOPLE} rows to draw more."
+                    f"{column.name!r} {in_words(criterion)} in {rows} row{'s' * (rows > 1)} of the training table, and rows "
+                    f"like these would point at them. It takes {OF_PEOPLE} rows to draw more."
                 )
 
     def _completed_where(self, case: Case, given: pd.DataFrame, found: pd.DataFrame, report: Report) -> pd.DataFrame:
@@ -323,6 +322,11 @@ class Sampler:
 def _none_of(column: Column) -> pd.Series:
     """The column without a value, which bounds are measured beside."""
     return typed(np.empty(0, object), np.empty(0, bool), column).rename(column.name)
+
+
+def _beside(table: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+    """`table` with the columns of `given` in place of its own."""
+    return table.assign(**{str(name): given[name] for name in given.columns})
 
 
 def _replaced(table: pd.DataFrame, positions: np.ndarray, rows: pd.DataFrame) -> pd.DataFrame:
