@@ -120,7 +120,8 @@ def written_like(
         lines, stopped = folder / "set.jsonl", ""
         try:
             options = {"intent": order.intent, "budget": order.budget, "report": deadline}
-            stopped = write(order.brief, source, server, lines, **options).stopped
+            egress = workspace.conversations.egress
+            stopped = write(order.brief, source, server, lines, egress=egress, **options).stopped
         except ServerError as problem:
             # What was written before the error is kept, and returned with it.
             stopped = str(problem)

@@ -3,8 +3,8 @@
 import pytest
 
 from synth.conversations import brief_from, detect_shape, read_dialogues, read_written, write
+from synth.conversations.egress import ServerError
 from synth.conversations.local_model import INSTALL, installed, serving
-from synth.conversations.server import ServerError
 from tests.test_conversations import TURNS
 
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from synth.conversations import brief_from
 from synth.conversations.order import ConversationRequest
+from synth.errors import Invalid
 from tests.chat_server import ChatServer
 from workspace.settings import Settings
 from workspace.workspace import Workspace
@@ -80,14 +81,18 @@ def test_held_out_dialogues_are_never_sent(workspace, talks):
     assert not any(turn.text in sent for dialogue in held for turn in dialogue.turns)
 
 
-def test_the_key_lies_nowhere_in_clear_and_goes_when_the_job_is_done(workspace, talks):
+def test_the_key_lies_nowhere_in_clear_goes_when_the_job_ends_and_is_asked_for_again(workspace, talks):
     model = ChatServer(["wrong_key"] * 8 + ["good"])
     with model.running() as url:
         job = workspace.jobs.wait(
             workspace.conversations.write(talks.id, order(workspace, talks, url, api_key="sk-very-secret")).id, 60
         )
         assert job.state == "failed" and "refused the API key" in job.error
-        job = workspace.jobs.wait(workspace.jobs.retry(job.id).id, 60)
+        for retry in (workspace.jobs.retry, workspace.conversations.retry):
+            with pytest.raises(Invalid, match="key was forgotten"):
+                retry(job.id)
+        again = workspace.conversations.retry(job.id, SecretStr("sk-very-secret"))
+        job = workspace.jobs.wait(again.id, 60)
     assert job.state == "done"
     assert {request["authorization"] for request in model.requests} == {"Bearer sk-very-secret"}
     assert workspace.jobs.get(job.id).arguments == {"talk": job.arguments["talk"]}

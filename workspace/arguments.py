@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,8 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
     kind: str
+    secrets: ClassVar[tuple[str, ...]] = ()
+    """Names of those that are kept encrypted, handed to the worker alone, and forgotten when the job ends."""
 
 
 class ScoringArguments(Arguments):
@@ -91,7 +93,8 @@ class ConverseArguments(Arguments):
     set_id: str = Field(alias="talk")
     """The conversation set to write."""
     key: str = ""
-    """The model server's key, encrypted; empty once the job is done."""
+    """The model server's key, encrypted; empty once the job has ended, however it did."""
+    secrets = ("key",)
 
 
 JobArguments = Annotated[

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from synth.conversations.egress import Allowed
+
 PREFIX = "UNDERSTUDY_"
 CONFIG = f"{PREFIX}CONFIG"
 ROOT = Path(__file__).parent.parent
@@ -98,7 +100,21 @@ def _server_address(text: str) -> str:
     url = urlsplit(text)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError("this is no address of a server; write one such as https://example.org/v1")
+    if "@" in url.netloc:
+        raise ValueError("it holds a user name or password; leave that out and set UNDERSTUDY_LLM_API_KEY")
     return text
+
+
+def _allowed_host(text: str) -> str:
+    Allowed.of(text)
+    return text
+
+
+def _proxy(address: SecretStr) -> SecretStr:
+    url = urlsplit(address.get_secret_value())
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("this is no address of a proxy; write one such as http://proxy.example.org:3128")
+    return address
 
 
 def _catalog_address(text: str | None) -> str | None:
@@ -271,9 +287,24 @@ class Settings(BaseSettings):
     llm_api_key: SecretStr = Field(SecretStr(""), description="Its API key; unset: typed per session in the page.")
     llm_model: str = Field("gpt-4o-mini", description="The model that writes conversations.")
     llm_local_only: bool = Field(False, description="Forbid any language-model server that is not on this machine.")
+    llm_proxy: Annotated[SecretStr, AfterValidator(_proxy)] | None = Field(
+        None,
+        description="Proxy for language-model servers that are not on this machine, as `http://user:password@host:port`; "
+        "unset: none, whatever `HTTPS_PROXY` says.",
+    )
+    allowed_hosts: list[Annotated[str, AfterValidator(_allowed_host)]] = Field(
+        [],
+        description="Language-model servers that callers may name although their address is not public: hosts, "
+        "`host:port` or networks, separated by commas. Without keys, every server may be named.",
+    )
     llm_prices: dict[str, tuple[float, float]] = Field(
         {"gpt-4o-mini": (0.15, 0.60), "gpt-4o": (2.50, 10.00), "gpt-4.1-mini": (0.40, 1.60), "gpt-4.1": (2.00, 8.00)},
         description="US dollars per million input and output tokens, by model; check them against your contract.",
+    )
+    worker_environment: list[str] = Field(
+        [],
+        description="Names of further environment variables that the processes of jobs get, separated by commas, such as "
+        "`HF_TOKEN`; without it they get none that a plugin or a licence of yours may need.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     log_mb: int = Field(10, ge=1, description="Megabytes at which the log of the API, `logs/api.jsonl`, is rotated.")
@@ -284,7 +315,9 @@ class Settings(BaseSettings):
         "commas.",
     )
 
-    @field_validator("cors_origins", "secret_keys", "plugins", "llm_prices", mode="before")
+    @field_validator(
+        "cors_origins", "allowed_hosts", "secret_keys", "worker_environment", "plugins", "llm_prices", mode="before"
+    )
     @classmethod
     def _from_text(cls, given: Any, info: ValidationInfo) -> Any:
         """What an environment variable holds: JSON, or a list whose items are separated by commas."""
@@ -314,10 +347,18 @@ class Settings(BaseSettings):
     def catalog_url(self) -> str:
         return self.database_url or f"sqlite:///{self.workspace / 'catalog.sqlite'}"
 
-    def environment(self) -> dict[str, str]:
-        """The variables under which another process reads these same settings."""
+    def environment(self, *, secrets: bool = True) -> dict[str, str]:
+        """The variables under which another process reads these same settings; without `secrets`, none that hold any."""
         given = {name: getattr(self, name) for name in self.model_fields_set | {"workspace"}}
-        return {PREFIX + name.upper(): _written(value) for name, value in given.items() if value is not None}
+        return {
+            PREFIX + name.upper(): _written(value)
+            for name, value in given.items()
+            if value is not None and (secrets or name not in SECRET)
+        }
+
+
+SECRET = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+"""The settings that are nobody's to know but the server's."""
 
 
 def read_settings() -> Settings:

@@ -62,7 +62,7 @@ class Workspace:
         """Run this workspace's jobs from this process; clears away first what a crash left behind."""
         if self._dispatcher is None:
             self.clean_up()
-            self._dispatcher = Dispatcher(self.queue, chores=[self.sessions.expire, self.bin.expire])
+            self._dispatcher = Dispatcher(self.queue, [self.sessions.expire, self.bin.expire], self.access.told)
             self._dispatcher.start()
             self.readers.warm()
         return self
@@ -135,7 +135,7 @@ class Workspace:
     def conversations(self) -> Conversations:
         from workspace.services.conversations import Conversations
 
-        return Conversations(self.catalog, self.files, self.queue, self.datasets, self.settings)
+        return Conversations(self.catalog, self.files, self.queue, self.datasets, self.access)
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -18,7 +18,7 @@ from api.errors import ApiError
 from api.form_route import Posting
 from api.routes.parameters import JobId, RunId
 from api.schemas.openapi import arguments_schema
-from api.schemas.requests import JobRequest
+from api.schemas.requests import JobRequest, RetryRequest
 from api.schemas.responses import EventResponse, JobResponse, Limit, Offset, ResponseBody, RunResponse
 from api.security import Here, Reader, Writer, make_room, seen_by
 from workspace.catalog.rows import ENDED, State
@@ -140,11 +140,16 @@ def cancel_job(job: OwnJob, workspace: Here) -> JobResponse:
 
 
 @posting.post("/jobs/{job_id}/retry", status_code=202)
-def retry_job(job: OwnJob, caller: Writer, workspace: Here) -> JobResponse:
-    """Queue a job that failed, was cancelled or interrupted once more."""
+def retry_job(job: OwnJob, caller: Writer, workspace: Here, body: RetryRequest | None = None) -> JobResponse:
+    """Queue a job that failed, was cancelled or interrupted once more.
+
+    A job that writes conversations needs its `api_key` again, unless the settings have one for its server.
+    """
     if job.state not in ENDED or job.state == "done":
         raise ApiError(409, f"Job {job.id} is {job.state}; only one that did not succeed can be tried again.")
     make_room(caller, workspace)
+    if job.kind == "converse":
+        return JobResponse.of(workspace.conversations.retry(job.id, body.api_key if body else None))
     return JobResponse.of(workspace.jobs.retry(job.id))
 
 

@@ -23,6 +23,7 @@ from api.schemas.requests import (
 from api.schemas.responses import JobResponse
 from api.security import Here, Writer, make_room, seen_by
 from api.table_source import file_name, kept, optional_table_of, table_of, take
+from synth.conversations import ServerError
 from synth.conversations.order import ConversationRequest
 from synth.errors import given_by_the_asker
 from workspace.access.keys import Caller
@@ -209,7 +210,12 @@ def order_of(body: ConversationFields, request: Request, caller: Caller, workspa
     local_only = settings.llm_local_only or server.local_only
     changed = server.model_dump() | {"api_key": key, "local_only": local_only}
     with given_by_the_asker():
-        return body.order.model_copy(update={"server": type(server).model_validate(changed)})
+        order = body.order.model_copy(update={"server": type(server).model_validate(changed)})
+    try:
+        workspace.conversations.check_server(order)
+    except ServerError as error:
+        raise ApiError(422, str(error), "order.server.base_url") from None
+    return order
 
 
 def _run_id(run_id: str | None, job_id: str | None, caller: Caller, workspace: Workspace) -> str:

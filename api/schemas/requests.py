@@ -157,9 +157,7 @@ class OptimizeRequest(FitFields):
     )
 
 
-KEY = (
-    "The language model's key, kept encrypted until the job is done; unset: that of `POST /login`, then the settings'."
-)
+KEY = "The language model's key, kept encrypted until the job ends; unset: that of `POST /login`, then the settings'."
 
 
 class ConversationFields(RequestBody):
@@ -319,4 +317,15 @@ class JobRequest(RequestBody):
     run_id: str | None = Field(None, description="The run it works on, if any.", examples=["8a1f0c2b9d3e4f56"])
     arguments: dict[str, Any] = Field(
         {}, description="What the kind of job takes, as `GET /jobs/kinds` describes it.", examples=[{"column": "age"}]
+    )
+
+
+class RetryRequest(RequestBody):
+    """What a job needs that is tried again."""
+
+    api_key: SecretStr | None = Field(
+        None,
+        description="The language model's key, which was forgotten when the job ended; unset: that of the settings, for "
+        "their own server.",
+        examples=["sk-..."],
     )

@@ -290,7 +290,8 @@ def _where(workspace: Workspace, problems: list[str], *, sends_text: bool, sever
             return None
         return {"server": workspace.conversations.server(), "local": True}
     settings = workspace.settings
-    url = st.text_input("Base URL", settings.llm_base_url, key="llm_url", **KEPT)
+    policy = workspace.conversations.egress.words
+    url = st.text_input("Base URL", settings.llm_base_url, key="llm_url", help=policy or None, **KEPT)
     key = st.text_input(
         "API key",
         type="password",
@@ -329,6 +330,8 @@ def _where(workspace: Workspace, problems: list[str], *, sends_text: bool, sever
     batch = st.toggle("Batch: half the price, within a day", help=about, key="talk_batch", **KEPT)
     if problems:
         return None
+    if policy:
+        st.caption(plain(policy))
     server = workspace.conversations.server(base_url=url, api_key=key or None, model=model, at_once=at_once)
     if not server.is_local:
         sent = (

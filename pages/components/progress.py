@@ -10,6 +10,7 @@ import streamlit as st
 from pages.components.deletion import ask_to_delete
 from pages.components.words import ago, duration, label, plain
 from synth import GENERATORS
+from synth.errors import Invalid
 from workspace.jobs.kinds import KINDS
 from workspace.workspace import Event, Job, NotFound, Workspace
 
@@ -98,6 +99,17 @@ def _why_ended(job: Job) -> None:
         st.caption(f"Cancelled after {_took(job)}. Nothing was kept.")
 
 
+def _run_again(workspace: Workspace, job: Job) -> None:
+    retry = workspace.conversations.retry if job.kind == "converse" else workspace.jobs.retry
+    try:
+        again = retry(job.id)
+    except Invalid as problem:
+        st.error(plain(problem), icon=":material/key:")
+    else:
+        st.query_params["job"] = again.id
+        st.rerun()
+
+
 def _actions(workspace: Workspace, job: Job, dataset: str | None) -> None:
     with st.container(horizontal=True):
         if job.state == "running" and job.stage == "Training":
@@ -121,9 +133,7 @@ def _actions(workspace: Workspace, job: Job, dataset: str | None) -> None:
         if job.state in ("failed", "cancelled", "interrupted") and st.button(
             "Run again", icon=":material/replay:", key=f"retry_{job.id}", type="primary"
         ):
-            again = workspace.jobs.retry(job.id)
-            st.query_params["job"] = again.id
-            st.rerun()
+            _run_again(workspace, job)
         if (
             job.state == "done"
             and job.run_id

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synth.conversations.dialogue import Dialogue, Turn
+    from synth.conversations.egress import Egress, ServerError
     from synth.conversations.layouts import Shape, detect_shape, read_dialogues
     from synth.conversations.planning import Brief, Plan, brief_from, plan
-    from synth.conversations.server import Price, Server, ServerError
+    from synth.conversations.server import Price, Server
     from synth.conversations.writer import Outcome, read_written
     from synth.conversations.writing import estimate, write
 
@@ -18,7 +19,8 @@ HOMES = {
     "synth.conversations.dialogue": ("Dialogue", "Turn"),
     "synth.conversations.layouts": ("Shape", "detect_shape", "read_dialogues"),
     "synth.conversations.planning": ("Brief", "Plan", "brief_from", "plan"),
-    "synth.conversations.server": ("Price", "Server", "ServerError"),
+    "synth.conversations.egress": ("Egress", "ServerError"),
+    "synth.conversations.server": ("Price", "Server"),
     "synth.conversations.writer": ("Outcome", "read_written"),
     "synth.conversations.writing": ("estimate", "write"),
 }
@@ -27,6 +29,7 @@ HOMES = {
 __all__ = [
     "Brief",
     "Dialogue",
+    "Egress",
     "Outcome",
     "Plan",
     "Price",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from synth.conversations.dialogue import Dialogue
+from synth.conversations.egress import ANYWHERE, Egress
 from synth.conversations.redact import redact
 from synth.conversations.server import Client, Server
 from synth.report import Report, quiet
@@ -37,16 +38,18 @@ class Marks(BaseModel):
         return (self.coherence + self.roles + self.resolution) / 3
 
 
-def give_marks(dialogues: Sequence[Dialogue], server: Server, report: Report = quiet) -> list[Marks | None]:
+def give_marks(
+    dialogues: Sequence[Dialogue], server: Server, report: Report = quiet, egress: Egress = ANYWHERE
+) -> list[Marks | None]:
     """The ratings of each dialogue, redacted before it is sent; None where the answer could not be read.
 
     Raises ServerError when the server cannot be used.
     """
-    return asyncio.run(_all(dialogues, server, report))
+    return asyncio.run(_all(dialogues, Client(server, egress), report))
 
 
-async def _all(dialogues: Sequence[Dialogue], server: Server, report: Report) -> list[Marks | None]:
-    client, turn, done = Client(server), asyncio.Semaphore(server.at_once), 0
+async def _all(dialogues: Sequence[Dialogue], client: Client, report: Report) -> list[Marks | None]:
+    turn, done = asyncio.Semaphore(client.server.at_once), 0
 
     async def one(at: int, dialogue: Dialogue) -> Marks | None:
         nonlocal done

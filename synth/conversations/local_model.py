@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from synth.conversations.server import Server, ServerError
+from synth.conversations.egress import ServerError
+from synth.conversations.server import Server
 
 MODEL = "smollm2-135m-instruct"
 START_S = 180
@@ -76,9 +77,11 @@ def serving(log: Path) -> Iterator[Server]:
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:
     """Wait until the server answers."""
     end = time.monotonic() + START_S
+    # A proxy of the environment has no part in this.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < end and process.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
+            with opener.open(url, timeout=2) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, TimeoutError, ConnectionError):

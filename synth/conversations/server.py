@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from synth.errors import Invalid
+from synth.conversations.egress import ANYWHERE, REFUSED, Egress, Host, ServerError, effective, literal
 from synth.strict import StrictNumbers
 
 if TYPE_CHECKING:
@@ -60,20 +59,15 @@ class Server(StrictNumbers):
     @property
     def is_local(self) -> bool:
         """Whether the address is this machine itself."""
-        host = urlsplit(self.base_url).hostname or ""
-        if host == "localhost":
-            return True
         try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
+            host = Host.of(self.base_url)
+        except ServerError:
             return False
+        address = literal(host.name)
+        return host.name == "localhost" or (address is not None and effective(address).is_loopback)
 
 
 STRANGE = "The server's answer is not in OpenAI's chat form. Check the base URL (most end in /v1)."
-
-
-class ServerError(Invalid):
-    """Raised when the server cannot be used; the message says why and what to do."""
 
 
 class Answer(BaseModel):
@@ -87,24 +81,29 @@ class Answer(BaseModel):
 
 
 class Client:
-    """One connection pool to a server; it finds out by trying which output format the server supports."""
+    """One connection pool to a server; it finds out by trying which output format the server supports.
 
-    def __init__(self, server: Server) -> None:
+    Raises ServerError when the address is none, or one that the egress policy forbids.
+    """
+
+    def __init__(self, server: Server, egress: Egress = ANYWHERE) -> None:
         from openai import AsyncOpenAI
 
-        if server.local_only and not server.is_local:
-            raise ServerError(
-                f"{urlsplit(server.base_url).hostname} is not this machine, and only local servers are allowed. "
-                "Choose a server on 127.0.0.1, or switch off 'local servers only' in the settings."
-            )
+        from synth.conversations.transport import FILE_BYTES, FILE_S, client
+
+        egress = egress.here(server.local_only)
         self.server = server
-        # The client retries 408, 409, 429, 5xx, cut connections and time-outs with backoff, honouring Retry-After.
+        self._tells = egress.tells_of(server.base_url)
+        # The package retries 408, 409, 429, 5xx, cut connections and time-outs with backoff, honouring Retry-After.
         self._openai = AsyncOpenAI(
             api_key=server.api_key.get_secret_value() or "none",
             base_url=server.base_url,
             timeout=server.timeout_s,
             max_retries=server.retries,
+            http_client=client(egress, server.timeout_s),
         )
+        seconds = max(server.timeout_s, FILE_S)
+        self._files = self._openai.with_options(timeout=seconds, http_client=client(egress, seconds, FILE_BYTES))
         self._format = 0
 
     @property
@@ -116,7 +115,7 @@ class Client:
         lines = [{**one, "method": "POST", "url": "/v1/chat/completions"} for one in requests]
         content = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines).encode()
         async with self._in_words():
-            file = await self._openai.files.create(file=("requests.jsonl", content), purpose="batch")
+            file = await self._files.files.create(file=("requests.jsonl", content), purpose="batch")
             batch = await self._openai.batches.create(
                 input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
             )
@@ -131,21 +130,32 @@ class Client:
                 return (counts.completed if counts else 0), None
             if batch.output_file_id is None:
                 raise ServerError(f"The batch ended as {batch.status} without an answer. Try again, or without batch.")
-            content = await self._openai.files.content(batch.output_file_id)
+            content = await self._files.files.content(batch.output_file_id)
         lines = map(json.loads, content.content.splitlines())
         return (counts.completed if counts else 0), {line["custom_id"]: line["response"]["body"] for line in lines}
 
     @asynccontextmanager
     async def _in_words(self) -> AsyncIterator[None]:
+        """Turn every error of the block into a ServerError, in words that a caller may read."""
         import openai
 
         try:
             yield
-        except openai.APIError as error:
+        except (openai.APIError, ServerError) as error:
+            # What answered as a model server does is one: its refusal says nothing of the network.
+            tells = self._tells or (
+                isinstance(error, openai.APIStatusError)
+                and error.response.headers.get("content-type", "").startswith("application/json")
+            )
+            if not tells:
+                raise ServerError(REFUSED) from None
+            if isinstance(error, ServerError):
+                raise
             raise ServerError(_in_words(error, self.server)) from error
 
     async def close(self) -> None:
         await self._openai.close()
+        await self._files.close()
 
     async def ask(
         self, messages: list[dict[str, str]], schema: dict[str, Any], *, temperature: float, max_tokens: int, key: str
@@ -154,6 +164,12 @@ class Client:
 
         Raises ServerError when the server refuses in a way that a retry will not fix.
         """
+        async with self._in_words():
+            return await self._ask(messages, schema, temperature, max_tokens, key)
+
+    async def _ask(
+        self, messages: list[dict[str, str]], schema: dict[str, Any], temperature: float, max_tokens: int, key: str
+    ) -> Answer:
         import openai
 
         while True:
@@ -171,10 +187,8 @@ class Client:
             except (openai.BadRequestError, openai.UnprocessableEntityError, openai.InternalServerError) as error:
                 # A server that lacks a format answers 400, 422 or (llama-cpp-python) 500: fall back to a more lenient one.
                 if at == len(FORMATS) - 1 or error.status_code not in (400, 422, 500):
-                    raise ServerError(_in_words(error, self.server)) from error
+                    raise
                 self._format = max(self._format, at + 1)
-            except openai.APIError as error:
-                raise ServerError(_in_words(error, self.server)) from error
 
 
 TURN_LENGTH = {"minLength": 8, "maxLength": 400}
@@ -241,7 +255,7 @@ def _in_words(error: openai.APIError, server: Server) -> str:
     """What went wrong, in a sentence for the analyst."""
     import openai
 
-    host = urlsplit(server.base_url).netloc
+    host = urlsplit(server.base_url).netloc.rpartition("@")[2]
     if isinstance(error, openai.AuthenticationError):
         return f"{host} refused the API key (401). Check the key."
     if isinstance(error, openai.PermissionDeniedError):

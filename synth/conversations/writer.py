@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from synth.atomic import write_atomic
 from synth.conversations.dialogue import Dialogue
+from synth.conversations.egress import ANYWHERE, Egress
 from synth.conversations.near_duplicates import LIMIT, ShingleIndex, overlap
 from synth.conversations.planning import Brief, Plan, plan
 from synth.conversations.prompts import Unusable, answer_schema, fingerprint, messages, read_answer
@@ -65,6 +66,8 @@ class Assignment:
     """The label of the real dialogues by which examples are matched to intents."""
     budget: float | None = None
     """US dollars that may be spent; None: no limit."""
+    egress: Egress = ANYWHERE
+    """Which servers may be reached."""
 
 
 def prompts(brief: Brief, source: list[Dialogue]) -> Callable[[Plan, bool], list[dict[str, str]]]:
@@ -99,7 +102,7 @@ class Writer:
 
     def __init__(self, given: Assignment, report: Report) -> None:
         self.brief, self.server, self.file, self.budget = given.brief, given.server, given.file, given.budget
-        self.report = report
+        self.report, self.egress = report, given.egress
         self.plans = plan(given.brief, given.source, intent=given.intent)
         self.prompt = prompts(given.brief, given.source)
         self.near = ShingleIndex()
@@ -113,7 +116,7 @@ class Writer:
     async def run(self) -> Outcome:
         done = self._resume()
         left = [item for item in self.plans if item.index not in done]
-        client = Client(self.server)
+        client = Client(self.server, self.egress)
         try:
             with self.file.open("ab") as self.lines:
                 await self._all(client, left)

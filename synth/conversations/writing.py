@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from synth.conversations.batch import BatchWriter
 from synth.conversations.dialogue import Dialogue
+from synth.conversations.egress import ANYWHERE, Egress
 from synth.conversations.planning import Brief, plan
 from synth.conversations.server import Server, tokens_in
 from synth.conversations.writer import TOKENS_A_TURN, Assignment, Outcome, Writer, prompts
@@ -49,13 +50,14 @@ def write(
     intent: str | None = None,
     budget: float | None = None,
     batch: bool = False,
+    egress: Egress = ANYWHERE,
     report: Report = quiet,
 ) -> Outcome:
     """Write the brief's dialogues into `file`, one JSON line each, and resume where an earlier call stopped.
 
     `budget` is in US dollars and ends the job before a request that could exceed it. `batch` uses OpenAI's Batch API:
-    half the price, answers within a day. Finished dialogues stay in the file whatever happens. Raises Stopped when
+    half the price, answers within a day. `egress` says which servers may be reached. Finished dialogues stay in the file whatever happens. Raises Stopped when
     cancelled, ServerError when the server cannot be used.
     """
     writer = BatchWriter if batch else Writer
-    return asyncio.run(writer(Assignment(brief, source, server, Path(file), intent, budget), report).run())
+    return asyncio.run(writer(Assignment(brief, source, server, Path(file), intent, budget, egress), report).run())

@@ -20,6 +20,7 @@ import jwt
 from sqlalchemy import update
 
 from synth.errors import Invalid, InWords
+from workspace.access.handover import Handover
 from workspace.access.secrets import Secrets
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Key, now
@@ -60,6 +61,10 @@ class Access:
     def guarded(self) -> bool:
         """Whether callers must show a key: as soon as there is one."""
         return bool(self._given_keys) or bool(self.keys())
+
+    def told(self, hidden: dict[str, str]) -> bytes:
+        """What the worker of a job reads first: its own secrets, given encrypted, and whether keys are asked for."""
+        return Handover.of(self.secrets, hidden, self.guarded).model_dump_json().encode()
 
     def make_key(self, name: str, permissions: Sequence[str], days: float | None = None) -> tuple[Key, str]:
         """A new key and its text, which is shown this once and kept only as a hash.

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from workspace.catalog.rows import Job, now
+from workspace.jobs.kinds import secrets_of
 from workspace.jobs.process import Processes, job_environment, process_of
 from workspace.jobs.queue import Queue
 from workspace.settings import HOST, ROOT
@@ -33,18 +34,29 @@ class Dispatcher(threading.Thread):
     It adopts what it finds: a worker that outlived its server is watched like one of its own.
     """
 
-    def __init__(self, queue: Queue, chores: Sequence[Callable[[], None]] = ()):
+    def __init__(
+        self,
+        queue: Queue,
+        chores: Sequence[Callable[[], None]] = (),
+        told: Callable[[dict[str, str]], bytes] = lambda hidden: b"",
+    ):
         super().__init__(name="dispatcher", daemon=True)
         self.queue = queue
         self.chores = chores
         """What else is to be looked after, by the way."""
+        self.told = told
+        """What a worker is told at its start, given the encrypted secrets of its job."""
         self.processes = Processes(queue.files, queue.settings)
         self._calibration: subprocess.Popen[bytes] | None = None
         self._closing = threading.Event()
 
     def run(self) -> None:
+        swept = False
         while not self._closing.is_set():
             try:
+                if not swept:
+                    self.queue.forget_secrets()
+                    swept = True
                 self.step()
             except (OperationalError, OSError) as error:
                 # A full disk, a database that is away, no process to be had: the next round finds things as they are.
@@ -58,7 +70,7 @@ class Dispatcher(threading.Thread):
             self._watch(job, codes)
         self.queue.give_up()
         while job := self.queue.claim():
-            self.queue.attach(job.id, self.processes.start(job))
+            self.queue.attach(job.id, self.processes.start(job, self.told(secrets_of(job))))
         self._calibrate()
         for chore in self.chores:
             chore()

@@ -66,3 +66,14 @@ def job(
         return do
 
     return declare
+
+
+def secrets_of(job: Job) -> dict[str, str]:
+    """The secrets among a job's arguments, encrypted or empty, by name; none of a kind whose plugin is gone."""
+    names = KINDS[job.kind].arguments.secrets if job.kind in KINDS else ()
+    return {name: job.arguments.get(name, "") for name in names}
+
+
+def with_secrets() -> list[str]:
+    """The kinds of job whose arguments hold secrets."""
+    return [name for name, kind in KINDS.items() if kind.arguments.secrets]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from contextlib import suppress
 
 from workspace.catalog.rows import Job
 from workspace.process import Process
-from workspace.settings import HOST, ROOT, Settings
+from workspace.settings import HOST, PREFIX, ROOT, SECRET, Settings
 from workspace.storage.files import Files
 
 THREAD_LIMITS = (
@@ -25,11 +26,31 @@ THREAD_LIMITS = (
 )
 
 
+PASSED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|VIRTUAL_ENV|XDG_\w+|"
+    # Where libraries lie, how many threads they take, on which device they compute.
+    r"(LD|DYLD)_\w+|PYTHON\w*|(OMP|MKL|OPENBLAS|NUMEXPR|NUMBA|VECLIB|KMP|GOMP|LOKY|JOBLIB|MALLOC)_\w+|"
+    r"(CUDA|NVIDIA|HIP|ROCR|TORCH|PYTORCH|NCCL)_\w+|(HF|HUGGINGFACE|TRANSFORMERS|TOKENIZERS|MPL)\w*|"
+    r"SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|(HTTPS?|ALL|NO)_PROXY|"
+    r"SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA|"
+    rf"{PREFIX}\w+",
+    re.IGNORECASE,
+)
+"""Names of the variables of the server that a worker gets as well."""
+SECRETIVE = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.IGNORECASE)
+"""Names that are not passed on whatever they begin with: a worker has no use for what unlocks something else."""
+
+
 def job_environment(settings: Settings) -> dict[str, str]:
-    """The variables a job's process starts with: the settings, and its share of the threads."""
+    """The variables a job's process starts with: the settings without secrets, and its share of the threads.
+
+    Of the server's own variables it gets those that libraries need to be found and to compute, and those that the
+    settings name.
+    """
+    passed = {name: value for name, value in os.environ.items() if _is_passed(name, value, settings)}
     return {
-        **os.environ,
-        **settings.environment(),
+        **passed,
+        **settings.environment(secrets=False),
         **dict.fromkeys(THREAD_LIMITS, str(settings.threads_per_job)),
         # Waiting threads sleep: spinning ones slow two trainings on two cores eightfold.
         "OMP_WAIT_POLICY": "PASSIVE",
@@ -37,6 +58,17 @@ def job_environment(settings: Settings) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _is_passed(name: str, value: str, settings: Settings) -> bool:
+    if name in settings.worker_environment:
+        return True
+    if not PASSED.fullmatch(name) or SECRETIVE.search(name):
+        return False
+    if name.upper().startswith(PREFIX):
+        return name[len(PREFIX) :].lower() not in SECRET
+    # A proxy is passed for downloads of model weights; one that asks for a password is named in the settings.
+    return not (name.upper().endswith("_PROXY") and "@" in value)
 
 
 def process_of(job: Job) -> Process | None:
@@ -55,6 +87,13 @@ def end_at_once(jobs: Sequence[Job], grace_s: float) -> None:
             time.sleep(0.02)
 
 
+def _tell(worker: subprocess.Popen[bytes], told: bytes) -> None:
+    """Write to a process that reads; it is little enough for the pipe to hold."""
+    if worker.stdin is not None:
+        with worker.stdin as pipe:
+            pipe.write(told)
+
+
 class Processes:
     """Runs jobs as worker processes of this machine."""
 
@@ -62,9 +101,10 @@ class Processes:
         self.files, self.settings = files, settings
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, job: Job) -> Process:
+    def start(self, job: Job, told: bytes = b"") -> Process:
         """Start the worker of a claimed job: its own session, its share of the threads, its output in its log.
 
+        `told` is what it reads first, on its standard input.
         A clean interpreter, because multiprocessing's spawn would import `__main__` again, which is the server.
         """
         files = self.files.job(job.id)
@@ -74,11 +114,14 @@ class Processes:
                 [sys.executable, "-m", "workspace.tasks.worker", job.id],
                 cwd=ROOT,
                 env=job_environment(self.settings),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        # A worker that is killed as it starts reads nothing; its end is noticed like any other's.
+        with suppress(BrokenPipeError):
+            _tell(worker, told)
         self._children[worker.pid] = worker
         return Process.of(worker.pid)
 

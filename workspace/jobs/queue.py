@@ -21,10 +21,14 @@ from synth.errors import Invalid
 from workspace.arguments import Arguments
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import ENDED, UNFINISHED, Dependency, Event, Job, NotFound, Row, Run, new_id, now
+from workspace.jobs.kinds import secrets_of, with_secrets
 from workspace.jobs.process import process_of
 from workspace.process import Process
 from workspace.settings import HOST, Settings
 from workspace.storage.files import Files
+
+FORGOTTEN = "forgotten"
+"""Among a job's arguments: the names of the secrets it had until it ended."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +118,22 @@ class Queue:
 
     def give_up(self) -> None:
         """End the queued jobs whose dependencies did not end well: they can never start."""
+        why = "An operation that it depends on did not finish."
         with self.catalog.session() as session:
-            session.execute(
-                update(Job)
-                .where(Job.state == "queued", _depends(_IN_VAIN))
-                .values(state="cancelled", finished=now(), error="An operation that it depends on did not finish.")
-                .execution_options(synchronize_session=False)
-            )
+            vain = session.scalars(select(Job.id).where(Job.state == "queued", _depends(_IN_VAIN))).all()
+            ended = [
+                changed(session, id, Job.state == "queued", state="cancelled", finished=now(), error=why) for id in vain
+            ]
+        for job in filter(None, ended):
+            self._forget_bytes(job)
+
+    def forget_secrets(self) -> None:
+        """Take the secrets out of jobs that have ended: those of before, which kept them."""
+        with self.catalog.session() as session:
+            ended = session.scalars(select(Job).where(Job.state.in_(ENDED), Job.kind.in_(with_secrets()))).all()
+            forgot = [job.id for job in ended if forget_secrets(job)]
+        if forgot:
+            self.catalog.forget_deleted()
 
     def running(self) -> Sequence[Job]:
         with self.catalog.session() as session:
@@ -164,6 +177,7 @@ class Queue:
                     why = error or {"cancelled": "It was cancelled.", "interrupted": "It was interrupted."}[state]
                     session.execute(update(Run).where(Run.id == job.run_id).values(note=f"{job.stage} ended: {why}"))
         if job is not None:
+            self._forget_bytes(job)
             self.clear_scratch(job.id)
             if state in ("done", "cancelled"):
                 shutil.rmtree(self.files.job(job.id).checkpoint, ignore_errors=True)
@@ -172,7 +186,9 @@ class Queue:
     def cancel(self, job_id: str) -> Job:
         """Ask a job to end. A queued one ends here and now, a running one is signalled and has its grace period."""
         job = self.change(job_id, Job.state == "queued", state="cancelled", finished=now())
-        if job is None:
+        if job is not None:
+            self._forget_bytes(job)
+        else:
             job = self.change(
                 job_id, Job.state == "running", cancel_asked=func.coalesce(Job.cancel_asked, now())
             ) or self.catalog.get(Job, job_id)
@@ -181,8 +197,8 @@ class Queue:
         self.changed.set()
         return job
 
-    def retry(self, job_id: str) -> Job:
-        """Put a job that failed, was cancelled or interrupted back into the queue.
+    def retry(self, job_id: str, arguments: dict[str, Any] | None = None) -> Job:
+        """Put a job that failed, was cancelled or interrupted back into the queue, with other `arguments` if given.
 
         Raises Invalid when it is queued, running or done.
         """
@@ -203,6 +219,7 @@ class Queue:
                 stop_early_asked=False,
                 pid=None,
                 process_started=None,
+                **({} if arguments is None else {"arguments": arguments}),
             )
         if job is None:
             raise Invalid(
@@ -211,6 +228,11 @@ class Queue:
             )
         self.changed.set()
         return job
+
+    def _forget_bytes(self, job: Job) -> None:
+        """Overwrite what an ended job's secrets left in the catalog's log of changes."""
+        if job.kind in with_secrets():
+            self.catalog.forget_deleted()
 
     def clear_scratch(self, job_id: str) -> None:
         files = self.files.job(job_id)
@@ -230,4 +252,20 @@ def _depends(on: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def changed(session: Session, job_id: str, *conditions: ColumnElement[bool], **values: Any) -> Job | None:
-    return session.scalar(update(Job).where(Job.id == job_id, *conditions).values(**values).returning(Job))
+    """The job after a change, or None when it did not meet the conditions. One that has ended keeps no secret."""
+    job = session.scalar(update(Job).where(Job.id == job_id, *conditions).values(**values).returning(Job))
+    if job is not None and job.ended:
+        forget_secrets(job)
+    return job
+
+
+def forget_secrets(job: Job) -> bool:
+    """Take the secrets out of a job's arguments, and note which there were if it may be tried again.
+
+    Returns whether there were any.
+    """
+    forgotten = [name for name, text in secrets_of(job).items() if text]
+    if forgotten:
+        kept = {name: value for name, value in job.arguments.items() if name not in forgotten}
+        job.arguments = kept if job.state == "done" else {**kept, FORGOTTEN: forgotten}
+    return bool(forgotten)

@@ -18,21 +18,22 @@ from metrics import DIALOGUE_METRICS, Score
 from synth.atomic import write_atomic
 from synth.conversations import Dialogue, Server, Shape, detect_shape, estimate, plan, read_dialogues, read_written
 from synth.conversations.batch import DISCOUNT
+from synth.conversations.egress import Allowed, Egress, Host
 from synth.conversations.formats import SUFFIXES, FileForm, save_dialogues
 from synth.conversations.order import ConversationRequest
 from synth.conversations.prompts import fingerprint
 from synth.conversations.writer import Written, prompts
 from synth.conversations.writing import Estimate
 from synth.errors import Invalid, given_by_the_asker
-from workspace.access.secrets import Secrets
+from workspace.access.keys import Access
 from workspace.arguments import ConverseArguments
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import ConversationSet, Job, new_id
 from workspace.jobs.process import end_at_once
-from workspace.jobs.queue import Draft, Queue
+from workspace.jobs.queue import FORGOTTEN, Draft, Queue
 from workspace.services.datasets import Datasets
 from workspace.services.training import Submitting
-from workspace.settings import LOCAL, Settings
+from workspace.settings import LOCAL
 from workspace.storage.files import Files
 from workspace.tables import duckdb_file
 
@@ -43,9 +44,9 @@ HELD_OUT = 0.2
 class Conversations:
     """The conversation sets of a workspace: ordered, read, edited, exported."""
 
-    def __init__(self, catalog: Catalog, files: Files, queue: Queue, datasets: Datasets, settings: Settings):
+    def __init__(self, catalog: Catalog, files: Files, queue: Queue, datasets: Datasets, access: Access):
         self.catalog, self.files, self.queue, self.datasets = catalog, files, queue, datasets
-        self.settings = settings
+        self.access, self.settings = access, access.settings
 
     def find_shape(self, dataset_id: str) -> Shape:
         """How a dataset holds conversations. Raises Invalid, in words, when it holds none."""
@@ -84,6 +85,22 @@ class Conversations:
         with given_by_the_asker():
             return Server(**found)
 
+    @property
+    def egress(self) -> Egress:
+        """Which servers the settings allow: where keys exist, public ones, the server of the settings and those it names."""
+        settings, own = self.settings, Host.of(self.settings.llm_base_url)
+        return Egress(
+            local_only=settings.llm_local_only,
+            public_only=self.access.guarded,
+            allowed=(Allowed(own.name, own.port), *map(Allowed.of, settings.allowed_hosts)),
+            proxy=settings.llm_proxy.get_secret_value() if settings.llm_proxy else None,
+        )
+
+    def check_server(self, order: ConversationRequest) -> None:
+        """Refuse an order whose server may not be reached, as far as can be seen before the work. Raises Forbidden."""
+        if not order.local:
+            self.egress.here(order.server.local_only).check(order.server.base_url)
+
     def estimate(self, order: ConversationRequest, source: list[Dialogue]) -> Estimate:
         """What an order will take, before anything is sent; `source` are the `dialogues` it is written from."""
         cost = estimate(order.brief, source, order.server, order.intent)
@@ -101,6 +118,7 @@ class Conversations:
 
         Raises Invalid, in words, when the order cannot be carried out.
         """
+        self.check_server(order)
         if order.budget is not None and order.budget <= 0:
             raise Invalid("A budget of 0 pays for nothing. Raise it, or leave it empty for none.")
         unknown = sorted(set(order.metrics or ()) - set(DIALOGUE_METRICS))
@@ -128,12 +146,39 @@ class Conversations:
         """Write what a set still lacks: after a stop, an error, a raised budget or a dialogue taken out."""
         found = self.get(set_id)
         self._check_not_being_written(found)
-        job = self.queue.submit(self._draft(found, api_key or self.settings.llm_api_key, owner))
+        self.check_server(found.order)
+        job = self.queue.submit(self._draft(found, api_key or self._own_key(found), owner))
         self.change(set_id, job_id=job.id, note="")
         return job
 
+    def retry(self, job_id: str, api_key: SecretStr | None = None) -> Job:
+        """Queue the ended job of a set once more; its key was forgotten when it ended, and is to be given again.
+
+        Raises Invalid when no key is given for a server that is not the settings' own.
+        """
+        job = self.catalog.get(Job, job_id)
+        found = self.get(job.arguments["talk"])
+        self.check_server(found.order)
+        key = api_key or self._own_key(found)
+        if job.arguments.get(FORGOTTEN) and not key.get_secret_value():
+            raise Invalid(
+                "The model server's key was forgotten when the job ended. Enter it on the Conversations page and resume the "
+                "set there, or send it as `api_key` with the call that tries the job again."
+            )
+        arguments = {name: value for name, value in job.arguments.items() if name != FORGOTTEN}
+        return self.queue.retry(job_id, {**arguments, "key": self._hidden(key)})
+
+    def _own_key(self, found: ConversationSet) -> SecretStr:
+        """The settings' key, for the settings' server and no other."""
+        own, asked = self.settings.llm_base_url, found.order.server.base_url
+        return self.settings.llm_api_key if own.rstrip("/") == asked.rstrip("/") else SecretStr("")
+
+    def _hidden(self, key: SecretStr) -> str:
+        text = key.get_secret_value()
+        return self.access.secrets.hide(text) if text else ""
+
     def _draft(self, to_write: ConversationSet, key: SecretStr, owner: str) -> Draft:
-        hidden = Secrets(self.settings).hide(key.get_secret_value())
+        hidden = self._hidden(key)
         return Draft(ConverseArguments(set_id=to_write.id, key=hidden), owner, to_write.dataset_id)
 
     def find(self, dataset_id: str | None = None, *, owner: str | None = None) -> Sequence[ConversationSet]:

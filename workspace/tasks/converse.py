@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from synth.atomic import write_atomic
+from synth.conversations.egress import Egress
 from synth.conversations.order import ConversationRequest
 from synth.report import Report
-from workspace.access.secrets import Secrets
 from workspace.arguments import ConverseArguments
 from workspace.jobs.kinds import job
 from workspace.tasks.stages import Work
@@ -34,7 +34,7 @@ def converse(work: Work, asked: ConverseArguments) -> None:
     workspace, conversations = work.workspace, work.workspace.conversations
     to_write = conversations.get(asked.set_id)
     order = to_write.order
-    key = Secrets(workspace.settings).show(asked.key)
+    key, egress = work.told.secret("key"), _egress(work, order)
     files = workspace.files.conversations(to_write.id)
     files.folder.mkdir(parents=True, exist_ok=True)
     reading = work.progress.stage("Reading", 0.0, 0.02)
@@ -51,6 +51,7 @@ def converse(work: Work, asked: ConverseArguments) -> None:
             intent=order.intent,
             budget=order.budget,
             batch=order.batch,
+            egress=egress,
             report=writing,
         )
         conversations.change(to_write.id, outcome=asdict(outcome), note=outcome.stopped)
@@ -62,10 +63,16 @@ def converse(work: Work, asked: ConverseArguments) -> None:
             intent=order.intent or "intent",
             seed=order.brief.seed,
         )
-        evaluated = _evaluate(compared, order, server, work.progress.stage("Evaluating", 0.9, 1.0))
+        evaluated = _evaluate(compared, order, (server, egress), work.progress.stage("Evaluating", 0.9, 1.0))
     write_atomic(files.scores, json.dumps(evaluated, ensure_ascii=False))
-    without_key = asked.model_copy(update={"key": ""})
-    workspace.queue.change(work.job.id, arguments=without_key.model_dump(by_alias=True, exclude={"kind", "key"}))
+
+
+def _egress(work: Work, order: ConversationRequest) -> Egress:
+    """Which servers this job may reach: its own model is on this machine, whatever the policy."""
+    allowed = work.workspace.conversations.egress
+    if order.local:
+        return Egress(local_only=True)
+    return replace(allowed, public_only=allowed.public_only or work.told.guarded, proxy=work.told.proxy)
 
 
 @contextmanager
@@ -81,8 +88,10 @@ def _server(work: Work, order: ConversationRequest, key: str) -> Iterator[Server
         yield order.server.model_copy(update={"api_key": SecretStr(key)})
 
 
-def _evaluate(compared: Conversations, order: ConversationRequest, server: Server, report: Report) -> dict[str, Any]:
-    """The scores of a set by metric, and what its pictures show."""
+def _evaluate(
+    compared: Conversations, order: ConversationRequest, judge: tuple[Server, Egress], report: Report
+) -> dict[str, Any]:
+    """The scores of a set by metric, and what its pictures show; `judge` is the model that may rate it."""
     from metrics import DIALOGUE_METRICS
     from metrics.dialogue.views import pictures
 
@@ -92,14 +101,14 @@ def _evaluate(compared: Conversations, order: ConversationRequest, server: Serve
         report(at / len(names) / 2, DIALOGUE_METRICS[name].card.title)
         scores[name] = DIALOGUE_METRICS[name](compared)
     if order.judged:
-        scores["model_judge"] = _by_model(compared, order.judged, server, report.part(0.5, 1.0))
+        scores["model_judge"] = _by_model(compared, order.judged, judge, report.part(0.5, 1.0))
     return {
         "scores": {name: score.model_dump(mode="json") for name, score in scores.items()},
         "pictures": pictures(compared) if compared.source.turns and compared.synthetic.turns else [],
     }
 
 
-def _by_model(compared: Conversations, most: int, server: Server, report: Report) -> Score:
+def _by_model(compared: Conversations, most: int, judge: tuple[Server, Egress], report: Report) -> Score:
     """The mean mark a model gives, 1 to 5, beside what it gives held-out real dialogues."""
     import numpy as np
 
@@ -109,7 +118,7 @@ def _by_model(compared: Conversations, most: int, server: Server, report: Report
 
     made = compared.synthetic.dialogues[:most]
     real = [dialogue for dialogue in compared.holdout.dialogues if dialogue.turns][:most] if compared.holdout else []
-    marks = give_marks([*made, *real], server, report)
+    marks = give_marks([*made, *real], judge[0], report, judge[1])
     means = [[mark.mean for mark in side if mark] for side in (marks[: len(made)], marks[len(made) :])]
     if not means[0]:
         return Score(value=None, note="The model gave no ratings that could be read.")

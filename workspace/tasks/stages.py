@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import synth
 from synth.errors import Invalid
+from workspace.access.handover import Handover
 from workspace.catalog.rows import Dataset, Job, Run
 from workspace.jobs.estimate import Measurement, quantities, stage_name
 from workspace.jobs.kinds import KINDS
@@ -35,6 +36,8 @@ class Work:
     """Scratch: here a task writes what is not complete yet."""
     publish: Callable[[Run], None]
     """Move the scratch folder into place as this run's, and list the run."""
+    told: Handover
+    """What the server told this worker alone: the job's secrets."""
 
     @property
     def dataset(self) -> Dataset:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from synth import Stopped
+from workspace.access.handover import Handover
 from workspace.catalog.rows import Job, Run, now
 from workspace.jobs.kinds import KINDS
 from workspace.jobs.meter import cpu_seconds, highest_mb
@@ -33,8 +34,8 @@ BEAT_S = 10
 class Attempt:
     """One worker's try at a job: whatever ends the block, the job's row says so afterwards."""
 
-    def __init__(self, workspace: Workspace, job: Job, process: Process):
-        self.workspace, self.job, self.process = workspace, job, process
+    def __init__(self, workspace: Workspace, job: Job, process: Process, told: Handover):
+        self.workspace, self.job, self.process, self.told = workspace, job, process, told
         self.progress = Progress(workspace.queue, job, process)
         self.scratch = workspace.files.job(job.id).scratch
         self._publishing = False
@@ -45,7 +46,7 @@ class Attempt:
         self.workspace.queue.clear_scratch(self.job.id)
         self.scratch.mkdir(parents=True)
         _write_temporary_files_in(self.workspace.files.job(self.job.id).temporary)
-        return Work(self.workspace, self.job, self.progress, self.scratch, self._publish)
+        return Work(self.workspace, self.job, self.progress, self.scratch, self._publish, self.told)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -99,7 +100,7 @@ class Attempt:
 
 
 def main(job_id: str) -> None:
-    process = Process.current()
+    process, told = Process.current(), Handover.taken()
     settings = settings_at_start()
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for package in ("workspace", "synth", "metrics"):
@@ -109,7 +110,7 @@ def main(job_id: str) -> None:
     job = workspace.queue.attach(job_id, process)
     if job is None or job.cancel_asked:
         return
-    with Attempt(workspace, job, process) as work:
+    with Attempt(workspace, job, process, told) as work:
         kind = KINDS[job.kind]
         kind.do(work, kind.arguments_of(job))
     logging.shutdown()
