@@ -37,6 +37,8 @@ def function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     monkeypatch.setenv("UNDERSTUDY_WORKSPACE", str(tmp_path / "workspace"))
     monkeypatch.setenv("UNDERSTUDY_API_KEYS", f"{SECRET}:anna:write")
+    # The model of these tests is on this machine, which callers of a guarded server do not reach otherwise.
+    monkeypatch.setenv("UNDERSTUDY_ALLOWED_HOSTS", "127.0.0.1")
     lambda_handler._workspace.cache_clear()
     yield lambda_handler.handler
     lambda_handler._workspace().close()

@@ -96,11 +96,14 @@ class Allowed:
         """Read `host`, `host:port`, an address or a network. Raises Invalid."""
         if network := _network(text):
             return cls(text, network=network)
-        parts = urlsplit(f"//{text}")
-        if parts.netloc != text or "@" in text or text.endswith(":") or not NAME.fullmatch(parts.hostname or ""):
+        try:
+            parts = urlsplit(f"//{text}")
+            name, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise Invalid(f"{text!r} is no host, host:port or network") from None
+        if not NAME.fullmatch(name) or parts.netloc != text or "@" in text or text.endswith(":"):
             raise Invalid(f"{text!r} is no host, host:port or network")
-        name = parts.hostname or ""
-        return cls(name.rstrip("."), parts.port, _network(name))
+        return cls(name.rstrip("."), port, _network(name))
 
     def is_for(self, host: Host, address: Address | None = None) -> bool:
         """Whether a host is allowed by its name, or by this one of its addresses."""

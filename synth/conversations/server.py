@@ -256,6 +256,10 @@ def _in_words(error: openai.APIError, server: Server) -> str:
     import openai
 
     host = urlsplit(server.base_url).netloc.rpartition("@")[2]
+    if isinstance(error, openai.AuthenticationError) and not server.api_key.get_secret_value():
+        return (
+            f"{host} asks for an API key (401), and none was sent. Send it again: a key is forgotten when its job ends."
+        )
     if isinstance(error, openai.AuthenticationError):
         return f"{host} refused the API key (401). Check the key."
     if isinstance(error, openai.PermissionDeniedError):

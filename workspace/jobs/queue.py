@@ -27,9 +27,6 @@ from workspace.process import Process
 from workspace.settings import HOST, Settings
 from workspace.storage.files import Files
 
-FORGOTTEN = "forgotten"
-"""Among a job's arguments: the names of the secrets it had until it ended."""
-
 
 @dataclass(frozen=True)
 class Draft:
@@ -260,12 +257,8 @@ def changed(session: Session, job_id: str, *conditions: ColumnElement[bool], **v
 
 
 def forget_secrets(job: Job) -> bool:
-    """Take the secrets out of a job's arguments, and note which there were if it may be tried again.
-
-    Returns whether there were any.
-    """
-    forgotten = [name for name, text in secrets_of(job).items() if text]
-    if forgotten:
-        kept = {name: value for name, value in job.arguments.items() if name not in forgotten}
-        job.arguments = kept if job.state == "done" else {**kept, FORGOTTEN: forgotten}
-    return bool(forgotten)
+    """Take the secrets out of a job's arguments; whether there were any."""
+    secrets = [name for name in secrets_of(job) if name in job.arguments]
+    if secrets:
+        job.arguments = {name: value for name, value in job.arguments.items() if name not in secrets}
+    return bool(secrets)

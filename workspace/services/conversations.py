@@ -30,7 +30,7 @@ from workspace.arguments import ConverseArguments
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import ConversationSet, Job, new_id
 from workspace.jobs.process import end_at_once
-from workspace.jobs.queue import FORGOTTEN, Draft, Queue
+from workspace.jobs.queue import Draft, Queue
 from workspace.services.datasets import Datasets
 from workspace.services.training import Submitting
 from workspace.settings import LOCAL
@@ -152,21 +152,14 @@ class Conversations:
         return job
 
     def retry(self, job_id: str, api_key: SecretStr | None = None) -> Job:
-        """Queue the ended job of a set once more; its key was forgotten when it ended, and is to be given again.
+        """Queue the ended job of a set once more. Its key was forgotten when it ended, and is to be given again.
 
-        Raises Invalid when no key is given for a server that is not the settings' own.
+        Raises Invalid when it has not ended, or its server may not be reached.
         """
         job = self.catalog.get(Job, job_id)
         found = self.get(job.arguments["talk"])
         self.check_server(found.order)
-        key = api_key or self._own_key(found)
-        if job.arguments.get(FORGOTTEN) and not key.get_secret_value():
-            raise Invalid(
-                "The model server's key was forgotten when the job ended. Enter it on the Conversations page and resume the "
-                "set there, or send it as `api_key` with the call that tries the job again."
-            )
-        arguments = {name: value for name, value in job.arguments.items() if name != FORGOTTEN}
-        return self.queue.retry(job_id, {**arguments, "key": self._hidden(key)})
+        return self.queue.retry(job_id, job.arguments | {"key": self._hidden(api_key or self._own_key(found))})
 
     def _own_key(self, found: ConversationSet) -> SecretStr:
         """The settings' key, for the settings' server and no other."""
@@ -174,8 +167,7 @@ class Conversations:
         return self.settings.llm_api_key if own.rstrip("/") == asked.rstrip("/") else SecretStr("")
 
     def _hidden(self, key: SecretStr) -> str:
-        text = key.get_secret_value()
-        return self.access.secrets.hide(text) if text else ""
+        return self.access.secrets.hide(key.get_secret_value())
 
     def _draft(self, to_write: ConversationSet, key: SecretStr, owner: str) -> Draft:
         hidden = self._hidden(key)

@@ -13,7 +13,7 @@ from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import UNFINISHED, Event, Job
 from workspace.jobs.kinds import KINDS
 from workspace.jobs.process import end_at_once
-from workspace.jobs.queue import FORGOTTEN, Draft, Queue
+from workspace.jobs.queue import Draft, Queue
 from workspace.settings import LOCAL, Settings
 from workspace.storage.files import Files
 
@@ -103,12 +103,7 @@ class Jobs:
         return job or self.get(job_id)
 
     def retry(self, job_id: str) -> Job:
-        """Queue a job that failed, was cancelled or interrupted once more.
-
-        Raises Invalid when it had a secret, such as the key of a model server: that was forgotten when it ended.
-        """
-        if self.get(job_id).arguments.get(FORGOTTEN):
-            raise Invalid("The model server's key was forgotten when the job ended. Send it again as `api_key`.")
+        """Queue a job that failed, was cancelled or interrupted once more; for one that writes conversations see there."""
         return self.queue.retry(job_id)
 
     def delete(self, job_id: str) -> None:
