@@ -32,8 +32,7 @@ PASSED = re.compile(
     r"(LD|DYLD)_\w+|PYTHON\w*|(OMP|MKL|OPENBLAS|NUMEXPR|NUMBA|VECLIB|KMP|GOMP|LOKY|JOBLIB|MALLOC)_\w+|"
     r"(CUDA|NVIDIA|HIP|ROCR|TORCH|PYTORCH|NCCL)_\w+|(HF|HUGGINGFACE|TRANSFORMERS|TOKENIZERS|MPL)\w*|"
     r"SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|(HTTPS?|ALL|NO)_PROXY|"
-    r"SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA|"
-    rf"{PREFIX}\w+",
+    r"SYSTEMROOT|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA",
     re.IGNORECASE,
 )
 """Names of the variables of the server that a worker gets as well."""
@@ -42,14 +41,11 @@ SECRETIVE = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIV
 
 
 def job_environment(settings: Settings) -> dict[str, str]:
-    """The variables a job's process starts with: the settings without secrets, and its share of the threads.
-
-    Of the server's own variables it gets those that libraries need to be found and to compute, and those that the
-    settings name.
-    """
-    passed = {name: value for name, value in os.environ.items() if _is_passed(name, value, settings)}
+    """The variables a job's process starts with: the settings without secrets, and its share of the threads."""
+    own = {name: text for name, text in os.environ.items() if name.upper().startswith(PREFIX)}
     return {
-        **passed,
+        **inherited(settings.worker_environment),
+        **{name: text for name, text in own.items() if name[len(PREFIX) :].lower() not in SECRET},
         **settings.environment(secrets=False),
         **dict.fromkeys(THREAD_LIMITS, str(settings.threads_per_job)),
         # Waiting threads sleep: spinning ones slow two trainings on two cores eightfold.
@@ -60,13 +56,14 @@ def job_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _is_passed(name: str, value: str, settings: Settings) -> bool:
-    if name in settings.worker_environment:
-        return True
+def inherited(further: Sequence[str] = ()) -> dict[str, str]:
+    """The variables of this process that one it starts may see: what libraries need, and `further` ones by name."""
+    return {name: value for name, value in os.environ.items() if name in further or _is_harmless(name, value)}
+
+
+def _is_harmless(name: str, value: str) -> bool:
     if not PASSED.fullmatch(name) or SECRETIVE.search(name):
         return False
-    if name.upper().startswith(PREFIX):
-        return name[len(PREFIX) :].lower() not in SECRET
     # A proxy is passed for downloads of model weights; one that asks for a password is named in the settings.
     return not (name.upper().endswith("_PROXY") and "@" in value)
 

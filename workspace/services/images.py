@@ -23,6 +23,7 @@ from plotly.offline import get_plotlyjs
 
 from metrics import charts
 from synth.errors import InWords
+from workspace.jobs.process import inherited
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 GROUND = {"light": "#FFFFFF", "dark": "#12141C"}
@@ -92,6 +93,7 @@ def _dump(command: str, page: Path, profile: Path, timeout_s: float) -> str:
         options.append("--no-sandbox")
     process = subprocess.Popen(
         [command, *options, page.as_uri()],
+        env=inherited(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
