@@ -174,10 +174,10 @@ class Queue:
                     why = error or {"cancelled": "It was cancelled.", "interrupted": "It was interrupted."}[state]
                     session.execute(update(Run).where(Run.id == job.run_id).values(note=f"{job.stage} ended: {why}"))
         if job is not None:
-            self._forget_bytes(job)
             self.clear_scratch(job.id)
             if state in ("done", "cancelled"):
                 shutil.rmtree(self.files.job(job.id).checkpoint, ignore_errors=True)
+            self._forget_bytes(job)
         return job
 
     def cancel(self, job_id: str) -> Job:
