@@ -5,7 +5,7 @@
 
 import asyncio
 import sys
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
@@ -15,23 +15,24 @@ from starlette.routing import Mount
 from api import api
 from api.connections import Connections
 from api.door import Door
+from api.gate import Gate
 from api.headers import script_hashes
-from api.security import must_be_guarded
+from api.peers import RealPeer
+from api.sign_in import sign_in_routes
 from pages.components.frame import explain_failure, get_workspace
+from pages.components.signin import LAST_STEP
 from pages.components.upload_route import UploadsToDisk, sweep_uploads
 from workspace.serving import reading_ends_when_told, temporary_files_in
-from workspace.startup import settings_at_start
+from workspace.startup import guard_where_it_listens, keep_guarded, settings_at_start
 from workspace.workspace import Workspace
 
-
-def check_at_start() -> None:
-    """End the process with a sentence for each setting that cannot be used, or when strangers could come in."""
-    with closing(Workspace(settings_at_start())) as workspace:
-        must_be_guarded(st.get_option("server.address") or "", workspace)
-
-
 # Here and not in the lifespan: what that raises is printed as a traceback.
-check_at_start()
+settings_at_start()
+
+
+def served() -> Workspace:
+    """The workspace of this server, once it has started."""
+    return api.state.workspace
 
 
 @asynccontextmanager
@@ -41,9 +42,12 @@ async def lifespan(app: st.App):
     sys.setswitchinterval(0.001)
     # A mounted application's own lifespan never runs, so its workspace is handed over here.
     api.state.workspace = workspace = get_workspace()
+    guard_where_it_listens(workspace)
+    looking = asyncio.create_task(keep_guarded(workspace))
     sweeping = asyncio.create_task(sweep_uploads(workspace))
     with temporary_files_in(workspace.files), reading_ends_when_told(workspace.readers):
         yield
+    looking.cancel()
     sweeping.cancel()
     workspace.files.uploads.keep_only(lambda session, name: False)
     workspace.close()
@@ -61,11 +65,14 @@ PAGE = Path(st.__file__).parent / "static" / "index.html"
 
 app = st.App(
     Path(__file__).parent / "pages" / "main.py",
-    routes=[Mount("/api", api)],
+    routes=[Mount("/api", api), *sign_in_routes(served)],
     middleware=[
+        # The first is the outermost: it alone sees the server's own socket.
+        Middleware(RealPeer, settings_of=lambda scope: served().settings),
         Middleware(Connections),
         Middleware(Door, origins=socket_origins(), scripts=script_hashes(PAGE.read_text("utf-8"))),
-        Middleware(UploadsToDisk, workspace=get_workspace),
+        Middleware(Gate, workspace=served, last_step=LAST_STEP),
+        Middleware(UploadsToDisk, workspace=served),
     ],
     lifespan=lifespan,
     on_script_error=explain_failure,

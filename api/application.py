@@ -9,7 +9,21 @@ from api.aliases import Aliases
 from api.disconnect import Disconnects
 from api.errors import Problem, handle_errors
 from api.middleware import AuthMiddleware, Cors, Heads, Trace
-from api.routes import batches, bugs, conversations, datasets, downloads, jobs, keys, login, releases, system, work
+from api.peers import RealPeer
+from api.routes import (
+    batches,
+    bugs,
+    conversations,
+    datasets,
+    downloads,
+    jobs,
+    keys,
+    links,
+    login,
+    releases,
+    system,
+    work,
+)
 from api.schemas.openapi import describe, operation_id
 from workspace.version import VERSION
 
@@ -25,9 +39,9 @@ api = FastAPIOffline(
 )
 handle_errors(api)
 # The last one added is the outermost.
-for layer in (Disconnects, Aliases, AuthMiddleware, Cors, Heads, Trace):
+for layer in (Disconnects, Aliases, AuthMiddleware, Cors, Heads, Trace, RealPeer):
     api.add_middleware(layer)
-for router in (
+ROUTERS = (
     system.router,
     datasets.router,
     work.router,
@@ -40,9 +54,12 @@ for router in (
     releases.router,
     conversations.router,
     keys.router,
+    links.router,
     login.router,
     bugs.router,
-):
+)
+for router in ROUTERS:
     api.include_router(router)
     api.include_router(router, prefix="/v1", include_in_schema=False)
+api.state.routes = [route for router in ROUTERS for route in router.routes]
 describe(api)

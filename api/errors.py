@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from synth.errors import Damaged, Invalid
-from workspace.access.keys import Refused
+from workspace.access.callers import Refused
 from workspace.access.secrets import Unreadable
 from workspace.ingest.process import ReadingEnded
 from workspace.telemetry.failures import DISK_FULL, WithoutData, for_the_log, is_disk_full

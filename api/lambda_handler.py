@@ -22,6 +22,7 @@ from pydantic import Field
 from api.errors import ApiError, handle_errors
 from api.form_route import Posting
 from api.middleware import AuthMiddleware, Cors, Trace
+from api.peers import RealPeer
 from api.routes import system
 from api.routes.work import order_of, with_form
 from api.schemas.requests import ProcessRequest
@@ -32,7 +33,7 @@ from synth import Report
 from synth.conversations import Dialogue, ServerError, read_written, write
 from synth.conversations.order import ConversationRequest
 from synth.errors import Invalid
-from workspace.access.keys import Caller
+from workspace.access.callers import Caller
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 
@@ -153,7 +154,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(title="Understudy", version="1", summary="The calls that fit a function.", lifespan=lifespan)
 handle_errors(app)
-for layer in (AuthMiddleware, Cors, Trace):
+for layer in (AuthMiddleware, Cors, Trace, RealPeer):
     app.add_middleware(layer)
 for part in (system.router, router):
     app.include_router(part)

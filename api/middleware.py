@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import ApiError, answer
 from api.headers import NOTHING_INSIDE, OWN_SCRIPTS, add_headers
 from api.security import who_calls
-from workspace.access.keys import Caller, Refused
+from workspace.access.callers import Caller, Refused
 from workspace.catalog.rows import new_id
 
 REQUEST_ID = "X-Request-ID"

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from fastapi import Depends
+from fastapi import Depends, Query
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import HTTPConnection
+from starlette.routing import get_route_path
 
 from api.errors import ApiError
-from workspace.access.keys import ANYBODY_HERE, Caller, Refused, is_loopback
+from workspace.access.addresses import is_loopback
+from workspace.access.attempts import TooManyWrongKeys
+from workspace.access.callers import ANYBODY_HERE, Caller, Purpose, Refused, WrongKey
+from workspace.access.links import LINK, resource_of
 from workspace.catalog.rows import Batch
-from workspace.settings import Permission
+from workspace.settings import PERMISSIONS, Permission
 from workspace.workspace import ConversationSet, Dataset, Job, NotFound, Run, Workspace
 
 R = TypeVar("R", Dataset, Job, Run, ConversationSet, Batch)
@@ -33,28 +38,80 @@ Here = Annotated[Workspace, Depends(get_workspace)]
 
 
 def who_calls(connection: HTTPConnection, workspace: Workspace) -> Caller:
-    """The bearer of a key or token, or, while no key exists, whoever is on this machine.
+    """The bearer of a key, token or link, or, while no key exists, whoever is on this machine.
 
-    Raises Refused, and ApiError when a page of another site makes the browser on this machine call.
+    Raises Refused, and ApiError when too many wrong keys came from there, or when a page of another site makes the browser on this machine call.
     """
-    shown = connection.headers.get("x-api-key") or connection.headers.get("authorization", "").removeprefix("Bearer ")
-    # A link in a page cannot set a header; its token is good for minutes.
-    shown = shown.strip() or connection.query_params.get("token", "")
+    access, query = workspace.access, connection.query_params
+    if "token" in query:
+        raise Refused(
+            "Keys and tokens are not taken from an address, which logs and histories keep. Send X-API-Key: KEY or "
+            "Authorization: Bearer TOKEN, or make a link with POST /api/links."
+        )
+    shown, link = _shown(connection), query.get(LINK)
     if shown:
-        return workspace.access.caller(shown)
-    if workspace.access.guarded or not is_loopback(connection.client.host if connection.client else ""):
+        caller = counted(connection, workspace, shown, access.caller)
+    elif link is not None:
+        resource = resource_of(get_route_path(connection.scope), connection.scope["query_string"].decode("latin-1"))
+        caller = counted(connection, workspace, link, lambda text: access.links.bearer(text, resource))
+    elif access.guarded:
         raise Refused("Show an API key: X-API-Key: KEY, or Authorization: Bearer KEY-OR-TOKEN.")
-    _check_site(connection, workspace)
-    return ANYBODY_HERE
+    else:
+        caller = ANYBODY_HERE
+    if not caller.key_id:
+        must_be_here(connection, workspace)
+    return caller
 
 
-def _check_site(connection: HTTPConnection, workspace: Workspace) -> None:
-    """Where no key is needed, another site's page in the analyst's browser must not pass for the analyst.
+def counted(connection: HTTPConnection, workspace: Workspace, shown: str, judge: Callable[[str], Caller]) -> Caller:
+    """Who shows a key, token or link, as `judge` says. Wrong ones are counted by address.
 
-    It could post forms to 127.0.0.1, and by pointing its own name there (DNS rebinding) read the responses.
+    Raises Refused, and ApiError before it is judged, when too many came from there.
     """
+    address = connection.client.host if connection.client else ""
+    attempts = workspace.access.attempts
+    try:
+        attempts.check(address, shown)
+    except TooManyWrongKeys as error:
+        raise ApiError(429, str(error), headers={"Retry-After": str(error.wait_s)}) from error
+    try:
+        caller = judge(shown)
+    except WrongKey:
+        attempts.wrong(address, shown)
+        raise
+    attempts.right(address, shown)
+    return caller
+
+
+def _shown(connection: HTTPConnection) -> str:
+    """The key or token in the headers. Raises Refused for an authorization of another kind."""
+    key = connection.headers.get("x-api-key", "").strip()
+    if key:
+        return key
+    scheme, _, text = connection.headers.get("authorization", "").strip().partition(" ")
+    if not text.strip():
+        return scheme
+    if scheme.lower() != "bearer":
+        raise Refused("Of the kinds of Authorization only Bearer is known here: Authorization: Bearer KEY-OR-TOKEN.")
+    return text.strip()
+
+
+def must_be_here(connection: HTTPConnection, workspace: Workspace) -> None:
+    """While no key exists, only somebody on this machine may come in. Raises Refused, and ApiError.
+
+    A relay or proxy could bring anybody here. Another site's page in the analyst's browser must not pass for the
+    analyst: it could post forms to 127.0.0.1, and by pointing its own name there (DNS rebinding) read the responses.
+    """
+    if connection.state.relayed:
+        raise ApiError(
+            403,
+            "This came through a relay or proxy, and no key exists: whoever reaches it could read your tables. Make a key "
+            "first (UNDERSTUDY_API_KEYS, or POST /api/keys on the machine itself).",
+        )
+    if not is_loopback(connection.client.host if connection.client else ""):
+        raise Refused("No key exists, so that only this machine itself may come in. Make a key first.")
     host = connection.headers.get("host", "")
-    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+    if not is_loopback(_hostname(host)):
         raise ApiError(
             403,
             f"Without keys, only calls to this machine's own address are answered, and {host!r} is not one. Make a key first.",
@@ -64,6 +121,13 @@ def _check_site(connection: HTTPConnection, workspace: Workspace) -> None:
         raise ApiError(
             403, "A page of another site may not call. Add its origin to UNDERSTUDY_CORS_ORIGINS to allow it."
         )
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 async def caller_of(connection: HTTPConnection, workspace: Here) -> Caller:
@@ -76,19 +140,69 @@ async def caller_of(connection: HTTPConnection, workspace: Here) -> Caller:
 
 
 def needs(permission: Permission) -> Callable[..., Awaitable[Caller]]:
-    """A dependency that lets through who has the permission."""
+    """A dependency that lets through who has the permission, and shows no link."""
 
     async def check(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
-        if not caller.may(permission):
-            raise ApiError(403, f"This key may not do that: it lacks the permission {permission!r}. Use another key.")
-        return caller
+        if caller.purpose is not None:
+            raise Refused("A link opens one file or follows one job, and nothing else.")
+        return permitted(caller, permission)
 
     return check
 
 
-Reader = Annotated[Caller, Depends(needs("read"))]
-Writer = Annotated[Caller, Depends(needs("write"))]
-Admin = Annotated[Caller, Depends(needs("admin"))]
+def opens_by_link(purpose: Purpose) -> Callable[..., Awaitable[Caller]]:
+    """A dependency that lets through who may read, and bearers of a link that was made for this."""
+
+    async def check(
+        caller: Annotated[Caller, Depends(caller_of)],
+        link: Annotated[
+            str | None,
+            Query(description="What `POST /links` gave, in the place of a key; good for minutes.", examples=[None]),
+        ] = None,
+    ) -> Caller:
+        if caller.purpose not in (None, purpose):
+            raise Refused("This link was made for something else.")
+        return permitted(caller, "read")
+
+    return check
+
+
+def permitted(caller: Caller, permission: Permission) -> Caller:
+    """The caller. Raises ApiError when they lack the permission."""
+    if not caller.may(permission):
+        raise ApiError(403, f"This key may not do that: it lacks the permission {permission!r}. Use another key.")
+    return caller
+
+
+reads, writes, administers = needs("read"), needs("write"), needs("admin")
+downloads, watches = opens_by_link("download"), opens_by_link("watch")
+Reader = Annotated[Caller, Depends(reads)]
+Writer = Annotated[Caller, Depends(writes)]
+Admin = Annotated[Caller, Depends(administers)]
+Downloader = Annotated[Caller, Depends(downloads)]
+Watcher = Annotated[Caller, Depends(watches)]
+NEEDED: dict[Any, Permission] = {
+    reads: "read", downloads: "read", watches: "read", writes: "write", administers: "admin"
+}  # fmt: skip
+"""The permission that each dependency asks for."""
+LINKED: dict[Any, Purpose] = {downloads: "download", watches: "watch"}
+"""The links that each takes in the place of a key."""
+
+
+def asks_of(route: APIRoute | APIWebSocketRoute) -> list[Any]:
+    """What a route depends on, and what that depends on."""
+    waiting, found = [route.dependant], []
+    while waiting:
+        one = waiting.pop()
+        found.append(one.call)
+        waiting += one.dependencies
+    return found
+
+
+def permission_for(route: APIRoute | APIWebSocketRoute) -> Permission | None:
+    """The permission a route asks for; None: it asks for none."""
+    asked = {NEEDED[one] for one in asks_of(route) if one in NEEDED}
+    return max(asked, key=PERMISSIONS.index, default=None)
 
 
 def make_room(caller: Caller, workspace: Workspace, jobs: int = 1) -> None:
@@ -119,13 +233,3 @@ def seen_by(caller: Caller, row: R) -> R:
     if row.owner != caller.owner and not caller.may("admin"):
         raise NotFound(f"There is no {row.word} {row.id!r} here. It may have been deleted.")
     return row
-
-
-def must_be_guarded(address: str, workspace: Workspace) -> None:
-    """Refuse to serve an address beyond this machine without authentication. Raises SystemExit, which says how."""
-    if not is_loopback(address) and not workspace.access.guarded:
-        raise SystemExit(
-            f"Understudy will not listen on {address or 'every address'} without authentication: anybody there could read your tables.\n"
-            "Set UNDERSTUDY_API_KEYS=key:name:admin with a key of your own (python -c 'import secrets; "
-            "print(secrets.token_urlsafe(32))'), or listen on 127.0.0.1."
-        )

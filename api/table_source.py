@@ -13,7 +13,7 @@ from fastapi import UploadFile
 from api.errors import ApiError
 from api.schemas.requests import OnTable
 from api.security import seen_by
-from workspace.access.keys import Caller
+from workspace.access.callers import Caller
 from workspace.catalog.rows import new_id
 from workspace.workspace import Dataset, Workspace
 

@@ -42,4 +42,5 @@ def test_every_folder_of_several_files_has_a_contract_of_its_own():
         for init in (ROOT / package).rglob("__init__.py")
         if sum(1 for file in init.parent.glob("*.py")) > 2
     }
-    assert not folders - ordered
+    # Migrations follow one another by number, and each imports nothing of ours: that is a contract of another type.
+    assert not folders - ordered - {"workspace.catalog.versions"}

@@ -16,6 +16,7 @@ from pages.components.frame import get_workspace
 from tests.chat_server import ChatServer
 from tests.conftest import write_people
 from tests.live import serving
+from tests.signed_in import sign_in
 from workspace.catalog.rows import Job
 from workspace.workspace import Workspace
 
@@ -53,7 +54,6 @@ def address(workspace: Workspace) -> Iterator[str]:
 def visit(workspace: Workspace) -> Callable[..., AppTest]:
     def open_page(name: str, **query: str) -> AppTest:
         page = AppTest.from_file(MAIN, default_timeout=60)
-        page.session_state["signed_in"] = True
         for key, value in query.items():
             page.query_params[key] = value
         return page.switch_page(f"{name}.py").run()
@@ -201,9 +201,10 @@ def test_conversations_are_ordered_as_on_the_page_and_the_key_is_never_shown(vis
     assert {request["authorization"] for request in model.requests} == {"Bearer sk-very-secret"}
 
 
-def test_where_keys_are_asked_for_a_placeholder_stands_in_their_place(visit, workspace):
+def test_where_keys_are_asked_for_a_placeholder_stands_in_their_place(visit, workspace, monkeypatch):
     key, text = workspace.access.make_key("anna", ["admin"])
     try:
+        sign_in(monkeypatch, workspace, text)
         shell, python = shown(visit("compare"))
     finally:
         workspace.access.revoke(key.id)

@@ -32,6 +32,8 @@ MEASUREMENTS_OF_OLD = """
         features JSON NOT NULL, seconds FLOAT NOT NULL, memory_mb FLOAT NOT NULL
     )
 """
+WITHOUT_LATER_TABLES = ["DROP TABLE page_sessions", "DROP TABLE revoked_links"]
+"""Takes away what later migrations than the first add."""
 
 
 @pytest.fixture
@@ -107,11 +109,12 @@ def test_the_catalog_of_the_first_release_keeps_its_rows(tmp_path):
         archive.extract("workspace/catalog.sqlite", tmp_path, filter="data")
     engine = create_engine(f"sqlite:///{tmp_path}/workspace/catalog.sqlite")
     assert revision(engine) is None
+    tables = inspect(engine).get_table_names()
     with engine.connect() as connection:
-        before = {name: connection.scalar(text(f"SELECT count(*) FROM {name}")) for name in Row.metadata.tables}
+        before = {name: connection.scalar(text(f"SELECT count(*) FROM {name}")) for name in tables}
     Catalog(str(engine.url), tmp_path / "workspace").close()
     with engine.connect() as connection:
-        after = {name: connection.scalar(text(f"SELECT count(*) FROM {name}")) for name in Row.metadata.tables}
+        after = {name: connection.scalar(text(f"SELECT count(*) FROM {name}")) for name in tables}
     assert after == before and all(before.values())
     assert differences(engine) == []
     assert revision(engine) == NEWEST
@@ -129,6 +132,7 @@ def test_a_catalog_from_before_the_first_release_gets_columns_that_may_not_be_em
     do(
         engine,
         "DROP TABLE alembic_version",
+        *WITHOUT_LATER_TABLES,
         "DROP TABLE talks",
         "DROP TABLE measurements",
         MEASUREMENTS_OF_OLD,
@@ -220,7 +224,7 @@ def test_a_migration_that_fails_half_way_says_so_and_changes_nothing(open_catalo
 def test_processes_that_open_one_catalog_at_once_migrate_it_once(url, engine, tmp_path, beginning):
     if beginning != "new":
         migrate(engine)
-        do(engine, "DROP TABLE alembic_version")
+        do(engine, "DROP TABLE alembic_version", *WITHOUT_LATER_TABLES)
     program = textwrap.dedent(f"""
         import sys, time
         from pathlib import Path

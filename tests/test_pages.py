@@ -51,8 +51,6 @@ def visit(workspace: Workspace) -> Callable[..., AppTest]:
 
     def open_page(name: str = "home", **query: str) -> AppTest:
         page = AppTest.from_file(MAIN, default_timeout=60)
-        # Here no visitor has an address that could be seen to be this machine's.
-        page.session_state["signed_in"] = True
         for key, value in query.items():
             page.query_params[key] = value
         return (page if name == "home" else page.switch_page(f"{name}.py")).run()

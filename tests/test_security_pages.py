@@ -37,7 +37,6 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
 def visit(workspace: Workspace) -> Callable[..., AppTest]:
     def open_page(name: str, **query: str) -> AppTest:
         page = AppTest.from_file(MAIN, default_timeout=60)
-        page.session_state["signed_in"] = True
         for key, value in query.items():
             page.query_params[key] = value
         return (page if name == "home" else page.switch_page(f"{name}.py")).run()

@@ -47,7 +47,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 @pytest.fixture
 def page(workspace: Workspace) -> AppTest:
     page = AppTest.from_file(MAIN, default_timeout=60)
-    page.session_state["signed_in"] = True
     return page.switch_page("conversations.py").run()
 
 

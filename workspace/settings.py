@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import platform
@@ -22,6 +23,8 @@ ROOT = Path(__file__).parent.parent
 
 LOCAL = "local"
 """The owner of everything where nobody signs in."""
+RESERVED_NAMES = frozenset({LOCAL, "anybody", "anyone", "everybody", "everyone", "nobody", "public", "system"})
+"""Names that no key may have."""
 HOST = platform.node()
 """The machine (or container) this process runs on: process ids mean nothing on another."""
 
@@ -93,6 +96,18 @@ def _origin(text: str) -> str:
             f"{text!r} is no origin; write scheme and host without a path or a slash at the end, such as "
             "https://example.org"
         )
+    return text
+
+
+def _proxy(text: str) -> str:
+    """An address, a network, or `unix`: whoever comes through a socket in the file system."""
+    if text != "unix":
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"{text!r} is no address and no network; write one such as 10.0.0.7 or 10.0.0.0/24, or unix"
+            ) from None
     return text
 
 
@@ -266,6 +281,17 @@ class Settings(BaseSettings):
     repeat_hours: float = Field(
         24, gt=0, description="Hours for which a POST with the same `Idempotency-Key` gets the same answer."
     )
+    sign_in_hours: float = Field(
+        168, gt=0, le=8760, description="Hours after which who signed in to the pages must do so again."
+    )
+    sign_in_idle_hours: float = Field(
+        12, gt=0, description="Hours without a step on a page after which who signed in must do so again."
+    )
+    trusted_proxies: list[Annotated[str, AfterValidator(_proxy)]] = Field(
+        [],
+        description="Addresses or networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, "
+        "separated by commas; `unix` for a socket in the file system.",
+    )
     login_hours: float = Field(8, gt=0, le=720, description="Hours the cookie of `POST /api/login` is good for.")
     session_hours: float | None = Field(
         None, gt=0, description="Hours after its last upload or job at which a session is deleted; unset: never."
@@ -316,7 +342,14 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "cors_origins", "allowed_hosts", "secret_keys", "worker_environment", "plugins", "llm_prices", mode="before"
+        "cors_origins",
+        "allowed_hosts",
+        "trusted_proxies",
+        "secret_keys",
+        "worker_environment",
+        "plugins",
+        "llm_prices",
+        mode="before",
     )
     @classmethod
     def _from_text(cls, given: Any, info: ValidationInfo) -> Any:

@@ -27,7 +27,7 @@ from api.schemas.responses import JobResponse, Limit, Offset, ResponseBody
 from api.security import Here, Reader, Writer, make_room, seen_by
 from api.table_source import optional_table_of, table_of
 from synth.errors import Invalid
-from workspace.access.keys import Caller
+from workspace.access.callers import Caller
 from workspace.catalog.rows import Batch, Job, State
 from workspace.jobs.queue import Draft
 from workspace.services.batches import Operation

@@ -11,7 +11,7 @@ from pydantic import Field
 from api.files import File, file_answers
 from api.routes.parameters import SetId
 from api.schemas.responses import MOMENT, Limit, Offset, ResponseBody
-from api.security import Here, Reader, Writer, seen_by
+from api.security import Downloader, Here, Reader, Writer, seen_by
 from metrics import Score
 from synth.conversations.formats import SUFFIXES, FileForm
 from workspace.workspace import ConversationSet, Workspace
@@ -51,11 +51,16 @@ def conversations_of(set_id: SetId, caller: Reader, workspace: Here) -> Conversa
     return seen_by(caller, workspace.conversations.get(set_id))
 
 
+def linked_conversations(set_id: SetId, caller: Downloader, workspace: Here) -> ConversationSet:
+    return seen_by(caller, workspace.conversations.get(set_id))
+
+
 def own_conversations(set_id: SetId, caller: Writer, workspace: Here) -> ConversationSet:
     return seen_by(caller, workspace.conversations.get(set_id))
 
 
 SeenSet = Annotated[ConversationSet, Depends(conversations_of)]
+LinkedSet = Annotated[ConversationSet, Depends(linked_conversations)]
 OwnSet = Annotated[ConversationSet, Depends(own_conversations)]
 
 
@@ -79,7 +84,7 @@ def get_conversations(conversations: SeenSet, workspace: Here) -> ConversationSe
 
 @router.get("/conversations/{set_id}/file", response_class=File, responses=file_answers(MEDIA_TYPES.values()))
 def download_conversations(
-    conversations: SeenSet,
+    conversations: LinkedSet,
     workspace: Here,
     form: Annotated[
         FileForm,

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 
 from api.errors import ApiError
 from api.files import File, file_answers
 from api.routes.conversations import download_conversations
-from api.routes.jobs import SeenRun
-from api.security import Here, Reader, seen_by
+from api.routes.parameters import RunId
+from api.security import Downloader, Here, seen_by
 from workspace.services.images import NoImages
 from workspace.services.reports import ReportFormat
 from workspace.tables.formats import FORMATS, Format
-from workspace.workspace import NotFound
+from workspace.workspace import NotFound, Run
 
 router = APIRouter(tags=["Jobs and runs"])
 T = TypeVar("T")
@@ -27,9 +27,16 @@ SpreadsheetSafe = Annotated[
 ]
 
 
+def linked_run(run_id: RunId, caller: Downloader, workspace: Here) -> Run:
+    return seen_by(caller, workspace.runs.get(run_id))
+
+
+LinkedRun = Annotated[Run, Depends(linked_run)]
+
+
 @router.get("/runs/{run_id}/synthetic.{format}", response_class=File, responses=TABLE)
 def download_run(
-    run: SeenRun,
+    run: LinkedRun,
     workspace: Here,
     format: Annotated[Format, Path(description="The format of the file.", examples=["csv"])],
     spreadsheet_safe: SpreadsheetSafe = False,
@@ -48,7 +55,7 @@ def download(
     id: Annotated[
         str, Path(description="A run, the job that made one, or a conversation set.", examples=["8a1f0c2b9d3e4f56"])
     ],
-    caller: Reader,
+    caller: Downloader,
     workspace: Here,
     format: Annotated[
         Format | None, Query(description="Unset: the format that the job was given, or CSV.", examples=["csv"])
@@ -95,7 +102,7 @@ REPORT_TYPES: dict[ReportFormat, str] = {
 
 @router.get("/runs/{run_id}/report.{format}", response_class=File, responses=file_answers(REPORT_TYPES.values()))
 def download_report(
-    run: SeenRun,
+    run: LinkedRun,
     workspace: Here,
     format: Annotated[ReportFormat, Path(description="The format of the report.", examples=["html"])],
 ) -> File:

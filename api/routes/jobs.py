@@ -20,7 +20,7 @@ from api.routes.parameters import JobId, RunId
 from api.schemas.openapi import arguments_schema
 from api.schemas.requests import JobRequest, RetryRequest
 from api.schemas.responses import EventResponse, JobResponse, Limit, Offset, ResponseBody, RunResponse
-from api.security import Here, Reader, Writer, make_room, seen_by
+from api.security import Here, Reader, Watcher, Writer, make_room, seen_by
 from workspace.catalog.rows import ENDED, State
 from workspace.jobs.kinds import KINDS
 from workspace.workspace import Job, NotFound, Run, Workspace
@@ -50,6 +50,10 @@ def job_of(job_id: JobId, caller: Reader, workspace: Here) -> Job:
     return seen_by(caller, workspace.jobs.get(job_id))
 
 
+def watched_job(job_id: JobId, caller: Watcher, workspace: Here) -> Job:
+    return seen_by(caller, workspace.jobs.get(job_id))
+
+
 def own_job(job_id: JobId, caller: Writer, workspace: Here) -> Job:
     return seen_by(caller, workspace.jobs.get(job_id))
 
@@ -64,6 +68,7 @@ def own_run(run_id: RunId, caller: Writer, workspace: Here) -> Run:
 
 After = Annotated[int, Query(ge=0, le=2**53, description="`seq` of the last report already seen.", examples=[0])]
 SeenJob = Annotated[Job, Depends(job_of)]
+WatchedJob = Annotated[Job, Depends(watched_job)]
 OwnJob = Annotated[Job, Depends(own_job)]
 SeenRun = Annotated[Run, Depends(run_of)]
 OwnRun = Annotated[Run, Depends(own_run)]
@@ -164,13 +169,13 @@ def stop_early(job: OwnJob, workspace: Here) -> JobResponse:
     response_class=EventSourceResponse,
     responses={200: {"description": "The stream.", "content": {"text/event-stream": {"schema": EVENTS}}}},
 )
-async def follow_job(job: SeenJob, workspace: Here, after: After = 0) -> EventSourceResponse:
+async def follow_job(job: WatchedJob, workspace: Here, after: After = 0) -> EventSourceResponse:
     """Progress as server-sent events, until the job ends: `progress` with each report, `end` with the job."""
     return EventSourceResponse(_stream(workspace, job.id, after))
 
 
 @router.websocket("/jobs/{job_id}/ws")
-async def follow_by_websocket(socket: WebSocket, job: SeenJob, workspace: Here, after: After = 0) -> None:
+async def follow_by_websocket(socket: WebSocket, job: WatchedJob, workspace: Here, after: After = 0) -> None:
     """The same as JSON messages: `{"event": "progress" | "end", "data": ...}`; then the server hangs up."""
     await socket.accept()
     async with anyio.create_task_group() as tasks:

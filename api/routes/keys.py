@@ -8,6 +8,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.errors import ApiError
 from api.routes.parameters import KeyId
 from api.schemas.requests import RequestBody
 from api.schemas.responses import MOMENT, Limit, Offset
@@ -55,7 +56,9 @@ class TokenResponse(BaseModel):
 
 @router.post("/token")
 def make_token(caller: Reader, workspace: Here) -> TokenResponse:
-    """Exchange a key for a bearer token (JWT) that expires."""
+    """Exchange a key for a bearer token (JWT) that expires. A token buys no other."""
+    if caller.shown not in ("key", "nothing"):
+        raise ApiError(403, "A token is not exchanged for another one, which would never end. Show the key.")
     token, expires = workspace.access.token(caller)
     return TokenResponse(access_token=token, expires=expires)
 

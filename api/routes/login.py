@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from api.errors import ApiError
 from api.schemas.requests import RequestBody
 from api.security import Here, Reader
-from workspace.access.keys import Caller
+from workspace.access.callers import Caller
 from workspace.access.secrets import Unreadable
 from workspace.catalog.rows import now
 from workspace.workspace import Workspace

@@ -26,7 +26,7 @@ from api.table_source import file_name, kept, optional_table_of, table_of, take
 from synth.conversations import ServerError
 from synth.conversations.order import ConversationRequest
 from synth.errors import given_by_the_asker
-from workspace.access.keys import Caller
+from workspace.access.callers import Caller
 from workspace.catalog.rows import new_id
 from workspace.ingest.ingest import ReadError
 from workspace.jobs.queue import Draft

@@ -19,7 +19,7 @@ from pages.components.pictures import ROWS, draw
 from pages.components.pictures import table as table_of
 from pages.components.references import lost, refusal, remember_job, remembered, seen
 from pages.components.release import gate_line, gate_reasons
-from pages.components.signin import link_token
+from pages.components.signin import download_address
 from pages.components.words import ago, count, duration, label, moment, plain
 from synth import GENERATORS
 from workspace.services.reports import changed_params
@@ -158,7 +158,7 @@ def _more_rows(workspace: Workspace, run: Run) -> None:
 
 
 def _address(run: Run, format: str, what: str = "synthetic") -> str:
-    return f"/api/runs/{run.id}/{what}.{format}{link_token(get_workspace())}"
+    return download_address(get_workspace(), f"/runs/{run.id}/{what}.{format}")
 
 
 def scores(workspace: Workspace, run: Run) -> None:

@@ -1,44 +1,54 @@
-"""Who may see the pages: anybody on this machine; over a network, holders of a key with the permission admin."""
+"""Who sees the pages: anybody on this machine while no key exists; from then on, who signed in with one."""
 
 from __future__ import annotations
 
-import streamlit as st
+from html import escape
+from urllib.parse import quote, urlsplit
 
-from pages.components.words import plain
-from workspace.access.keys import ANYBODY_HERE, Refused, is_loopback
+import streamlit as st
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+
+from workspace.access.callers import ANYBODY_HERE, Caller, Refused
+from workspace.access.page_sessions import COOKIE
 from workspace.workspace import Workspace
 
-LINK_MINUTES = 10
-"""How long a download link in a page is good for, where keys are asked for."""
+LINK_MINUTES = 30
+"""How long a download link in a page is good for; it ends with the session too."""
+LAST_STEP = BackMsg(rerun_script=ClientState()).SerializeToString()
+"""What a page gets in the place of a step that its visitor may no longer take: a run without what they clicked."""
 
 
-def sign_in(workspace: Workspace) -> None:
-    """Ask for a key and stop the page there, unless the server and the visitor are both on this machine."""
-    # The visitor's address is None for localhost. Both are asked, since another server (uvicorn) may carry the app.
-    here = is_loopback(st.get_option("server.address") or "") and is_loopback(st.context.ip_address or "localhost")
-    if here or st.session_state.get("signed_in"):
-        return
-    with st.container(horizontal_alignment="center"), st.form("sign_in", width=420):
-        st.markdown("### :material/key: Sign in")
-        key = st.text_input("API key", type="password", help="One with the permission admin, from UNDERSTUDY_API_KEYS.")
-        if st.form_submit_button("Sign in", type="primary"):
-            try:
-                caller = workspace.access.caller(key)
-            except Refused as problem:
-                st.error(plain(problem))
-                st.stop()
-            if caller.may("admin"):
-                st.session_state.signed_in = True
-                st.rerun()
-            st.error(
-                "This key lacks the permission admin, which the pages require. Use it with the API, or ask for another key."
-            )
-    st.stop()
-
-
-def link_token(workspace: Workspace) -> str:
-    """What a download link carries where keys are asked for; empty where they are not."""
+def visitor(workspace: Workspace) -> Caller:
+    """Who looks at the page. Raises Refused when they must sign in."""
     if not workspace.access.guarded:
-        return ""
-    token, _ = workspace.access.token(ANYBODY_HERE, LINK_MINUTES)
-    return f"?token={token}"
+        return ANYBODY_HERE
+    # The cookies are those of the moment when the page was loaded.
+    return workspace.access.sessions.visitor(st.context.cookies.get(COOKIE, ""))
+
+
+def require_sign_in(workspace: Workspace) -> None:
+    """Stop the page and show the way to the sign-in, unless its visitor may see it."""
+    try:
+        visitor(workspace)
+    except Refused as problem:
+        address = urlsplit(st.context.url or "/")
+        wanted = (address.path or "/") + (f"?{address.query}" if address.query else "")
+        with st.container(horizontal_alignment="center"), st.container(border=True, width=420):
+            st.markdown("### :material/key: Sign in")
+            st.markdown(str(problem))
+            st.html(f'<a href="/sign-in?next={escape(quote(wanted, safe=""))}" target="_self">Go to the sign-in</a>')
+        st.stop()
+
+
+def sign_out_button(workspace: Workspace) -> None:
+    """The way out, where somebody is signed in."""
+    if workspace.access.guarded:
+        st.html('<form method="post" action="/sign-out" target="_self"><button>Sign out</button></form>')
+
+
+def download_address(workspace: Workspace, path: str) -> str:
+    """Where a browser gets a file of the API, whose path this is: with a link in it where a key is asked for."""
+    if workspace.access.guarded:
+        path = workspace.access.links.make(visitor(workspace), "download", path, LINK_MINUTES).address
+    return f"/api{path}"

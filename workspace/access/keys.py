@@ -1,4 +1,4 @@
-"""Who may call: API keys with permissions, stored as hashes, shown once; and the tokens they buy.
+"""Who may call: API keys with permissions, stored as hashes, shown once; and what depends on them: tokens, links, sessions.
 
 A key is 32 random bytes, so that one round of SHA-256 is enough to store it. Those of the settings
 (`UNDERSTUDY_API_KEYS`) live beside those made in the app.
@@ -7,47 +7,30 @@ A key is 32 random bytes, so that one round of SHA-256 is enough to store it. Th
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 
-import jwt
 from sqlalchemy import update
 
-from synth.errors import Invalid, InWords
+from synth.errors import Invalid
+from workspace.access.attempts import Attempts
+from workspace.access.callers import ANYBODY_HERE, Caller, Refused, WrongKey
 from workspace.access.handover import Handover
+from workspace.access.links import Links
+from workspace.access.page_sessions import PageSessions
 from workspace.access.secrets import Secrets
+from workspace.access.tokens import Signer
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Key, now
-from workspace.settings import LOCAL, PERMISSIONS, Permission, Settings, parse_keys
+from workspace.settings import PERMISSIONS, RESERVED_NAMES, Settings, parse_keys
 
-ALGORITHM = "HS256"
-
-
-class Refused(InWords, PermissionError):
-    """Who calls is unknown: no key, a wrong one, or one that expired or was revoked."""
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Somebody who calls: whose things they see, and what they may do."""
-
-    owner: str
-    permissions: frozenset[str]
-    key_id: str = ""
-
-    def may(self, permission: Permission) -> bool:
-        """Whether the permission, or one that includes it, is given: admin includes write, write includes read."""
-        return any(PERMISSIONS.index(given) >= PERMISSIONS.index(permission) for given in self.permissions)
-
-
-ANYBODY_HERE = Caller(LOCAL, frozenset({"admin"}))
-"""The one analyst on the machine itself, where no authentication is configured."""
+CLAIMS = frozenset({"sub", "permissions", "key"})
+"""What a bearer token says besides when it expires."""
 
 
 class Access:
@@ -56,11 +39,19 @@ class Access:
     def __init__(self, catalog: Catalog, settings: Settings):
         self.catalog, self.settings = catalog, settings
         self.secrets = Secrets(settings)
+        self.attempts = Attempts()
+        self.sessions = PageSessions(catalog, settings, self.in_force)
+        self.links = Links(catalog, self.secrets, self.standing)
+        self.published = False
+        """Whether the server listens beyond this machine: then it stays guarded, even when its last key is revoked."""
+        self._tokens = Signer(
+            self.secrets, "understudy tokens", "token", CLAIMS, "Get a new one from POST /api/token, with a key."
+        )
 
     @property
     def guarded(self) -> bool:
         """Whether callers must show a key: as soon as there is one."""
-        return bool(self._given_keys) or bool(self.keys())
+        return self.published or bool(self._given_keys) or bool(self.keys())
 
     def told(self, hidden: dict[str, str]) -> bytes:
         """What the worker of a job reads first: its own secrets, given encrypted, and whether keys are asked for."""
@@ -76,6 +67,8 @@ class Access:
             raise Invalid(f"A key's permissions are one or more of {', '.join(PERMISSIONS)}.")
         if not re.fullmatch(r"[\w.@ -]{1,100}", name):
             raise Invalid("A key's name has 1 to 100 letters, digits, spaces or . _ @ -")
+        if name.lower() in RESERVED_NAMES:
+            raise Invalid(f"A key cannot be named {name!r}: that stands for who needs no key. Take another name.")
         text = "us_" + secrets.token_urlsafe(32)
         key = Key(
             name=name,
@@ -104,62 +97,58 @@ class Access:
         digest = _digest(text)
         found = None
         # Every key is compared, in constant time each, so that the time taken says nothing.
-        for known, caller, expires in self._known_keys():
-            if hmac.compare_digest(known, digest) and (expires is None or expires > now()):
+        for known, caller in self._known_keys():
+            if hmac.compare_digest(known, digest):
                 found = caller
         if found is None:
-            raise Refused("This key is not known, or it expired or was revoked. Ask for a new one.")
+            raise WrongKey("This key is not known, or it expired or was revoked. Ask for a new one.")
         return found
+
+    def in_force(self, key_id: str) -> Caller:
+        """The bearer of a key that neither expired nor was revoked; an empty one stands for nobody's, while no key exists.
+
+        Raises Refused.
+        """
+        if not key_id and not self.guarded:
+            return ANYBODY_HERE
+        for _, caller in self._known_keys():
+            if caller.key_id == key_id:
+                return caller
+        raise Refused("What you show depends on a key that is no longer valid, or on none. Show a key.")
+
+    def standing(self, key_id: str, session_id: str) -> Caller:
+        """What depends on a key, and on a session of the pages where there is one, stands for this caller.
+
+        Raises Refused.
+        """
+        return self.sessions.standing(session_id) if session_id else self.in_force(key_id)
 
     def token(self, caller: Caller, minutes: float | None = None) -> tuple[str, datetime]:
         """A bearer token (JWT) that stands for the caller until it expires."""
-        expires = now() + timedelta(minutes=minutes or self.settings.token_minutes)
-        claims = {
-            "sub": caller.owner,
-            "permissions": sorted(caller.permissions),
-            "key": caller.key_id,
-            "iat": now(),
-            "exp": expires,
-        }
-        return jwt.encode(claims, self.secrets.signing_key, ALGORITHM), expires
+        claims = {"sub": caller.owner, "permissions": sorted(caller.permissions), "key": caller.key_id}
+        return self._tokens.sign(claims, minutes or self.settings.token_minutes)
 
     def _token_bearer(self, text: str) -> Caller:
-        try:
-            claims = jwt.decode(
-                text, self.secrets.signing_key, [ALGORITHM], options={"require": ["exp", "sub", "permissions", "key"]}
-            )
-        except jwt.ExpiredSignatureError as error:
-            raise Refused("This token has expired. Get a new one from POST /api/token.") from error
-        except jwt.InvalidTokenError as error:
-            raise Refused("This token is not one of ours. Get one from POST /api/token.") from error
-        caller = Caller(claims["sub"], frozenset(claims["permissions"]), claims["key"])
-        # A token outlives neither the revocation nor the expiry of the key that bought it.
-        if caller.key_id and all(
-            caller.key_id != known.key_id for _, known, expires in self._known_keys() if not expires or expires > now()
-        ):
-            raise Refused("The key this token was made with is no longer valid.")
-        return caller
+        claims = self._tokens.read(text)
+        # It outlives neither the key that bought it nor, if none did, the time without keys; and allows no more than both.
+        bearer = self.in_force(claims["key"])
+        return replace(bearer, permissions=bearer.shared_with(frozenset(claims["permissions"])), shown="token")
 
-    def _known_keys(self) -> list[tuple[bytes, Caller, datetime | None]]:
-        made = [(key.digest, Caller(key.name, frozenset(key.permissions), key.id), key.expires) for key in self.keys()]
+    def _known_keys(self) -> list[tuple[bytes, Caller]]:
+        """The keys in force, by their hashes."""
+        made = [
+            (key.digest, Caller(key.name, frozenset(key.permissions), key.id, "key"))
+            for key in self.keys()
+            if key.expires is None or key.expires > now()
+        ]
         return [*self._given_keys, *made]
 
     @cached_property
-    def _given_keys(self) -> list[tuple[bytes, Caller, None]]:
+    def _given_keys(self) -> list[tuple[bytes, Caller]]:
         return [
-            (_digest(text), Caller(name, frozenset(permissions), _digest(text)[:8].hex()), None)
+            (_digest(text), Caller(name, frozenset(permissions), _digest(text)[:8].hex(), "key"))
             for text, name, permissions in parse_keys(self.settings.api_keys.get_secret_value())
         ]
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a server on this address is reached from its own machine alone."""
-    if address in ("", "localhost"):
-        return address == "localhost"
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _digest(text: str) -> bytes:

@@ -5,6 +5,7 @@ Fernet (AES-128-CBC with HMAC-SHA256) from `cryptography`. Several keys rotate: 
 
 from __future__ import annotations
 
+import hmac
 import os
 from base64 import urlsafe_b64encode
 from functools import cached_property
@@ -40,10 +41,9 @@ class Secrets:
                 "Enter them again."
             ) from error
 
-    @cached_property
-    def signing_key(self) -> bytes:
-        """32 bytes for signing tokens, derived from the first key."""
-        return sha256(b"understudy signing" + self._keys[0]).digest()
+    def signing_key(self, audience: str) -> bytes:
+        """32 bytes for signing what is meant for one audience, derived from the first key."""
+        return hmac.digest(self._keys[0], audience.encode(), "sha256")
 
     @cached_property
     def _keys(self) -> list[bytes]:

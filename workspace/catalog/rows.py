@@ -16,6 +16,7 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     Index,
+    LargeBinary,
     String,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -372,6 +373,32 @@ class Key(Entity):
     permissions: Mapped[list[str]]
     expires: Mapped[datetime | None]
     revoked: Mapped[datetime | None]
+
+
+class PageSession(Entity):
+    """Somebody who signed in to the pages. Only a hash of what the browser's cookie holds is kept."""
+
+    __tablename__ = "page_sessions"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    key_id: Mapped[str] = mapped_column(String(32), index=True)
+    """The key they signed in with: one that was made, or one of the settings."""
+    owner: Mapped[str] = mapped_column(String(200))
+    seen: Mapped[datetime]
+    """When they took a step, to the minute."""
+    expires: Mapped[datetime]
+    ended: Mapped[datetime | None]
+    """When they signed out."""
+
+
+class RevokedLink(Row):
+    """A link that was revoked before it expired."""
+
+    __tablename__ = "revoked_links"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    expires: Mapped[datetime]
+    """When the row may go: the link has expired by itself."""
 
 
 class MeasurementRow(Row):
