@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from hashlib import file_digest, sha256
@@ -97,6 +96,8 @@ def _value(name: str, given: list[str], model: type[BaseModel]) -> Any:
         return json.loads(given[0])
     except json.JSONDecodeError as error:
         raise ApiError(422, f"{name} is not JSON: {error.msg} at character {error.pos}.", name) from error
+    except ValueError as error:
+        raise ApiError(422, f"{name} holds a number of too many digits.", name) from error
 
 
 def _types(annotation: Any) -> set[Any]:
@@ -112,7 +113,8 @@ def _types(annotation: Any) -> set[Any]:
 
 
 def _looks_like_json(text: str) -> bool:
-    return re.match(r"\s*([\[{\"\d-]|(true|false|null)\s*$)", text) is not None
+    text = text.strip()
+    return text in ("true", "false", "null") or text[:1] in tuple('[{"-') or text[:1].isdecimal()
 
 
 async def _once(request: Request, handle: Handler) -> Response:

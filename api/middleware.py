@@ -6,7 +6,6 @@ Plain ASGI, so that streams pass through untouched and WebSockets are treated as
 from __future__ import annotations
 
 import logging
-import re
 import time
 from http import HTTPStatus
 
@@ -20,10 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import ApiError, answer
 from api.headers import NOTHING_INSIDE, OWN_SCRIPTS, add_headers
 from api.security import who_calls
+from synth.linear import ASCII, whole
 from workspace.access.callers import Caller, Refused
 from workspace.catalog.rows import new_id
 
 REQUEST_ID = "X-Request-ID"
+WRITTEN_ID = whole(r"[\w.-]{1,64}", ASCII)
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 JSON_MB = 16
 """Largest body that is no upload."""
@@ -43,7 +44,7 @@ class Trace:
             return
         begun = time.perf_counter()
         given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else new_id()
+        request_id = given if WRITTEN_ID.fullmatch(given) else new_id()
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         status, begun_to_answer = 500, False

@@ -184,6 +184,8 @@ def _json(text: str, field: str):
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ApiError(422, f"{field} is not JSON: {error.msg} at character {error.pos}.", field) from error
+    except ValueError as error:
+        raise ApiError(422, f"{field} holds a number of too many digits.", field) from error
 
 
 class CleanupResponse(BaseModel):

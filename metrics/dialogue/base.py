@@ -5,7 +5,6 @@ Every measurement is also made on held-out real conversations: that is the bench
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,8 +14,9 @@ import numpy as np
 
 from metrics.base import Card, NotMeasurable, Score
 from synth.conversations.dialogue import Dialogue
+from synth.linear import within
 
-_TOKEN = re.compile(r"\w+(?:'\w+)?|[?!]")
+_TOKEN = within(r"\w+(?:'\w+)?|[?!]")
 
 
 def words_of(text: str) -> list[str]:

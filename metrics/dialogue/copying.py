@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from metrics.base import NotMeasurable, Score
@@ -13,8 +11,9 @@ from metrics.dialogue.distances import Counted, histogram, vectorizer
 from metrics.registry import metric
 from metrics.tools.intervals import mean_interval, share_interval
 from synth.conversations.dialogue import Dialogue
-from synth.conversations.near_duplicates import WORDS, runs
-from synth.conversations.redact import redact
+from synth.conversations.near_duplicates import WORD, WORDS, runs
+from synth.conversations.phrases import Phrases
+from synth.conversations.redact import personal_texts
 
 
 class CopiedDetail(Detail):
@@ -107,7 +106,7 @@ def longest_shared_run(conversations: Conversations) -> Score:
 
 
 def _longest(text: str, known: set) -> int:
-    words = re.findall(r"\w+", text.casefold())
+    words = WORD.findall(text.casefold())
     best = row = 0
     for at in range(len(words) - WORDS + 1):
         row = row + 1 if tuple(words[at : at + WORDS]) in known else 0
@@ -165,9 +164,10 @@ def personal_data(conversations: Conversations) -> Score:
     need_turns(conversations)
     private = {text for dialogue in conversations.source.dialogues for text in _private(dialogue)}
 
+    phrases = Phrases(private)
+
     def through(texts: Texts) -> float:
-        whole = " \n ".join(texts.turns).casefold()
-        return float(sum(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", whole) is not None for text in private))
+        return float(len(phrases.standing_in(" \n ".join(texts.turns).casefold())))
 
     return beside_holdout(
         conversations,
@@ -178,14 +178,5 @@ def personal_data(conversations: Conversations) -> Score:
 
 
 def _private(dialogue: Dialogue) -> set[str]:
-    """The texts that redacting replaces: what stands where the placeholders do."""
-    clean = redact(dialogue)
-    found = set()
-    for before, after in zip(dialogue.turns, clean.turns, strict=True):
-        if before.text == after.text:
-            continue
-        pieces = re.split(r"\[[A-Z]+_\d+\]", after.text)
-        pattern = "(.+?)".join(map(re.escape, pieces))
-        hit = re.fullmatch(pattern, before.text, re.DOTALL)
-        found.update(group.casefold() for group in hit.groups() if len(group) >= WORDS) if hit else None
-    return found
+    """The texts that redacting replaces, but for the shortest."""
+    return {text for text in personal_texts(dialogue) if len(text) >= WORDS}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from metrics.tools.compare import NO_HOLDOUT, plain
 from metrics.tools.encode import Encoded, Side, as_floats, encoded
 from metrics.tools.intervals import share_interval
 from metrics.tools.sampling import randomness
+from synth.linear import within
 
 OPERATORS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "<=": operator.le,
@@ -27,6 +27,7 @@ OPERATORS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
+COMPARISON = within("<=|>=|==|!=|<|>")
 TELLING = 0.01
 """A rule found is worth telling when rows shuffled column by column would break it more often than this."""
 ROWS_PER_VALUE = 5
@@ -257,10 +258,14 @@ def read_rule(text: str, tables: Tables) -> Rule | None:
 
     Read by hand and never evaluated as code: rules come from whoever uses the page.
     """
-    found = re.match(r"\s*(.+?)\s*(<=|>=|==|!=|<|>)\s*(.+?)\s*$", text)
-    if not found or found[1] not in tables.schema.names:
+    text = text.strip()
+    found = COMPARISON.search(text[1:])  # a name has a character at least
+    if not found:
         return None
-    left, sign, right = found[1], OPERATORS[found[2]], found[3]
+    left, compared, right = text[: found.start() + 1].strip(), found[0], text[found.end() + 1 :].strip()
+    if not right or left not in tables.schema.names:
+        return None
+    sign = OPERATORS[compared]
     other = right if right in tables.schema.names else None
     ordered = tables.schema[left].kind in ("number", "integer", "datetime")
     if ordered and other is None:
@@ -269,7 +274,7 @@ def read_rule(text: str, tables: Tables) -> Rule | None:
         if np.isnan(limit).any():
             return None
     elif (ordered and tables.schema[other].kind not in ("number", "integer", "datetime")) or (
-        not ordered and found[2] not in ("==", "!=")
+        not ordered and compared not in ("==", "!=")
     ):
         return None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
+from synth.linear import within
+
+_MARKDOWN = within(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
 
 
 def plain(text: object) -> str:

@@ -6,7 +6,6 @@ million people take a second. Within a row everything agrees: the e-mail address
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import cached_property, lru_cache
 from typing import Any
@@ -14,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from synth.errors import Invalid
+from synth.linear import within
 
+NOT_PLAIN = within(r"[^a-z0-9]")
 POOL = 2048
 """Pieces drawn from Faker for each pool; commoner names come more often, as in Faker's own lists."""
 
@@ -41,7 +42,7 @@ _KIND_OF = {alias: kind for kind, aliases in KINDS.items() for alias in aliases}
 
 def kind_of(label: str | None) -> str | None:
     """The kind that a label such as `E-Mail` or `given name` means; None when it is faked by pattern."""
-    return _KIND_OF.get(re.sub(r"[^a-z0-9]", "", (label or "").lower()))
+    return _KIND_OF.get(NOT_PLAIN.sub("", (label or "").lower()))
 
 
 def check_locale(locale: str) -> str:
@@ -164,6 +165,6 @@ def _plain(words: np.ndarray) -> np.ndarray:
 
     def plain(word: str) -> str:
         letters = unicodedata.normalize("NFKD", word.lower().translate(special)).encode("ascii", "ignore").decode()
-        return re.sub(r"[^a-z0-9]", "", letters)
+        return NOT_PLAIN.sub("", letters)
 
     return np.array([plain(word) for word in words], object)

@@ -9,7 +9,6 @@ A bit tells no more than the leading characters of nobody in particular.
 from __future__ import annotations
 
 import base64
-import re
 import string
 from math import prod
 
@@ -18,11 +17,13 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from synth.errors import Invalid
+from synth.linear import IGNORECASE, whole, within
 
 DIGITS = string.digits
 HEX_LOWER, HEX_UPPER = "0123456789abcdef", "0123456789ABCDEF"
-UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
-COUNTED = re.compile(r"(\D*)(0|[1-9]\d*)(\D*)")
+UUID = whole(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", IGNORECASE)
+COUNTED = whole(r"(\D*)(0|[1-9]\d*)(\D*)", most=10_000)
+RUN = within("d+")
 
 FEW = 5
 """A character counts as part of the pattern when at least so many ids share it."""
@@ -245,7 +246,7 @@ def _form(texts: np.ndarray, share: float) -> Form:
 def _loosened(tight: list[str], loose: list[str]) -> list[str]:
     """`tight`, with all digits free in those numbers where some digit varies: the area code stays, the rest moves."""
     alphabets = list(tight)
-    for run in re.finditer("d+", "".join("d" if set(alphabet) <= set(DIGITS) else "-" for alphabet in tight)):
+    for run in RUN.finditer("".join("d" if set(alphabet) <= set(DIGITS) else "-" for alphabet in tight)):
         places = slice(*run.span())
         if any(len(alphabet) > 1 for alphabet in tight[places]):
             alphabets[places] = loose[places]

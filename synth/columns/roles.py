@@ -17,9 +17,11 @@ from synth.columns.fakes import Fakes, People, fakes_of, kind_of
 from synth.columns.patterns import Pattern, Stream
 from synth.columns.precision import Precision
 from synth.errors import Invalid
+from synth.linear import within
 from synth.schema import Column, Schema
 from synth.schema.casting import dtype_of
 
+DIGIT = within(r"\d")
 LOOKED_AT = 5000
 """Rows looked at to tell how names or texts are written."""
 
@@ -188,7 +190,12 @@ def _guessed(texts: pd.Series) -> str | None:
     """What personal data of no stated kind looks like; None: something to be made by pattern."""
     if texts.str.contains("@", regex=False).mean() > 0.5:
         return "email"
-    return "name" if texts.str.contains(r"\d").mean() < 0.2 and texts.str.contains(" ").mean() > 0.5 else None
+    return "name" if _with_digit(texts) < 0.2 and texts.str.contains(" ", regex=False).mean() > 0.5 else None
+
+
+def _with_digit(texts: pd.Series) -> float:
+    """Share of the texts in which a digit stands."""
+    return float(texts.map(lambda text: DIGIT.search(text) is not None).mean())
 
 
 def _text(values: pd.Series, column: Column, missing: float) -> Made:
@@ -196,7 +203,7 @@ def _text(values: pd.Series, column: Column, missing: float) -> Made:
         return Constant(value=None)
     texts = _texts(values)
     words = texts.head(LOOKED_AT).str.split().str.len()
-    if words.median() <= 2 and texts.head(LOOKED_AT).str.contains(r"\d").mean() > 0.5:
+    if words.median() <= 2 and _with_digit(texts.head(LOOKED_AT)) > 0.5:
         return Patterned(pattern=Pattern.learn(texts), missing=missing)
     # The longest text is one person's; the reach ends at the 95th percentile.
     quantiles = np.quantile(words, np.linspace(0.05, 0.95, 9)).round().astype(int)

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synth.conversations.dialogue import Dialogue, Turn
 from synth.errors import Invalid
+from synth.linear import IGNORECASE, at, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,8 @@ _WORDS = {
     "label": r"intent|category|topic|label|class|subject|issue|reason|task|flow|subflow|domain|product|outcome|"
     r"resolution|status|sentiment|emotion|tone|language|lang|priority|channel|persona|scenario|type|happy|satisfied",
 }
-_LINE = re.compile(r"^\s*([A-Za-z][\w .'-]{0,30}?)\s*[:>]\s+(\S.*)$")
+_LINE = at(r"\s*([A-Za-z][\w .'-]{0,30}?)\s*[:>]\s+(\S.*)$")
+_NAMED = {part: whole(words, IGNORECASE) for part, words in _WORDS.items()}
 
 
 class Shape(BaseModel):
@@ -76,7 +77,7 @@ def detect_shape(table: pd.DataFrame) -> Shape:
     texts = [name for name in columns if words[name] >= 2.5]
 
     def pick(part: str, among: list[str]) -> str | None:
-        return next((name for name in among if re.fullmatch(_WORDS[part], name.strip(), re.IGNORECASE)), None)
+        return next((name for name in among if _NAMED[part].fullmatch(name.strip())), None)
 
     whole = next((name for name in columns if _mostly_conversations(columns[name])), None)
     if whole is not None:
@@ -202,7 +203,7 @@ def _row_labels(row: dict[str, str], shape: Shape) -> dict[str, str]:
 
 def _mean_words(values: pd.Series) -> float:
     """Words of a cell, on average."""
-    return float(values.str.count(r"\S+").mean()) if len(values) else 0.0
+    return float(values.map(lambda text: len(text.split())).mean()) if len(values) else 0.0
 
 
 def _parse(text: str) -> list[Turn]:
@@ -210,18 +211,18 @@ def _parse(text: str) -> list[Turn]:
     if text.lstrip().startswith("["):
         try:
             messages = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or nested without end
             messages = None
         if isinstance(messages, list) and all(isinstance(message, dict) for message in messages):
             return [turn for turn in map(_message, messages) if turn]
-    turns: list[Turn] = []
+    said: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         start = _LINE.match(line)
         if start:
-            turns.append(Turn(role=start[1].strip().lower(), text=start[2].strip()))
-        elif turns and line.strip():
-            turns[-1].text += "\n" + line.strip()
-    return turns
+            said.append((start[1].strip().lower(), [start[2].strip()]))
+        elif said and line.strip():
+            said[-1][1].append(line.strip())
+    return [Turn(role=role, text="\n".join(lines)) for role, lines in said]
 
 
 def _message(message: dict[str, Any]) -> Turn | None:
@@ -251,7 +252,7 @@ def _labels(columns: dict[str, pd.Series], but: set[str | None]) -> list[str]:
         levels = values.nunique()
         if name in but or levels < 2:
             continue
-        named = re.fullmatch(_WORDS["label"], name.strip(), re.IGNORECASE) is not None
+        named = _NAMED["label"].fullmatch(name.strip()) is not None
         if _mean_words(values) < 6 and (levels <= max(2, min(50, 0.2 * len(values))) or (named and levels <= 200)):
             found.append(name)
     return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
+from synth.linear import within
+
+WORD = within(r"\w+")
 WORDS = 5
 LIMIT = 0.5
 """Two texts are near-duplicates from this share of the shorter one's shingles on."""
@@ -12,7 +14,7 @@ LIMIT = 0.5
 
 def runs(text: str) -> set[tuple[str, ...]]:
     """The distinct shingles (runs of five words) of a text; a shorter text is one shingle."""
-    words = re.findall(r"\w+", text.casefold())
+    words = WORD.findall(text.casefold())
     if len(words) <= WORDS:
         return {tuple(words)} if words else set()
     return {tuple(words[at : at + WORDS]) for at in range(len(words) - WORDS + 1)}

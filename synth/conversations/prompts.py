@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from typing import Any
 
 from synth.conversations.dialogue import Dialogue, Turn
 from synth.conversations.planning import Brief, Plan
 from synth.errors import Invalid
+from synth.linear import within
 
+SURPLUS_COMMA = within(r",\s{0,1000}([\]}])")
 SYSTEM = (
     "You write realistic {kind} conversations for training and testing software. Every person, company, number and "
     "address in them is invented. Write as people type: varied, concrete, with the small imperfections of real talk. "
@@ -130,11 +131,13 @@ def _loads(text: str) -> dict[str, Any]:
         found, _ = json.JSONDecoder(strict=False).raw_decode(text[start:])
     except json.JSONDecodeError as error:
         whole = text[start : text.rfind("}") + 1].rstrip(", \n")
-        repaired = re.sub(r",\s*([\]}])", r"\1", whole) + "]}"
+        repaired = SURPLUS_COMMA.sub(r"\1", whole) + "]}"
         try:
             found = json.loads(repaired, strict=False)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             raise Unusable(f"its JSON breaks off or is invalid ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise Unusable("its JSON is nested without end, or holds a number of thousands of digits") from error
     if not isinstance(found, dict):
         raise Unusable("it is not a JSON object")
     return found

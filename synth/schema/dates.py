@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from synth.linear import IGNORECASE, at, escape, whole, within
 
 TIMES = (
     (r"[0-9]{2}:[0-9]{2}", "%H:%M"),
@@ -27,6 +28,11 @@ TIMES = (
 MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 FULL_MONTHS = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 DAYS = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+ZONE = within(r"(?<=[0-9])( ?Z| UTC| GMT| ?[+-]\d\d:?\d\d)$")
+OFFSET, YEAR_LIKE = whole(r" ?([+-]\d\d):?(\d\d)"), whole(r"-\d{4}")
+MONTH_NAME, BEFORE_NOON = within("[A-Za-z]{3}"), within("[0-9][AaPp][Mm]")
+CODES, DAY_CODES, DAY_OR_MONTH = within("%(-?.)"), within("%-?([dmy])"), within("[dm]")
+NUMERIC_DAY, AMERICAN_DAY = within("%-?[dm](.)%-?[dm]"), within("%-?m/")
 EPOCHS = {"%s": "s", "%s%3f": "ms"}
 """Formats of moments counted since 1970, and their units."""
 STRAGGLERS = 1_000
@@ -92,30 +98,30 @@ def _moment(text: str, code: str) -> datetime | None:
 
 def _is_proof(code: str) -> bool:
     """Whether digits of a fixed number are all that the format has."""
-    return set(re.findall("%(-?.)", code.replace("%3f", ""))) <= {"Y", "m", "d", "H", "M", "S", "y"}
+    return set(CODES.findall(code.replace("%3f", ""))) <= {"Y", "m", "d", "H", "M", "S", "y"}
 
 
 def _is_doubtful(code: str) -> bool:
     """Whether day and month could stand the other way round."""
-    return re.match("%-?[dm](.)%-?[dm]", code) is not None
+    return NUMERIC_DAY.match(code) is not None
 
 
 def _order(code: str) -> tuple[str, ...]:
     """The parts of a day in the order in which a format has them."""
-    return tuple(re.findall("%-?([dmy])", code.lower()))
+    return tuple(DAY_CODES.findall(code.lower()))
 
 
 def _zone_of(sample: list[str]) -> tuple[str, str | None, str]:
     """The pattern of the zone at the end of the texts, its name, and how the format writes it."""
-    ends = {match[0] for text in sample if (match := re.search(r"(?<=[0-9])( ?Z| UTC| GMT| ?[+-]\d\d:?\d\d)$", text))}
-    ends = {end for end in ends if not re.fullmatch(r"-\d{4}", end) or any(":" in text for text in sample)}
+    ends = {match[0] for text in sample if (match := ZONE.search(text))}
+    ends = {end for end in ends if not YEAR_LIKE.fullmatch(end) or any(":" in text for text in sample)}
     if not ends:
         return "", None, ""
     if len(ends) == 1:
         end = ends.pop()
-        offset = re.fullmatch(r" ?([+-]\d\d):?(\d\d)", end)
+        offset = OFFSET.fullmatch(end)
         zone = f"{offset[1]}:{offset[2]}" if offset and set(end) - set("+-0: ") else "UTC"
-        return re.escape(end), zone, end
+        return escape(end), zone, end
     blank = " " if all(end.startswith(" ") for end in ends) else ""
     return blank + r"[+-][0-9]{2}:?[0-9]{2}", "UTC", blank + "%z"
 
@@ -124,7 +130,7 @@ def _shapes(sample: list[str], tail: str) -> Iterator[tuple[str, str]]:
     """The (pattern, format) pairs that all the sampled texts match, the stricter before the laxer."""
     times = [(p, c) for p, c in TIMES if ("p" in c) == (sample[0][-1:] in "Mm")] if ":" in sample[0] else []
     for day, day_code in (*_days(sample[0]), ("", "")):
-        if day and not re.match(day, sample[0], re.IGNORECASE):
+        if day and not at(day, IGNORECASE).match(sample[0]):
             continue
         shapes = [(day, day_code)] if day_code not in ("", "%Y%m%d") else []
         for between in (" ", "T", ", ") if day else ("",):
@@ -132,8 +138,8 @@ def _shapes(sample: list[str], tail: str) -> Iterator[tuple[str, str]]:
                 shapes += [(day + between + time, day_code + between + code) for time, code in times]
         for shape, code in shapes:
             pattern = shape + tail
-            if all(re.fullmatch(pattern, text, re.IGNORECASE) for text in sample):
-                yield pattern, code.replace(" %p", "%p") if re.search("[0-9][AaPp][Mm]", sample[0]) else code
+            if all(map(whole(pattern, IGNORECASE).fullmatch, sample)):
+                yield pattern, code.replace(" %p", "%p") if BEFORE_NOON.search(sample[0]) else code
 
 
 def _days(text: str) -> Iterator[tuple[str, str]]:
@@ -141,7 +147,7 @@ def _days(text: str) -> Iterator[tuple[str, str]]:
     for mark in "-/._ ":
         if text.count(mark) < 2:
             continue
-        sep = re.escape(mark)
+        sep = escape(mark)
         yield rf"[0-9]{{4}}{sep}[0-9]{{2}}{sep}[0-9]{{2}}", f"%Y{mark}%m{mark}%d"
         yield rf"[0-9]{{4}}{sep}[0-9]{{1,2}}{sep}[0-9]{{1,2}}", f"%Y{mark}%-m{mark}%-d"
         for year, code in (("[0-9]{4}", "%Y"), ("[0-9]{2}", "%y")):
@@ -151,7 +157,7 @@ def _days(text: str) -> Iterator[tuple[str, str]]:
     yield r"[0-9]{4}-[0-9]{2}", "%Y-%m"
     yield r"[0-9]{2}/[0-9]{4}", "%m/%Y"
     yield r"[0-9]{8}", "%Y%m%d"
-    if not re.search("[A-Za-z]{3}", text):
+    if not MONTH_NAME.search(text):
         return
     for month, code in ((MONTHS, "%b"), (FULL_MONTHS, "%B")):
         for mark in "- /":
@@ -166,14 +172,14 @@ def _days(text: str) -> Iterator[tuple[str, str]]:
 
 def _day_or_month(one: Dates, other: Dates, day_first: bool | None) -> Dates:
     """Decide between two readings that differ in which number is the day."""
-    month, day = sorted((one, other), key=lambda dates: re.findall("[dm]", dates.format)[0] == "d")
+    month, day = sorted((one, other), key=lambda dates: DAY_OR_MONTH.findall(dates.format)[0] == "d")
     if day_first is not None:
         return day if day_first else month
     spans = [dates.values.max() - dates.values.min() for dates in (month, day)]
     if spans[0] > 3 * spans[1] or spans[1] > 3 * spans[0]:
         # Real dates lie close together: read the wrong way round they scatter over the year.
         return day if spans[1] < spans[0] else month
-    chosen = month if re.match("%-?m/", month.format) else day
+    chosen = month if AMERICAN_DAY.match(month.format) else day
     said = "the month" if chosen is month else "the day"
     note = f"No date tells day and month apart, all are 12 or less: {said} is taken to come first."
     return Dates(chosen.format, chosen.timezone, chosen.values, chosen.proved, note)

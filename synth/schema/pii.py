@@ -7,7 +7,6 @@ addresses, card numbers with a right check digit, IBANs).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from synth.linear import within
 
 PII = (
     "name",  # a whole name
@@ -110,19 +111,22 @@ HEADERS = {
     ),
 }
 """Headers that name personal data, as their words read in lower case."""
+HUMP = within(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where a word begins in `customerID`."""
+WORD, LETTERS = within(r"[^\W_]+"), within(r"[^\W\d_]+")
 WORDS = {word: kind for kind, words in HEADERS.items() for word in words.split(", ")}
 
 
 def words_of(header: str) -> str:
     """The words of a header in lower case with single blanks: `customerID_no` -> `customer id no`."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", header)
-    return " ".join(re.findall(r"[^\W_]+", spaced.lower()))
+    return " ".join(WORD.findall(HUMP.sub(" ", header).lower()))
 
 
 def header_says(header: str) -> str | None:
     """The personal data that a header names, or None."""
     words = words_of(header)
-    bare = re.sub(r"\s*\d+$", "", words)
+    end = next((end for end in range(len(words), 0, -1) if not words[end - 1].isdecimal()), 0)
+    bare = words[:end].rstrip() if end < len(words) else words
     for candidate in (words, bare):
         if candidate in WORDS:
             return WORDS[candidate]
@@ -212,7 +216,7 @@ def _are_names(texts: pa.Array, share: float) -> bool:
     if _share(texts, pattern) < 0.8:
         return False
     known = first_names()
-    return _share_of(texts, lambda text: any(w in known for w in re.findall(r"[^\W\d_]+", text.lower()))) >= share
+    return _share_of(texts, lambda text: any(word in known for word in LETTERS.findall(text.lower()))) >= share
 
 
 def _are_first_names(texts: pa.Array) -> bool:
@@ -222,7 +226,7 @@ def _are_first_names(texts: pa.Array) -> bool:
 
 def has_luhn_digit(text: str) -> bool:
     """Whether the last digit is the check digit that payment cards carry (ISO/IEC 7812-1)."""
-    digits = [int(c) for c in text if c.isdigit()]
+    digits = [int(c) for c in text if c.isdecimal()]
     doubled = [d * 2 - 9 * (d > 4) if i % 2 else d for i, d in enumerate(reversed(digits))]
     return len(digits) >= 12 and len(set(digits)) > 1 and sum(doubled) % 10 == 0
 
@@ -230,4 +234,6 @@ def has_luhn_digit(text: str) -> bool:
 def is_iban(text: str) -> bool:
     """Whether the check digits of an IBAN are right (ISO 13616)."""
     text = text.replace(" ", "")
-    return 15 <= len(text) <= 34 and int("".join(str(int(c, 36)) for c in text[4:] + text[:4])) % 97 == 1
+    if not 15 <= len(text) <= 34 or not (text.isascii() and text.isalnum()):
+        return False
+    return int("".join(str(int(c, 36)) for c in text[4:] + text[:4])) % 97 == 1

@@ -6,7 +6,6 @@ often each occurs, and get back how those texts are to be read, in the words of 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synth.linear import escape
 from synth.schema.dates import read_dates
 
 MISSING_WORDS = frozenset(
@@ -178,13 +178,13 @@ def _plain_numbers(texts: pa.Array, decimal_mark: str | None):
     first = texts[0].as_py()
     if first.endswith("%"):
         suffix = " %" if first.endswith(" %") else "%"
-        texts, fields = pc.replace_substring_regex(texts, re.escape(suffix) + "$", ""), {"suffix": suffix}
+        texts, fields = pc.replace_substring_regex(texts, escape(suffix) + "$", ""), {"suffix": suffix}
     elif first[-1] in CURRENCIES:
         suffix = (" " if first[-2:-1] == " " else "") + first[-1]
-        texts, fields = pc.replace_substring_regex(texts, re.escape(suffix) + "$", ""), {"suffix": suffix}
+        texts, fields = pc.replace_substring_regex(texts, escape(suffix) + "$", ""), {"suffix": suffix}
     elif first.lstrip("-")[:1] and first.lstrip("-")[0] in CURRENCIES:
         prefix = first.lstrip("-")[0]
-        texts = pc.replace_substring_regex(texts, r"^(-?)" + re.escape(prefix), r"\1")
+        texts = pc.replace_substring_regex(texts, r"^(-?)" + escape(prefix), r"\1")
         fields = {"prefix": prefix}
     if decimal_mark != ",":
         yield ".", fields, texts

@@ -7,7 +7,6 @@ A key is 32 random bytes, so that one round of SHA-256 is enough to store it. Th
 from __future__ import annotations
 
 import hmac
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from hashlib import sha256
 from sqlalchemy import update
 
 from synth.errors import Invalid
+from synth.linear import whole
 from workspace.access.attempts import Attempts
 from workspace.access.callers import ANYBODY_HERE, Caller, Refused, WrongKey
 from workspace.access.handover import Handover
@@ -31,6 +31,7 @@ from workspace.settings import PERMISSIONS, RESERVED_NAMES, Settings, parse_keys
 
 CLAIMS = frozenset({"sub", "permissions", "key"})
 """What a bearer token says besides when it expires."""
+NAME = whole(r"[\w.@ -]{1,100}")
 
 
 class Access:
@@ -65,7 +66,7 @@ class Access:
         unknown = sorted(set(permissions) - set(PERMISSIONS))
         if unknown or not permissions:
             raise Invalid(f"A key's permissions are one or more of {', '.join(PERMISSIONS)}.")
-        if not re.fullmatch(r"[\w.@ -]{1,100}", name):
+        if not NAME.fullmatch(name):
             raise Invalid("A key's name has 1 to 100 letters, digits, spaces or . _ @ -")
         if name.lower() in RESERVED_NAMES:
             raise Invalid(f"A key cannot be named {name!r}: that stands for who needs no key. Take another name.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import duckdb
@@ -11,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synth.linear import within
 from synth.schema import Column
 from synth.schema.detection import detect_column
 from synth.schema.profile import ColumnProfile
@@ -18,7 +18,7 @@ from synth.schema.texts import Levels
 from workspace.ingest.profiles import profile_levels
 from workspace.tables.duckdb_file import quoted, text_of
 
-NUMERIC_DAY = re.compile(r"%-?[dm](.)%-?[dm]\1%[yY]")
+NUMERIC_DAY = within(r"%-?[dm](.)%-?[dm]\1%[yY]")
 """Formats in which day and month could stand the other way round."""
 TYPED = ("number", "integer", "boolean", "datetime")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 import zlib
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from python_calamine import (
     CalamineError,
@@ -23,6 +22,7 @@ from python_calamine import (
     load_workbook,
 )
 
+from synth.linear import within
 from workspace.ingest.delimited import coded
 from workspace.ingest.layout import BODY, SEARCHED, layout_of_records, unique_names
 from workspace.ingest.lenient import read_records
@@ -33,6 +33,7 @@ from workspace.ingest.unpack import CHUNK, MAX_BYTES, MAX_RATIO, OLE, RATIO_FLOO
 
 MAX_CELLS = 300_000_000
 """The rectangle that a sheet's cells span; far outlying cells would make it fill the memory."""
+CELL = within(r'<c r="([A-Z]{1,3})(\d{1,7})"')
 BROKEN = "This Excel file is damaged and cannot be opened. Save it again from Excel, or as CSV, and upload that."
 
 
@@ -144,7 +145,8 @@ def _bomb(path: Path, limit: int) -> ReadError:
 
 def _look_through(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int, path: Path) -> int:
     """The true size of a member, which its directory entry may hide."""
-    is_sheet = re.fullmatch(r"xl/worksheets/[^/]+\.xml", member.filename) is not None
+    name = PurePosixPath(member.filename)
+    is_sheet = name.parent == PurePosixPath("xl/worksheets") and name.suffix == ".xml"
     unpacked, rows, columns, tail = 0, 0, 0, b""
     with archive.open(member) as stream:
         while chunk := stream.read(CHUNK):
@@ -152,7 +154,7 @@ def _look_through(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int,
             if unpacked > limit:
                 raise _bomb(path, limit)
             if is_sheet:
-                for column, row in re.findall(rb'<c r="([A-Z]{1,3})(\d{1,7})"', tail + chunk):
+                for column, row in CELL.findall((tail + chunk).decode("latin-1")):
                     rows, columns = max(rows, int(row)), max(columns, _column_number(column))
                 tail = chunk[-32:]
     if rows * columns > MAX_CELLS:
@@ -163,8 +165,8 @@ def _look_through(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int,
     return unpacked
 
 
-def _column_number(letters: bytes) -> int:
+def _column_number(letters: str) -> int:
     number = 0
     for letter in letters:
-        number = number * 26 + letter - 64
+        number = number * 26 + ord(letter) - 64
     return number

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from synth.linear import whole
 from synth.schema.texts import MISSING_WORDS
 from workspace.ingest.limits import USUAL, Limits
 from workspace.ingest.records import Dialect, Record, records, requoted
@@ -14,6 +15,7 @@ from workspace.ingest.sniff import COMMON, SAMPLE_CHARS, is_typed, lines_of, sni
 
 SEARCHED = 60
 """Lines among which the header is looked for."""
+YEAR = whole(r"\d{4}")
 BODY = 100
 """Rows that a header is compared with."""
 
@@ -113,8 +115,8 @@ def _start(seen: list[Record], dialect: Dialect, width: int) -> int:
             cells = requoted(record.text, dialect, width)
         if cells is None:
             continue
-        while len(cells) > width and not cells[-1].strip():
-            cells = cells[:-1]
+        end = next((end for end in range(len(cells), width, -1) if cells[end - 1].strip()), min(width, len(cells)))
+        cells = cells[:end]
         full = sum(bool(cell.strip()) for cell in cells)
         near = _is_header_like(cells) and full >= 0.9 * len(cells) and abs(len(cells) - width) <= max(1, width // 4)
         if len(cells) == width and full >= min(usual, max(2, usual * 0.5), width):
@@ -211,11 +213,11 @@ def _unlike(cell: str, values: list[str]) -> float:
 
 def _are_years(first: list[str], body: list[list[str]]) -> bool:
     """Whether the numbers of a first row are years, one after another, over columns that hold something else."""
-    years = [int(cell) for cell in first if cell.strip().isdecimal() and len(cell.strip()) == 4]
+    years = [int(cell) for cell in first if YEAR.fullmatch(cell.strip())]
     if len(years) < 3 or len(years) < 0.5 * len(first) or len({b - a for a, b in pairwise(years)}) != 1:
         return False
-    below = [cell for row in body for cell in row if cell.strip().isdecimal()]
-    return not below or sum(1800 <= int(cell) <= 2100 for cell in below) < 0.5 * len(below)
+    below = [cell.strip() for row in body for cell in row if cell.strip().isdecimal()]
+    return not below or sum(bool(YEAR.fullmatch(c)) and 1800 <= int(c) <= 2100 for c in below) < 0.5 * len(below)
 
 
 def _goes_on(header: list[list[str]], row: list[str], body: list[list[str]], width: int) -> bool:
@@ -244,8 +246,9 @@ def _names(header: list[list[str]], width: int, body: list[list[str]]) -> tuple[
     names = [" ".join(part for part in parts if part.strip()) for parts in zip(*_even(header), strict=True)]
     if len(names) == widest - 1:
         return ["", *names], widest
-    while len(names) > widest and any(not name.strip() for name in names):
-        names.pop(max(place for place, name in enumerate(names) if not name.strip()))
+    blank = [place for place, name in enumerate(names) if not name.strip()]
+    surplus = set(blank[len(blank) - min(len(blank), max(0, len(names) - widest)) :])
+    names = [name for place, name in enumerate(names) if place not in surplus]
     return names + [""] * (widest - len(names)), max(widest, len(names))
 
 
@@ -258,13 +261,14 @@ def unique_names(names: list[str]) -> tuple[list[str], list[str]]:
     """The names made to differ, blank ones replaced, and a sentence for each that changed."""
     taken = {name for name in names if name.strip()}
     found, notes, seen = [], [], set()
+    next_number: dict[str, int] = {}
     for place, name in enumerate(names, 1):
         fresh = name
         if not name.strip():
-            fresh = _free(f"column{place}", taken)
+            fresh = _free(f"column{place}", taken, next_number)
             notes.append(f"Column {place} has no name; it is called {fresh}.")
         elif name in seen:
-            fresh = _free(f"{name}_2", taken)
+            fresh = _free(name, taken, next_number, numbered=True)
             notes.append(f"The name {name!r} occurs twice; column {place} is called {fresh!r}.")
         taken.add(fresh)
         seen.add(fresh)
@@ -272,14 +276,12 @@ def unique_names(names: list[str]) -> tuple[list[str], list[str]]:
     return found, notes
 
 
-def _free(name: str, taken: set[str]) -> str:
-    stem, number = name, 2
-    if name.endswith("_2"):
-        stem = name.removesuffix("_2")
-        while f"{stem}_{number}" in taken:
-            number += 1
-        return f"{stem}_{number}"
-    while name in taken:
-        name = f"{stem}_{number}"
+def _free(name: str, taken: set[str], next_number: dict[str, int], numbered: bool = False) -> str:
+    """The name, or the first of it with a number from 2 on that is not taken; `next_number` remembers how far."""
+    if not numbered and name not in taken:
+        return name
+    number = next_number.get(name, 2)
+    while f"{name}_{number}" in taken:
         number += 1
-    return name
+    next_number[name] = number + 1
+    return f"{name}_{number}"

@@ -9,11 +9,13 @@ every cell then looks like its column's others. Nothing is made up and nothing b
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from functools import lru_cache
+from itertools import groupby, pairwise
 
+from synth.linear import DOTALL, At, at, escape, whole, within
+from workspace.ingest.records import Effort
 from workspace.ingest.sniff import is_typed
 
 Key = tuple[int, str | None]
@@ -22,9 +24,15 @@ Laid = tuple[float, list[str]]
 """Cells laid over columns, and what that costs."""
 
 LEARNED_ROWS = 2_000
+LONGEST_PARTED = 2_000
+"""Longer cells are not parted in two."""
+STEPS = 8_000_000
+"""Ways that are looked at for all rows of a file together: a row of 28 cells for 30 columns takes 20,000."""
 LONGEST = 400
 """Cells beyond so many are not laid out: the row belongs to another table."""
 OTHER_DELIMITERS = (",", ";", "\t", "|", " ")
+LETTER, DIGIT, QUOTES = within(r"[^\W\d_]"), within(r"\d"), within('"+')
+AMOUNT = whole(r"([^\w\s]?)[\d.,]*\d[^\w\s]?", most=1_000)
 DROP, FILL, JOIN, PART, QUOTE_PART = 2.0, 2.0, 4.0, 6.0, 1.0
 """Costs of leaving out an empty cell, adding one, joining two cells, parting one, and parting one at a
 quote (in nats, as the fits are)."""
@@ -32,17 +40,17 @@ quote (in nats, as the fits are)."""
 
 def _shape(cell: str) -> str:
     """A cell with every digit as 0, every letter as a or A: what codes, times and prices have in common."""
-    return re.sub(r"[^\W\d_]", lambda m: "A" if m[0].isupper() else "a", re.sub(r"\d", "0", cell[:40]))
+    return LETTER.sub(lambda m: "A" if m[0].isupper() else "a", DIGIT.sub("0", cell[:40]))
 
 
 def _outline(cell: str) -> str:
     """The shape with runs drawn together: `03:15` and `3:155` have the same."""
-    return re.sub(r"(.)\1+", r"\1", _shape(cell).replace("A", "a"))
+    return "".join(letter for letter, _ in groupby(_shape(cell).replace("A", "a")))
 
 
 def _sort(cell: str) -> str:
     """What a cell begins like; numbers of one currency are of one sort, however long."""
-    number = re.fullmatch(r"([^\w\s]?)[\d.,]*\d[^\w\s]?", cell)
+    number = AMOUNT.fullmatch(cell)
     return f"number {number[1]}" if number else _outline(cell[:1])
 
 
@@ -93,6 +101,7 @@ class Mender:
     def __init__(self, rows: list[list[str]]):
         learned = rows[:: max(1, len(rows) // LEARNED_ROWS)]
         self.columns = [Fit([row[i] for row in learned]) for i in range(len(rows[0]))] if rows else []
+        self.effort = Effort(STEPS)
 
     def mend(self, cells: list[str], delimiter: str, quoted: list[bool] | None = None) -> list[str] | None:
         """The row with one cell for each column, or None when no way to lay it out is beyond doubt."""
@@ -109,13 +118,17 @@ class Mender:
         return all(fit.allows(cell) for fit, cell in zip(self.columns, cells, strict=False))
 
     def _laid(self, cells: list[str], delimiter: str, quoted: list[bool]) -> list[str] | None:
-        """The cheapest way to lay the cells over the columns."""
+        """The cheapest way to lay the cells over the columns; None too when that would take too many steps."""
         count, width = len(cells), len(self.columns)
         slack = abs(count - width) + 2
         # best[i, rest]: the cells before i are laid over the columns so far; of cell i, parted, `rest` is left.
         best: dict[Key, Laid] = {(0, None): (0.0, [])}
         for column, fit in enumerate(self.columns):
             best = self._with_drops(best, cells)
+            lengths = [len(cells[i]) for i, rest in best if rest is None and i < count < width]
+            partings = sum(2 * length + length * length // 50 for length in lengths if length <= LONGEST_PARTED)
+            if not self.effort.spend(len(best) * (1 + max(0, count - width) + column // 20) + partings):
+                return None
             further: dict[Key, Laid] = {}
 
             def offer(key: Key, cost: float, laid: list[str], further: dict[Key, Laid] = further) -> None:
@@ -159,19 +172,24 @@ class Mender:
 
 def _partings(cell: str) -> Iterator[tuple[str, str, float]]:
     """The ways to part a cell in two, and what each costs: little where a quote was closed or opened."""
-    if len(cell) > 2_000:
+    if len(cell) > LONGEST_PARTED:
         return
-    for match in re.finditer('"+', cell[1:-1]):
+    for match in QUOTES.finditer(cell[1:-1]):
         yield cell[: match.start() + 1], cell[match.end() + 1 :], QUOTE_PART
     for place, (before, after) in enumerate(pairwise(cell), 1):
         if '"' not in (before, after) and (len(cell) <= 40 or not (before.isalnum() and after.isalnum())):
             yield cell[:place], cell[place:], PART
 
 
+@lru_cache
+def _quoted_or_not(delimiter: str) -> At:
+    """One cell: quoted (1), or up to the delimiter (2)."""
+    return at(rf'"((?:[^"]|"")*)"(?={escape(delimiter)}|$)|((?:(?!{escape(delimiter)}).)*)', DOTALL)
+
+
 def split_quoted(text: str, delimiter: str) -> tuple[list[str], list[bool]]:
     """The cells of a line under a delimiter, and which of them are quoted; quotes that close nothing are plain."""
-    pattern = re.compile(rf'"((?:[^"]|"")*)"(?={re.escape(delimiter)}|$)|((?:(?!{re.escape(delimiter)}).)*)', re.DOTALL)
-    cells, quoted, place = [], [], 0
+    pattern, cells, quoted, place = _quoted_or_not(delimiter), [], [], 0
     while place <= len(text) and (match := pattern.match(text, place)):
         cells.append(match[1].replace('""', '"') if match[1] is not None else match[2])
         quoted.append(match[1] is not None)

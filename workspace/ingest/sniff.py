@@ -7,12 +7,12 @@ and Sutton 2019, "Wrangling messy CSV files by detecting row and type patterns",
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from workspace.ingest.records import Dialect, records, requoted
+from synth.linear import VERBOSE, whole
+from workspace.ingest.records import Dialect, Effort, records, requoted
 
 SAMPLE_LINES = 200
 SAMPLE_CHARS = 200_000
@@ -22,7 +22,7 @@ COMMON = (",", ";", "\t", "|", ", ", "; ")
 RARE = (" ", ":", "^", "~", "§", "¬", "¦", "||", "::", "\x01", "\x1e", "\x1f", "#", "=", "*")
 """Delimiters that also occur within values: taken only where they part the first line too, and read much better."""
 
-CLEAN = re.compile(
+CLEAN = whole(
     r"""
       [+-]?[$€£¥]?\s?[+-]?[0-9][0-9.,' ]*(?:[eE][+-]?[0-9]+)?\s?[%€$£]?      # numbers, money
     | [0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[T ][0-9:.]+(?:\s?[AaPp][Mm])?)?(?:Z|[+-][0-9:]+)?   # dates
@@ -32,11 +32,11 @@ CLEAN = re.compile(
     | (?:https?|ftp)://[^\s,;|"]+                                            # addresses
     | [\w.+#*°/()<>=%&:'’-]+(?:[ ][\w.,+#*°/()<>=%&:'’!?-]+)*                # names, codes, sentences
     """,
-    re.VERBOSE,
+    VERBOSE,
 )
-POINTED = re.compile(r"[+-]?[0-9]+(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?")
-NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
-DATE = re.compile(
+POINTED = whole(r"[+-]?[0-9]+(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?")
+NUMBER = whole(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?")
+DATE = whole(
     r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}(?:[T ][0-9]{1,2}:[0-9:.]+(?: ?[AaPp][Mm])?(?:Z|[+-][0-9:]+)?)?"
     r"|[0-9]{1,2}:[0-9]{2}(?::[0-9.]+)?"
 )
@@ -72,14 +72,16 @@ def sniff(text: str, delimiter: str | None = None, quote: str | None = None, esc
     best = _alone(lines, quote)
     if delimiter is not None:
         best = Found(best.dialect, 1, -1.0)
-    sample = "\n".join(lines)
+    sample, effort = "\n".join(lines), Effort()
     for candidates, advantage in ((COMMON, 1.0), (RARE, 1.25)):
         bar = best.score * advantage
         for mark in (delimiter,) if delimiter else candidates:
             if mark not in sample:
                 continue
             for dialect in _dialects(mark, sample, quote, escape):
-                found = _tried(lines, dialect, parts_first=delimiter is None and (mark in RARE or len(mark) > 1))
+                found = _tried(
+                    lines, dialect, effort, parts_first=delimiter is None and (mark in RARE or len(mark) > 1)
+                )
                 if found.score > max(best.score, bar) or (delimiter and found.score >= best.score):
                     best = found
         if delimiter:
@@ -94,7 +96,7 @@ def _dialects(mark: str, sample: str, quote: str | None, escape: str | None):
     quotes = [quote] if quote is not None else [q for q in ('"', "'") if _surrounds(q, mark, sample)] or ['"']
     for q in quotes:
         escapes = [escape] if escape is not None else [""]
-        if escape is None and q and re.search(r"\\" + re.escape(q), sample):
+        if escape is None and q and "\\" + q in sample:
             escapes.append("\\")
         if escape is None and q and "\0" + q in sample:
             escapes.append("\0")
@@ -103,14 +105,16 @@ def _dialects(mark: str, sample: str, quote: str | None, escape: str | None):
 
 
 def _surrounds(quote: str, mark: str, sample: str) -> bool:
-    """Whether some cell is surrounded by this quote."""
-    d, q = re.escape(mark), re.escape(quote)
-    return bool(re.search(rf"(?:^|{d}|\n){q}[^\n]*?{q}(?:{d}|\r?\n|$)", sample)) or bool(
-        quote == '"' and re.search(rf"(?:^|{d}|\n){q}", sample)
-    )
+    """Whether some cell is surrounded by this quote; a double one need only open."""
+    for line in sample.split("\n"):
+        first, opened, _ = (mark + line).partition(mark + quote)
+        end = line.removesuffix("\r") + mark
+        if opened and (quote == '"' or end.rfind(quote + mark) > len(first)):
+            return True
+    return False
 
 
-def _tried(lines: list[str], dialect: Dialect, parts_first: bool = False) -> Found:
+def _tried(lines: list[str], dialect: Dialect, effort: Effort, parts_first: bool = False) -> Found:
     """How well a dialect reads the lines; with `parts_first` it must part the first line as it does the others."""
     rows, broken, filled = [], [], 0
     for record in records(lines, dialect):
@@ -129,7 +133,7 @@ def _tried(lines: list[str], dialect: Dialect, parts_first: bool = False) -> Fou
         return Found(dialect, 1, 0.0)
     if len(broken) > 0.1 * filled:  # quotes are often misplaced here: that alone is not against the dialect
         some = broken[:RESCUED_LINES]
-        rescued = [cells for line in some if (cells := requoted(line, dialect, width))]
+        rescued = [cells for line in some if (cells := requoted(line, dialect, width, effort))]
         rows += [cells for cells in rescued for _ in range(len(broken) // len(some))]
     if parts_first and len(rows[0]) != width and not (width > 3 and len(rows[0]) == width - 1):
         return Found(dialect, 1, 0.0)
@@ -164,7 +168,7 @@ def _clean(cell: str, delimiter: str, quote: str) -> float:
     """How much a text looks like one value: 1 a typed one, 0 one in which other delimiters are left."""
     if not cell:
         return 0.9
-    if len(cell) < 200 and CLEAN.fullmatch(cell):
+    if CLEAN.fullmatch(cell):
         # A value with other delimiters in it is less likely one value.
         return 0.75 if delimiter != "," and "," in cell and not NUMBER.fullmatch(cell) else 1.0
     if cell.isspace():

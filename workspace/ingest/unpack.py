@@ -7,7 +7,6 @@ words, and lines that are not in the file's encoding are named by their number.
 from __future__ import annotations
 
 import codecs
-import re
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import numpy as np
 from charset_normalizer import from_bytes
 from zlib_ng import zlib_ng
 
+from synth.linear import within
 from workspace.ingest.limits import ReadError
 
 CHUNK = 1 << 18
@@ -142,7 +142,7 @@ NAMES = {
     "latin-1": "Latin-1",
     "cp932": "Shift-JIS",
 }
-COMMON_KANJI = re.compile("[\u3040-\u30ff]|[\u4e00-\u9fff]{2,}")
+COMMON_KANJI = within("[\u3040-\u30ff]|[\u4e00-\u9fff]{2,}")
 LATIN_LETTERS = frozenset("äöüßÄÖÜéèêëáàâãåæçíìîïñóòôõøœúùûýÿÉÈÊËÁÀÂÃÅÆÇÍÌÎÏÑÓÒÔÕØŒÚÙÛÝ")
 LATIN_SIGNS = frozenset("°²³µ€£§©®™·–—‘’“”„…«»¿¡ºª½¼¾±×÷\xa0¢¥†•‹›‰¬¦´¨¸")
 
@@ -352,20 +352,20 @@ def _decoded_by_line(path: Path, encoding: str, mark: int, copy: IO[bytes]) -> P
     text = PlainText(Path(copy.name), encoding)
     copy.seek(0)
     copy.truncate()
-    number, carried = 1, b""
+    number, pieces = 1, []  # of the line whose end has not come
     wide = encoding.startswith(("utf-16", "utf-32"))
-    for chunk in (*chunks(path), b""):
+    for chunk in chunks(path):
         if mark:
             chunk, mark = chunk[mark:], max(0, mark - len(chunk))
-        if wide:
-            carried += chunk
-            continue
-        *lines, carried = (carried + chunk).split(b"\n") if chunk else (carried, b"")
+        first, *lines = [chunk] if wide else chunk.split(b"\n")
+        pieces.append(first)
         for line in lines:
-            _write_line(line + (b"\n" if chunk else b""), encoding, number, text, copy)
-            number += 1
-    if wide:
-        for number, line in enumerate(carried.decode(encoding, "replace").splitlines(keepends=True), 1):
+            _write_line(b"".join(pieces) + b"\n", encoding, number, text, copy)
+            number, pieces = number + 1, [line]
+    if not wide:
+        _write_line(b"".join(pieces), encoding, number, text, copy)
+    else:
+        for number, line in enumerate(b"".join(pieces).decode(encoding, "replace").splitlines(keepends=True), 1):
             _write_line(line.encode(), "utf-8", number, text, copy)
     return text
 

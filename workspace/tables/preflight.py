@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -11,11 +10,11 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from synth.columns.rare import OF_PEOPLE, Protection
+from synth.linear import whole, within
 from synth.schema import Column, Schema
 from synth.schema.dates import read_dates
 from synth.schema.pii import words_of
 from synth.schema.profile import ColumnProfile
-from synth.schema.texts import NUMBER
 
 MANY_LEVELS = 1_000
 NEARLY_EMPTY = 0.95
@@ -23,6 +22,11 @@ MOSTLY = 0.8
 """Share of the frequent values that must be dates or numbers for the others to stand out."""
 MARKERS = frozenset({"?", "na", "n/a", "#n/a", "n.a.", "nan", "null", "<na>", "(null)", "-", "--", "."})
 """Texts among categories that usually mark a missing value; "none" and "unknown" may well be answers."""
+CLOCK = within(r"\b(time|timestamp|ts|date|at|epoch|unix|created|updated|when)\b")
+"""Words of a header that speak of a moment."""
+INTEGER, CODE = whole("-?[0-9]+"), whole("[A-Z]{1,3}")
+DAY_OR_MONTH, LEADING_ZERO = within("%-?[dm]"), within("0[0-9]")
+NUMBER = whole(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 SAID = {
     "name": "names of people",
     "first_name": "first names",
@@ -180,7 +184,7 @@ def _date_in_digits(profile: ColumnProfile, column: Column) -> Iterator[Finding]
         return
     for code, unit, scale in (("%s", "seconds", 1), ("%s%3f", "milliseconds", 1_000)):
         is_recent = 631_152_000 * scale <= low and high <= 2_051_222_400 * scale  # 1990 to 2035
-        named = re.search(r"\b(time|timestamp|ts|date|at|epoch|unix|created|updated|when)\b", words_of(column.name))
+        named = CLOCK.search(words_of(column.name))
         if is_recent and high > low and (named or scale > 1) and profile.distinct > 0.2 * profile.rows:
             text = f"The numbers seem to be Unix timestamps, in {unit}."
             yield _finding(column, "date_as_number", text, "Read as dates", kind="datetime", format=code)
@@ -217,12 +221,12 @@ def _typed(what: str, texts: list[str]) -> dict[str, Any]:
     if what == "dates":
         found = read_dates(pa.array(texts))
         return {"kind": "datetime", "format": found.format, "timezone": found.timezone} if found else {}
-    whole = all(re.fullmatch("-?[0-9]+", text) for text in texts)
+    whole = all(map(INTEGER.fullmatch, texts))
     return {"kind": "integer" if whole else "number"}
 
 
 def _is_number(text: str) -> bool:
-    return re.match(NUMBER, text.strip()) is not None and not re.match("0[0-9]", text)
+    return NUMBER.fullmatch(text.strip()) is not None and not LEADING_ZERO.match(text)
 
 
 def _is_date(text: str) -> bool:
@@ -235,7 +239,7 @@ def _doubtful(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
         return
     turned = {"%d": "%m", "%-d": "%-m", "%m": "%d", "%-m": "%-d"}
     if column.kind == "datetime" and column.format:
-        other = re.sub("%-?[dm]", lambda match: turned[match[0]], column.format)
+        other = DAY_OR_MONTH.sub(lambda match: turned[match[0]], column.format)
         label = "Read the day first" if other.lstrip("%-").startswith("d") else "Read the month first"
         yield _finding(column, "day_or_month", profile.note, label, format=other)
     elif column.thousands == ",":
@@ -250,7 +254,7 @@ def _marker(profile: ColumnProfile, column: Column) -> Iterator[Finding]:
     """A text that usually marks a missing value."""
     if column.kind != "category" or column.role not in ("feature", "target") or profile.distinct < 2:
         return
-    codes = sum(re.fullmatch("[A-Z]{1,3}", top.value) is not None for top in profile.top)
+    codes = sum(CODE.fullmatch(top.value) is not None for top in profile.top)
     for top in profile.top:
         word = top.value.strip().lower()
         if word not in MARKERS or top.value == column.missing or (word.isalpha() and codes > 1):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import logging
-import re
 import traceback
 from pathlib import Path
 
 from synth.errors import InWords
+from synth.linear import IGNORECASE, within
 
 DISK_FULL = "The disk is full. Free some space and try again; nothing half-written was kept."
+
+NO_SPACE = within("No space left|disk is full|File too large|quota exceeded", IGNORECASE)
+QUOTE_OR_NUMBER = within(r"""['"`]|\d+""")
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -19,7 +22,7 @@ def is_disk_full(error: BaseException | None) -> bool:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return True
         # DuckDB and SQLite have no error of their own for it, only the system's words.
-        if re.search("No space left|disk is full|File too large|quota exceeded", str(error), re.IGNORECASE):
+        if NO_SPACE.search(str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -42,10 +45,23 @@ def for_the_log(error: BaseException | None) -> str:
     """Where an exception came from. What its message quotes is masked: it may be a person's data."""
     parts = []
     while error is not None:
-        message = re.sub(r"""(['"`]).*?\1|\d+""", "…", (str(error).splitlines() or [""])[0])
+        message = _masked((str(error).splitlines() or [""])[0])
         parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}: {message}")
         error = error.__cause__ or error.__context__
     return "\nwhich followed from\n".join(parts)
+
+
+def _masked(message: str) -> str:
+    """A message without what it quotes, and without numbers."""
+    parts, place = [], 0
+    for mark in QUOTE_OR_NUMBER.finditer(message):
+        if mark.start() < place:
+            continue
+        end = mark.end() if mark[0].isdecimal() else message.find(mark[0], mark.end()) + 1
+        if end:  # else nothing is quoted: it is the mark of "can't"
+            parts += message[place : mark.start()], "…"
+            place = end
+    return "".join([*parts, message[place:]])
 
 
 class WithoutData(logging.Filter):

@@ -9,7 +9,6 @@ the layouts seen, such as `00.00`.
 
 from __future__ import annotations
 
-import re
 from calendar import monthrange
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +20,7 @@ import pandas as pd
 
 from synth.columns.precision import Precision
 from synth.errors import Invalid
+from synth.linear import within
 from synth.schema import Column
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ SIGNIFICANT = 6
 WORDS = 4096
 """Pieces in a tokenizer fitted on a table."""
 END = ","
+DIGIT = within(r"\d")
 
 
 @dataclass
@@ -137,7 +138,7 @@ class ColumnText:
 
 def layout(text: str) -> str:
     """The text with every digit a 0, and a leading minus a plus: what may stand where."""
-    marks = re.sub(r"\d", "0", text)
+    marks = DIGIT.sub("0", text)
     return "+" + marks[1:] if marks.startswith("-") else marks
 
 
