@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -13,11 +12,15 @@ from starlette.websockets import WebSocketClose
 
 from api.errors import answer
 from api.headers import NOTHING_INSIDE, add_headers, page_policy
+from synth.linear import whole, within
+
+HOST = whole(r"(\[[0-9A-Fa-f:.]{1,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?", most=300)
+OF_API, UNSAFE = within(r"/api(/|$)"), within(rb"[\x00-\x1f\x7f/\\]")
 
 
 def host_name(host: str) -> str | None:
     """The name in a `Host` header, without its port; None where it is no proper one, such as `user@name`."""
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]{1,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?", host)
+    found = HOST.fullmatch(host)
     return found[1].strip("[]").lower() if found else None
 
 
@@ -37,7 +40,7 @@ class Door:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        of_api = re.match(r"/api(/|$)", scope["path"]) is not None
+        of_api = OF_API.match(scope["path"]) is not None
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         policy = NOTHING_INSIDE if of_api else page_policy(host if host_name(host) else "", self._scripts)
@@ -86,4 +89,4 @@ def _is_unsafe(scope: Scope) -> bool:
     """Whether a path holds what no id has: a slash in disguise, a backslash, a control character, a way up."""
     raw = scope.get("raw_path") or scope["path"].encode()
     parts = [unquote_to_bytes(part) for part in raw.partition(b"?")[0].split(b"/")]
-    return any(part == b".." or re.search(rb"[\x00-\x1f\x7f/\\]", part) for part in parts)
+    return any(part == b".." or UNSAFE.search(part) for part in parts)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any, AnyStr, Generic
 from weakref import WeakSet
 
 LONGEST_VALUE = 200
@@ -28,10 +29,10 @@ escape = re.escape
 ASCII, DOTALL, IGNORECASE, VERBOSE = re.ASCII, re.DOTALL, re.IGNORECASE, re.VERBOSE
 
 
-class Pattern:
+class Pattern(Generic[AnyStr]):
     """What the three kinds have in common: the compiled expression."""
 
-    def __init__(self, source: str, flags: int = 0):
+    def __init__(self, source: AnyStr, flags: int = 0):
         self.expression = re.compile(source, flags)
         _MADE.add(self)
 
@@ -42,59 +43,61 @@ class Pattern:
 _MADE: WeakSet[Pattern] = WeakSet()
 
 
-class Whole(Pattern):
+class Whole(Pattern[AnyStr]):
     """A pattern of whole values of bounded length."""
 
-    def __init__(self, source: str, flags: int = 0, most: int = LONGEST_VALUE):
+    def __init__(self, source: AnyStr, flags: int = 0, most: int = LONGEST_VALUE):
         super().__init__(source, flags)
         self.most = most
 
-    def fullmatch(self, text: str) -> Match | None:
+    def fullmatch(self, text: AnyStr) -> re.Match[AnyStr] | None:
         """The match, if the whole text is such a value; None for one that is longer than any."""
         return self.expression.fullmatch(text) if len(text) <= self.most else None
 
 
-class Within(Pattern):
+class Within(Pattern[AnyStr]):
     """A pattern that is looked for within texts of any length."""
 
-    def search(self, text: str) -> Match | None:
+    def search(self, text: AnyStr) -> re.Match[AnyStr] | None:
+        """The first match."""
         return self.expression.search(text)
 
-    def match(self, text: str) -> Match | None:
+    def match(self, text: AnyStr) -> re.Match[AnyStr] | None:
         """The match at the beginning of the text."""
         return self.expression.match(text)
 
-    def finditer(self, text: str) -> Iterator[Match]:
+    def finditer(self, text: AnyStr) -> Iterator[re.Match[AnyStr]]:
+        """Every match, from left to right, none of which overlap."""
         return self.expression.finditer(text)
 
-    def findall(self, text: str) -> list[str]:
+    def findall(self, text: AnyStr) -> list[Any]:
+        """What every match took; its groups where the pattern has some."""
         return self.expression.findall(text)
 
-    def sub(self, by: str | Callable[[Match], str], text: str) -> str:
+    def sub(self, by: AnyStr | Callable[[re.Match[AnyStr]], AnyStr], text: AnyStr) -> AnyStr:
+        """The text with `by` in the place of every match."""
         return self.expression.sub(by, text)
 
-    def split(self, text: str) -> list[str]:
-        return self.expression.split(text)
 
-
-class At(Pattern):
+class At(Pattern[AnyStr]):
     """A pattern that is tried at one place of a text."""
 
-    def match(self, text: str, place: int = 0) -> Match | None:
+    def match(self, text: AnyStr, place: int = 0) -> re.Match[AnyStr] | None:
+        """The match that begins at this place."""
         return self.expression.match(text, place)
 
 
-def whole(source: str, flags: int = 0, most: int = LONGEST_VALUE) -> Whole:
+def whole(source: AnyStr, flags: int = 0, most: int = LONGEST_VALUE) -> Whole[AnyStr]:
     """A pattern for whole values of at most `most` characters. Raises `re.error` when it is none."""
     return Whole(source, flags, most)
 
 
-def within(source: str, flags: int = 0) -> Within:
+def within(source: AnyStr, flags: int = 0) -> Within[AnyStr]:
     """A pattern to look for within texts of any length. Raises `re.error` when it is none."""
     return Within(source, flags)
 
 
-def at(source: str, flags: int = 0) -> At:
+def at(source: AnyStr, flags: int = 0) -> At[AnyStr]:
     """A pattern to try at one place of a text. Raises `re.error` when it is none."""
     return At(source, flags)
 

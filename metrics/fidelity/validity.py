@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -284,12 +285,17 @@ def read_rule(text: str, tables: Tables) -> Rule | None:
             others = limit if other is None else as_floats(table[other])
             unknown = np.isnan(values) | np.isnan(others)
         else:
-            values = table[left].astype("string").to_numpy(dtype=object, na_value=None)
-            others = right if other is None else table[other].astype("string").to_numpy(dtype=object, na_value=None)
+            values = as_texts(table[left])
+            others = right if other is None else as_texts(table[other])
             unknown = np.equal(values, None) | np.equal(others, None)
         return ~unknown & ~np.asarray(sign(values, others), dtype=bool)
 
     return Rule("given", text, [left] + ([other] if other else []), broken)
+
+
+def as_texts(values: Any) -> np.ndarray:
+    """The values of a column as texts, None where one is missing."""
+    return values.astype("string").to_numpy(dtype=object, na_value=None)
 
 
 def to_number(text: str) -> np.ndarray:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
+from synth.linear import within
 from workspace.ingest.ingest import ReadError
 from workspace.storage.uploads import TooMuch, Upload
 from workspace.telemetry.failures import DISK_FULL, is_disk_full
@@ -33,7 +33,7 @@ from workspace.workspace import Workspace
 
 log = logging.getLogger("understudy.pages")
 
-ROUTE = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
+ROUTE = within(r"/_stcore/upload_file/([^/]{1,200})/([^/]{1,200})$")
 PIECE = 2**20
 """Bytes that are written at once."""
 ONE_FILE = "Expected a form with one file."
