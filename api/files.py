@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,9 +13,11 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from api.errors import Problem, answer
+from synth.linear import within
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 OBJECT = {"schema": {"type": "object"}}
+TAGS = within(r'(?:W/)?("[^"]{0,200}")')
 SAID_AGAIN = ("etag", "last-modified", "accept-ranges")
 """What 304 says of the file that a client has."""
 
@@ -56,7 +57,7 @@ class File(FileResponse):
 
 def names_etag(known: str, etag: str) -> bool:
     """Whether a list of ETags, as `If-None-Match` has it, names this one, weakly or not; `*` names every one."""
-    return known.strip() == "*" or etag in re.findall(r'(?:W/)?("[^"]*")', known)
+    return known.strip() == "*" or etag in TAGS.findall(known)
 
 
 def file_answers(types: Iterable[str]) -> dict[int | str, dict[str, Any]]:

@@ -6,7 +6,6 @@ it, and reads 1e30 as 1: a job would start with a number that nobody sees.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -15,6 +14,7 @@ from typing import Any, Literal, overload
 import streamlit as st
 
 from pages.components.words import plain
+from synth import linear
 from synth.errors import Invalid, InWords
 
 MOST_ROWS = 100_000_000
@@ -22,8 +22,10 @@ MOST_SEED = 2**53
 """Larger whole numbers lose digits on their way through JSON."""
 LONGEST = 60
 """Characters of a number that are read."""
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
-_GROUPED = re.compile(r"[+-]?\d{1,3}([,\u2009\u00a0 ]\d{3})+")
+_NUMBER = linear.whole(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+_GROUPED = linear.whole(r"[+-]?\d{1,3}([,\u2009\u00a0 ]\d{3})+")
+_DECIMAL_COMMA = linear.whole(r"[+-]?\d+,\d*")
+_MARKS = linear.within(r"[^\d+-]")
 
 
 def read_number(
@@ -43,9 +45,9 @@ def read_number(
     if len(text) > LONGEST:
         raise Invalid(f"A number has at most {LONGEST} characters.")
     if _GROUPED.fullmatch(text):
-        text = re.sub(r"[^\d+-]", "", text)
+        text = _MARKS.sub("", text)
     if not _NUMBER.fullmatch(text):
-        hint = " Write the decimals after a point, as in 1.5." if re.fullmatch(r"[+-]?\d+,\d*", text) else ""
+        hint = " Write the decimals after a point, as in 1.5." if _DECIMAL_COMMA.fullmatch(text) else ""
         raise Invalid(f"“{text}” is not a number.{hint}")
     exact = Decimal(text)
     if whole and exact != exact.to_integral_value():
