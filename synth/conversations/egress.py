@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import urlsplit
 
 from synth.errors import Invalid
+from synth.linear import ASCII, whole
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -30,7 +30,7 @@ server's network for what is there.
 NO_ADDRESS = "The base URL is no address of a model server; write one such as https://example.org/v1."
 HAS_PASSWORD = "The base URL holds a user name or a password. Leave it out, and send the key as the API key."
 
-NAME = re.compile(r"[\w.-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)
+NAME = whole(r"[\w.-]{1,253}|[0-9a-f:.]{2,45}", ASCII, most=253)
 METADATA = ipaddress.ip_address("168.63.129.16")
 """Azure's inner service for its machines, which has a public address; those of other clouds have inner ones."""
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
