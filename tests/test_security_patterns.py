@@ -26,6 +26,7 @@ OF_NO_STRANGER = {
     "api/client.py": "stands alone, to be copied; reads what its own server says in headers",
     "api/schemas/openapi.py": "reads the names of our own classes and fields",
     "synth/linear.py": "makes the patterns of all others",
+    "workspace/jobs/process.py": "reads the names of the operator's variables",
     "workspace/services/images.py": "reads the page that it wrote itself",
     "workspace/settings.py": "reads what the operator set",
 }

@@ -8,12 +8,15 @@ status, country) are never about people, whoever else the table speaks of.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from synth.linear import whole, within
 from synth.schema import Column
 from synth.schema.pii import DEPENDENT, first_names, words_of
 
+NUMBER, WORD, LONG_WORD = within("[0-9]+"), within(r"[^\W\d_]+"), within(r"[^\W\d_]{4}")
+SOLID_NAME = whole("[\u2e80-\ud7ff]{2,4}")
+"""A name in a script without blanks between words."""
 PERSONAL = {
     "a job": (
         "job title, job role, occupation, occupations, profession, beruf, berufsbezeichnung, berufsgruppe, tätigkeit, "
@@ -190,8 +193,8 @@ def _held(words: str, phrases: Iterable[str]) -> str | None:
 def _measures(levels: Mapping[str, int]) -> bool:
     """Whether most values are small numbers and signs, such as 128/82 or 176 x 81: measured, and no name of anybody."""
     some = list(levels)[:500]
-    numbers = [re.findall(r"[0-9]+", text) for text in some]
-    words = [re.search(r"[^\W\d_]{4}", text) for text in some]
+    numbers = [NUMBER.findall(text) for text in some]
+    words = [LONG_WORD.search(text) for text in some]
     small = [len(found) > 1 and max(map(len, found)) <= 3 for found in numbers]
     return sum(one and not word for one, word in zip(small, words, strict=True)) >= 0.8 * len(some)
 
@@ -200,8 +203,8 @@ def _look_like_names(levels: Mapping[str, int]) -> bool:
     """Whether most values are written like somebody's name, and some hold a common first name."""
     some = list(levels)[:500]
     known = first_names()
-    parts = [re.findall(r"[^\W\d_]+", text) for text in some]
+    parts = [WORD.findall(text) for text in some]
     written = sum(2 <= len(words) <= 4 and all(word[0].isupper() for word in words) for words in parts)
-    solid = sum(bool(re.fullmatch("[\u2e80-\ud7ff]{2,4}", text)) for text in some)
+    solid = sum(bool(SOLID_NAME.fullmatch(text)) for text in some)
     named = sum(any(word.lower() in known for word in words) for words in parts)
     return (written >= 0.6 * len(some) and named >= 0.2 * len(some)) or solid >= 0.8 * len(some)
