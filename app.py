@@ -23,11 +23,11 @@ from pages.components.frame import explain_failure, get_workspace
 from pages.components.signin import LAST_STEP
 from pages.components.upload_route import UploadsToDisk, sweep_uploads
 from workspace.serving import reading_ends_when_told, temporary_files_in
-from workspace.startup import guard_where_it_listens, keep_guarded, settings_at_start
+from workspace.startup import guard_where_it_listens, keep_guarded, settings_at_start, workspace_at_start
 from workspace.workspace import Workspace
 
 # Here and not in the lifespan: what that raises is printed as a traceback.
-settings_at_start()
+workspace_at_start(settings_at_start()).close()
 
 
 def served() -> Workspace:

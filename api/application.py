@@ -6,6 +6,7 @@
 from fastapi_offline import FastAPIOffline
 
 from api.aliases import Aliases
+from api.characters import Characters
 from api.disconnect import Disconnects
 from api.errors import Problem, handle_errors
 from api.middleware import AuthMiddleware, Cors, Heads, Trace
@@ -39,7 +40,7 @@ api = FastAPIOffline(
 )
 handle_errors(api)
 # The last one added is the outermost.
-for layer in (Disconnects, Aliases, AuthMiddleware, Cors, Heads, Trace, RealPeer):
+for layer in (Disconnects, Characters, Aliases, AuthMiddleware, Cors, Heads, Trace, RealPeer):
     api.add_middleware(layer)
 ROUTERS = (
     system.router,

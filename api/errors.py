@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from synth.errors import Damaged, Invalid
 from workspace.access.callers import Refused
 from workspace.access.secrets import Unreadable
+from workspace.catalog.outages import RETRY_S, CatalogAway
 from workspace.ingest.process import ReadingEnded
 from workspace.telemetry.failures import DISK_FULL, WithoutData, for_the_log, is_disk_full
 from workspace.workspace import NotFound
@@ -49,6 +50,11 @@ def answer(
     return JSONResponse(problem.model_dump(mode="json"), status, headers)
 
 
+def catalog_away(error: CatalogAway) -> JSONResponse:
+    """The answer to a call that the catalog is needed for, while it is away."""
+    return answer(503, str(error), headers={"Retry-After": str(RETRY_S)})
+
+
 def first_problem(error: RequestValidationError) -> tuple[str | None, str]:
     """The field that the first problem is about, and the problem in words, without what was sent."""
     first = error.errors()[0]
@@ -64,6 +70,10 @@ def handle_errors(api: FastAPI) -> None:
     @api.exception_handler(ApiError)
     def _stop(request: Request, error: ApiError) -> JSONResponse:
         return answer(error.status, error.detail, error.field, error.headers)
+
+    @api.exception_handler(CatalogAway)
+    def _away(request: Request, error: CatalogAway) -> JSONResponse:
+        return catalog_away(error)
 
     @api.exception_handler(NotFound)
     def _not_found(request: Request, error: NotFound) -> JSONResponse:

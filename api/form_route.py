@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
+from api.characters import unfit_field, unfit_in_words
 from api.errors import ApiError
 from synth.errors import Invalid
 from workspace.access.idempotency import Unanswered
@@ -70,7 +71,10 @@ async def _as_json(request: Request, model: type[BaseModel]) -> Request:
             request.state.files.append(value)
         else:
             raise ApiError(422, f"A file came as {name!r}; expected {' or '.join(FILES)}.", name)
-    body = json.dumps({name: _value(name, given, model) for name, given in texts.items()}).encode()
+    values = {name: _value(name, given, model) for name, given in texts.items()}
+    if (unfit := unfit_field(values)) is not None:
+        raise ApiError(422, unfit_in_words(unfit), unfit)
+    body = json.dumps(values).encode()
     raw = [
         (name, value) for name, value in request.scope["headers"] if name not in (b"content-type", b"content-length")
     ]

@@ -19,6 +19,7 @@ from fastapi import APIRouter, FastAPI, Request, UploadFile
 from mangum import Mangum
 from pydantic import Field
 
+from api.characters import Characters
 from api.errors import ApiError, handle_errors
 from api.form_route import Posting
 from api.middleware import AuthMiddleware, Cors, Trace
@@ -154,7 +155,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(title="Understudy", version="1", summary="The calls that fit a function.", lifespan=lifespan)
 handle_errors(app)
-for layer in (AuthMiddleware, Cors, Trace, RealPeer):
+for layer in (Characters, AuthMiddleware, Cors, Trace, RealPeer):
     app.add_middleware(layer)
 for part in (system.router, router):
     app.include_router(part)

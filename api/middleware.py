@@ -16,11 +16,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ApiError, answer
+from api.errors import ApiError, answer, catalog_away
 from api.headers import NOTHING_INSIDE, OWN_SCRIPTS, add_headers
 from api.security import who_calls
 from synth.linear import ASCII, whole
 from workspace.access.callers import Caller, Refused
+from workspace.catalog.outages import CatalogAway
 from workspace.catalog.rows import new_id
 
 REQUEST_ID = "X-Request-ID"
@@ -143,7 +144,7 @@ class AuthMiddleware:
         workspace = scope["app"].state.workspace
         try:
             caller = await run_in_threadpool(who_calls, HTTPConnection(scope), workspace)
-        except (Refused, ApiError) as refusal:
+        except (Refused, ApiError, CatalogAway) as refusal:
             caller = refusal
         # Public routes ignore it; the others raise the refusal that is kept here.
         scope["state"]["caller"] = caller
@@ -164,7 +165,9 @@ class AuthMiddleware:
         await app(scope, receive, send)
 
 
-def refused(refusal: Refused | ApiError):
+def refused(refusal: Refused | ApiError | CatalogAway):
+    if isinstance(refusal, CatalogAway):
+        return catalog_away(refusal)
     if isinstance(refusal, ApiError):
         return answer(refusal.status, refusal.detail, refusal.field, refusal.headers)
     return answer(401, str(refusal), headers={"WWW-Authenticate": "Bearer"})

@@ -14,16 +14,18 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from workspace.access.addresses import is_loopback
+from synth.errors import InWords
 from workspace.plugins import PluginError, load_installed, load_plugins
 from workspace.settings import MAKE_A_KEY, Settings, UnfitSettings, read_settings
+from workspace.telemetry.failures import is_disk_full
 from workspace.workspace import Workspace
 
 LOOKS_S = (0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 """Pauses between looks at where a server listens: some take their address only after they have started what they serve."""
 
 
-def settings_at_start() -> Settings:
-    """The settings of a server or a worker.
+def settings_at_start(*, serving: bool = True) -> Settings:
+    """The settings of a server or a worker, which waits for a database that is away.
 
     Raises SystemExit, which ends the process with a sentence for each setting that cannot be used.
     """
@@ -31,10 +33,27 @@ def settings_at_start() -> Settings:
         settings = read_settings()
     except UnfitSettings as error:
         raise SystemExit(str(error)) from None
-    problems = [*_plugin_problems(settings), *_database_problems(settings)]
+    problems = [*_plugin_problems(settings), *(_database_problems(settings) if serving else ())]
     if problems:
         raise SystemExit("\n".join(problems))
     return settings
+
+
+def workspace_at_start(settings: Settings) -> Workspace:
+    """The workspace of a server. Raises SystemExit, with a sentence and a way out, when it cannot be opened."""
+    try:
+        return Workspace(settings)
+    except InWords as error:
+        raise SystemExit(str(error)) from None
+    except OSError as error:
+        if is_disk_full(error):
+            raise SystemExit(
+                f"The disk with {settings.workspace} is full. Free some space there, and start again."
+            ) from None
+        raise SystemExit(
+            f"The workspace {settings.workspace} cannot be used: {error.filename}: {error.strerror}. Let the account that "
+            "runs the server write there, or name another folder in UNDERSTUDY_WORKSPACE."
+        ) from None
 
 
 def _plugin_problems(settings: Settings) -> list[str]:

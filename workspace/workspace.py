@@ -42,13 +42,13 @@ class Workspace:
     Any number of processes may open one workspace. Those that called `start` run its jobs.
     """
 
-    def __init__(self, settings: Settings | None = None):
+    def __init__(self, settings: Settings | None = None, *, patience_s: float = 0.0):
         self.settings = settings or Settings()
         self.folder = self.settings.workspace
         self.files = Files(self.folder)
         load_plugins(self.settings.plugins)
         self.readers = Readers(self.files, self.settings)
-        self.catalog = Catalog(self.settings.catalog_url, self.folder)
+        self.catalog = Catalog(self.settings.catalog_url, self.folder, patience_s)
         self.queue = Queue(self.catalog, self.files, self.settings)
         self.journal = Journal(self.settings)
         self.access = Access(self.catalog, self.settings)

@@ -21,6 +21,7 @@ from api.schemas.openapi import arguments_schema
 from api.schemas.requests import JobRequest, RetryRequest
 from api.schemas.responses import EventResponse, JobResponse, Limit, Offset, ResponseBody, RunResponse
 from api.security import Here, Reader, Watcher, Writer, make_room, seen_by
+from workspace.catalog.outages import RETRY_S, CatalogAway
 from workspace.catalog.rows import ENDED, State
 from workspace.jobs.kinds import KINDS
 from workspace.workspace import Job, NotFound, Run, Workspace
@@ -197,8 +198,13 @@ async def _stream(workspace: Workspace, job_id: str, after: int) -> AsyncIterato
     with suppress(NotFound):
         while True:
             # In a thread: the loop is Streamlit's too, and must not wait for the catalog.
-            job = await run_in_threadpool(workspace.jobs.get, job_id)
-            for event in await run_in_threadpool(workspace.jobs.events, job_id, after):
+            try:
+                job = await run_in_threadpool(workspace.jobs.get, job_id)
+                events = await run_in_threadpool(workspace.jobs.events, job_id, after)
+            except CatalogAway:
+                await asyncio.sleep(RETRY_S)
+                continue
+            for event in events:
                 after = event.seq
                 yield ServerSentEvent(
                     EventResponse.model_validate(event).model_dump_json(), event="progress", id=str(after)

@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from typing import Any, Literal
 
+import anyio
+import anyio.to_thread
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
@@ -16,10 +18,12 @@ from api.security import Here, Reader
 from metrics import DIALOGUE_METRICS, METRICS, Card
 from metrics.dialogue.model_judge import MODEL_JUDGE
 from synth import GENERATORS
+from workspace.catalog.outages import CatalogAway
 from workspace.services.bugs import versions
 
 router = APIRouter(tags=["Server"])
 _BEGUN = time.monotonic()
+HEALTH_S = 1.5
 _VERSIONS = versions()
 
 
@@ -28,8 +32,13 @@ class Health(BaseModel):
 
     status: Literal["ok"] = Field(description="It answers.", examples=["ok"])
     versions: dict[str, str] = Field(description="What it runs on.", examples=[{"python": "3.11.7"}])
-    queued: int = Field(description="Jobs that wait.", examples=[0])
-    running: int = Field(description="Jobs that run.", examples=[1])
+    catalog: Literal["ok", "away"] = Field(
+        description="Whether the catalog answers. While it is away most calls are answered with 503, and jobs go on.",
+        examples=["ok"],
+    )
+    reason: str = Field("", description="Why the catalog is away, and what to do.", examples=[""])
+    queued: int | None = Field(description="Jobs that wait; null while the catalog is away.", examples=[0])
+    running: int | None = Field(description="Jobs that run; null while the catalog is away.", examples=[1])
     disk_free_mb: int = Field(description="Free space where the workspace lies, in megabytes.", examples=[51200])
 
 
@@ -59,13 +68,22 @@ class Model(BaseModel):
 
 
 @router.get("/health")
-def get_health(workspace: Here) -> Health:
-    """Whether the server answers, what it runs on, and how busy it is."""
+async def get_health(workspace: Here) -> Health:
+    """Whether the server answers, what it runs on, and how busy it is. It answers while the catalog is away, too."""
+    counts, reason = None, "The catalog is away: it has not answered in time."
+    # A database that hangs keeps its thread; the answer does not wait for it.
+    with anyio.move_on_after(HEALTH_S):
+        try:
+            counts = await anyio.to_thread.run_sync(workspace.jobs.unfinished_by_state, abandon_on_cancel=True)
+        except CatalogAway as away:
+            reason = str(away)
     return Health(
         status="ok",
         versions=_VERSIONS,
-        queued=len(workspace.jobs.find("queued")),
-        running=len(workspace.jobs.find("running")),
+        catalog="ok" if counts is not None else "away",
+        reason="" if counts is not None else reason,
+        queued=None if counts is None else counts["queued"],
+        running=None if counts is None else counts["running"],
         disk_free_mb=shutil.disk_usage(workspace.folder).free // 2**20,
     )
 

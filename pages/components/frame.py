@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -10,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.components.deletion import undo_bar
 from pages.components.words import count, plain
 from synth import GENERATORS
+from workspace.catalog.outages import CatalogAway
 from workspace.telemetry.failures import WithoutData
 from workspace.workspace import NotFound, Workspace
 
@@ -30,6 +32,11 @@ def explain_failure(error: Exception) -> bool:
         # Deleted in another tab, or by a program, while this page was drawn.
         st.error(f"{plain(error)} Reload the page.", title="This was deleted meanwhile", icon=":material/link_off:")
         return True
+    if isinstance(error, CatalogAway):
+        st.warning(plain(error), title="The catalog is away", icon=":material/cloud_off:")
+        st.session_state.went_away = True
+        come_back()
+        return True
     st.error(
         "Your datasets, jobs and results are safe. Reload the page; if it happens again, the server's log has the "
         f"details (`{type(error).__name__}`).",
@@ -37,6 +44,16 @@ def explain_failure(error: Exception) -> bool:
         icon=":material/sentiment_dissatisfied:",
     )
     return True
+
+
+@st.fragment(run_every="3s")
+def come_back() -> None:
+    """Show the page anew as soon as the catalog answers."""
+    if st.session_state.pop("went_away", False):
+        return
+    with suppress(CatalogAway):
+        get_workspace().jobs.unfinished_by_state()
+        st.rerun()
 
 
 def default_generator() -> str:

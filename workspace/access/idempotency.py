@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from synth.errors import Invalid
 from workspace.catalog.catalog import Catalog
+from workspace.catalog.outages import CatalogAway
 from workspace.catalog.rows import Answer, now
 from workspace.settings import Settings
 
@@ -35,6 +37,8 @@ class IdempotencyStore:
 
     def __init__(self, catalog: Catalog, settings: Settings):
         self.catalog, self.settings = catalog, settings
+        self._waiting: dict[tuple[str, str], Answered | None] = {}
+        """How calls ended that the catalog was not told yet: answered, or with nothing done (None)."""
 
     def begin(self, owner: str, key: str, digest: str) -> Answered | None:
         """The answer that the owner's call with this key got before; None when it is the first, which now begins.
@@ -43,6 +47,7 @@ class IdempotencyStore:
         key was used for another call.
         """
         mark = sha256(key.encode()).hexdigest()
+        self._write_waiting()
         oldest = now() - timedelta(hours=self.settings.repeat_hours)
         with self.catalog.session() as session:
             session.execute(delete(Answer).where(Answer.created < oldest))
@@ -64,13 +69,23 @@ class IdempotencyStore:
 
     def keep(self, owner: str, key: str, status: int, body: str) -> None:
         """Remember what the call was answered."""
-        mark = sha256(key.encode()).hexdigest()
-        with self.catalog.session() as session:
-            chosen = update(Answer).where(Answer.owner == owner, Answer.key == mark)
-            session.execute(chosen.values(status=status, body=body))
+        self._waiting[(owner, sha256(key.encode()).hexdigest())] = Answered(status, body)
+        with suppress(CatalogAway):
+            self._write_waiting()
 
     def forget(self, owner: str, key: str) -> None:
         """Let the key be used again: its call did nothing."""
-        mark = sha256(key.encode()).hexdigest()
-        with self.catalog.session() as session:
-            session.execute(delete(Answer).where(Answer.owner == owner, Answer.key == mark))
+        self._waiting[(owner, sha256(key.encode()).hexdigest())] = None
+        with suppress(CatalogAway):
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        """Write how calls ended, also those that ended while the catalog was away."""
+        for (owner, mark), answered in list(self._waiting.items()):
+            chosen = (Answer.owner == owner, Answer.key == mark)
+            with self.catalog.session() as session:
+                if answered is None:
+                    session.execute(delete(Answer).where(*chosen))
+                else:
+                    session.execute(update(Answer).where(*chosen).values(status=answered.status, body=answered.body))
+            self._waiting.pop((owner, mark), None)

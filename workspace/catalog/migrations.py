@@ -24,6 +24,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from synth.errors import InWords
+from workspace.catalog.outages import CatalogAway, outages_told
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def _apply(engine: Engine, versions: Path, before: str | None, name: str) -> Non
     from alembic.script import ScriptDirectory
 
     try:
-        with _alone(engine) as connection:
+        with outages_told(engine), _alone(engine) as connection:
             if revision_of(connection) != before:
                 return
             scripts = ScriptDirectory(str(versions.parent), version_locations=[str(versions)])
@@ -75,6 +76,8 @@ def _apply(engine: Engine, versions: Path, before: str | None, name: str) -> Non
             with Operations.context(context):
                 scripts.get_revision(name).module.upgrade()
             context.stamp(scripts, name)
+    except CatalogAway:
+        raise
     except Exception as error:
         raise MigrationFailed(
             f"The migration {name} of the catalog failed and changed nothing: {error} "

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
+from workspace.catalog.outages import CatalogAway
 from workspace.catalog.rows import Job, now
 from workspace.jobs.kinds import secrets_of
 from workspace.jobs.process import Processes, job_environment, process_of
@@ -49,6 +50,8 @@ class Dispatcher(threading.Thread):
         self.processes = Processes(queue.files, queue.settings)
         self._calibration: subprocess.Popen[bytes] | None = None
         self._closing = threading.Event()
+        self._heard_from = now()
+        """Since when this process could hear of workers on other machines."""
 
     def run(self) -> None:
         swept = False
@@ -58,16 +61,18 @@ class Dispatcher(threading.Thread):
                     self.queue.forget_secrets()
                     swept = True
                 self.step()
-            except (OperationalError, OSError) as error:
-                # A full disk, a database that is away, no process to be had: the next round finds things as they are.
+            except (CatalogAway, SQLAlchemyError, OSError) as error:
+                # A full disk, a database that is away: the next round finds things as they are. Meanwhile no worker
+                # was heard of, and silence counts from now on.
                 log.warning("Jobs could not be looked after; trying again. (%s)", type(error).__name__)
+                self._heard_from = now()
             self.queue.changed.wait(POLL_S)
             self.queue.changed.clear()
 
     def step(self) -> None:
-        codes = self.processes.reap()
+        self.processes.reap()
         for job in self.queue.running():
-            self._watch(job, codes)
+            self._watch(job)
         self.queue.give_up()
         while job := self.queue.claim():
             self.queue.attach(job.id, self.processes.start(job, self.told(secrets_of(job))))
@@ -101,21 +106,22 @@ class Dispatcher(threading.Thread):
                 stderr=subprocess.DEVNULL,
             )
 
-    def _watch(self, job: Job, codes: dict[int, int]) -> None:
+    def _watch(self, job: Job) -> None:
         process = process_of(job)
         if job.host != HOST:
-            if _past(job.last_heard, SILENT_S):
+            if job.last_heard and _past(max(job.last_heard, self._heard_from), SILENT_S):
                 self.queue.end(job.id, "interrupted", f"Its machine, {job.host}, no longer responds. Try again.")
         elif process is None:
-            if _past(job.started, START_S):
+            if child := self.processes.child_of(job.id):
+                self.queue.attach(job.id, child)
+            elif job.started and _past(max(job.started, self._heard_from), START_S):
                 self.queue.end(job.id, "interrupted", "Its process never started. Try again.", Job.pid.is_(None))
         elif not process.alive:
             process.end_group(signal.SIGKILL)
             if job.cancel_asked:
                 self.queue.end(job.id, "cancelled")
             else:
-                code = codes.get(process.pid, self.processes.code_of(process))
-                self.queue.end(job.id, "interrupted", _last_words(code))
+                self.queue.end(job.id, "interrupted", _last_words(self.processes.code_of(process)))
         elif _past(job.cancel_asked, self.queue.settings.cancel_grace_s):
             process.end_group(signal.SIGKILL)
 

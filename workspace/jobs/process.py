@@ -16,6 +16,7 @@ from workspace.process import Process
 from workspace.settings import HOST, PREFIX, ROOT, SECRET, Settings
 from workspace.storage.files import Files
 
+MOST_CODES = 256
 THREAD_LIMITS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -97,6 +98,9 @@ class Processes:
     def __init__(self, files: Files, settings: Settings):
         self.files, self.settings = files, settings
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._jobs: dict[str, int] = {}
+        self._codes: dict[int, int] = {}
+        """Exit codes of workers that ended, until somebody asks: the catalog may be away when they do."""
 
     def start(self, job: Job, told: bytes = b"") -> Process:
         """Start the worker of a claimed job: its own session, its share of the threads, its output in its log.
@@ -120,22 +124,30 @@ class Processes:
         with suppress(BrokenPipeError):
             _tell(worker, told)
         self._children[worker.pid] = worker
+        self._jobs[job.id] = worker.pid
+        self._codes.pop(worker.pid, None)
         return Process.of(worker.pid)
 
-    def reap(self) -> dict[int, int]:
-        """Collect workers that ended, and end what they started and left; their exit codes by process id."""
+    def reap(self) -> None:
+        """Collect workers that ended, and end what they started and left."""
         codes = {pid: child.poll() for pid, child in self._children.items()}
-        ended = {pid: code for pid, code in codes.items() if code is not None}
-        for pid in ended:
-            del self._children[pid]
-            Process(pid, born=0.0).end_group(signal.SIGKILL)
-        return ended
+        for pid, code in codes.items():
+            if code is not None:
+                del self._children[pid]
+                self._jobs = {job_id: other for job_id, other in self._jobs.items() if other != pid}
+                self._codes = dict([*self._codes.items(), (pid, code)][-MOST_CODES:])
+                Process(pid, born=0.0).end_group(signal.SIGKILL)
+
+    def child_of(self, job_id: str) -> Process | None:
+        """The worker of a job while it lives, if this process started it."""
+        pid = self._jobs.get(job_id)
+        return Process.of(pid) if pid in self._children else None
 
     def code_of(self, process: Process) -> int | None:
         """The exit code of a worker that is gone; None when another server started it."""
         child = self._children.get(process.pid)
         if child is None:
-            return None
+            return self._codes.pop(process.pid, None)
         # A killed process shows as gone while threads of it still end; only then does it have a code.
         with suppress(subprocess.TimeoutExpired):
             child.wait(timeout=1)

@@ -1,4 +1,7 @@
-"""How a job says how far it is: reports of a task, written to the catalog a few times a second at most."""
+"""How a job says how far it is: reports of a task, written to the catalog a few times a second at most.
+
+While the catalog is away the work goes on: what it reports is thinned, and written when the catalog is back.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,15 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from synth import Report, Stopped
+from workspace.catalog.outages import CatalogAway
 from workspace.catalog.rows import Event, Job, now
 from workspace.jobs.queue import Queue, changed
 from workspace.process import Process
 
 log = logging.getLogger(__name__)
 
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 5.0
+"""Seconds for which a catalog that is away is left alone, the first time and at most."""
 CURVE_POINTS = 25
 """Most curve points stored at once; more in one interval are thinned evenly."""
 
@@ -32,6 +38,7 @@ class Progress:
         self._begun = self._written = self._asked = time.monotonic()
         self._stage = ""
         self._waiting: list[Event] = []
+        self._lost_until, self._wait_s = 0.0, FIRST_WAIT_S
 
     def stage(self, name: str, start: float, end: float) -> Stage:
         """The report of the stage that takes the job from `start` to `end` (0 to 1)."""
@@ -57,30 +64,52 @@ class Progress:
         """Write what waits."""
         if not self._waiting:
             return
-        last, waiting = self._waiting[-1], self._waiting
-        with self.queue.catalog.session() as session:
-            job = self._change(
-                session,
-                progress=last.progress,
-                stage=last.stage,
-                note=last.note,
-                last_heard=now(),
-                ends=self._ends(last),
-            )
-            if job is not None:
-                session.add_all(_thinned(waiting))
+        if time.monotonic() < self._lost_until:
+            return
+        last, self._waiting = self._waiting[-1], _thinned(self._waiting)
+        try:
+            with self.queue.catalog.session(patience_s=0) as session:
+                job = self._change(
+                    session,
+                    progress=last.progress,
+                    stage=last.stage,
+                    note=last.note,
+                    last_heard=now(),
+                    ends=self._ends(last),
+                )
+                if job is not None:
+                    session.add_all(self._copies())
+        except CatalogAway:
+            self._lose()
+            return
         if last.stage != self._stage:
             log.info("%s", last.stage)
         self._waiting, self._stage, self._written = [], last.stage, time.monotonic()
+        self._wait_s = FIRST_WAIT_S
         self._heed(job)
 
     @property
     def stop_early(self) -> bool:
         """Whether somebody asked to stop training and keep what is trained."""
-        if not self._enough and time.monotonic() - self._asked > 0.5:
-            with self.queue.catalog.session() as session:
-                self._heed(self._change(session, last_heard=now()))
+        if not self._enough and time.monotonic() - self._asked > 0.5 and time.monotonic() >= self._lost_until:
+            try:
+                with self.queue.catalog.session(patience_s=0) as session:
+                    job = self._change(session, last_heard=now())
+            except CatalogAway:
+                self._lose()
+            else:
+                self._heed(job)
         return self._enough
+
+    def _lose(self) -> None:
+        """Leave the catalog, which is away, alone for a while: the work does not wait for it."""
+        self._lost_until = time.monotonic() + self._wait_s
+        self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)
+
+    def _copies(self) -> list[Event]:
+        """What waits, as rows of a transaction that may fail."""
+        columns = ("job_id", "at", "progress", "stage", "note", "curve")
+        return [Event(**{name: getattr(event, name) for name in columns}) for event in self._waiting]
 
     def _change(self, session: Session, **values: Any) -> Job | None:
         return changed(session, self.job.id, Job.state == "running", Job.pid == self.process.pid, **values)

@@ -149,14 +149,14 @@ class Queue:
 
     def change(self, job_id: str, *conditions: ColumnElement[bool], **values: Any) -> Job | None:
         """Change a job if it meets the conditions; the job as it is then, or None when it did not meet them."""
-        with self.catalog.session() as session:
-            return changed(session, job_id, *conditions, **values)
+        return self.catalog.lasting(lambda session: changed(session, job_id, *conditions, **values))
 
     def end(
         self, job_id: str, state: str, error: str = "", *conditions: ColumnElement[bool], **values: Any
     ) -> Job | None:
         """Put a running job into a final state, note on its run what that means for it, and clear its scratch."""
-        with self.catalog.session() as session:
+
+        def write(session: Session) -> Job | None:
             job = changed(
                 session,
                 job_id,
@@ -173,6 +173,9 @@ class Queue:
                 if job.run_id and state != "done":
                     why = error or {"cancelled": "It was cancelled.", "interrupted": "It was interrupted."}[state]
                     session.execute(update(Run).where(Run.id == job.run_id).values(note=f"{job.stage} ended: {why}"))
+            return job
+
+        job = self.catalog.lasting(write)
         if job is not None:
             self.clear_scratch(job.id)
             if state in ("done", "cancelled"):

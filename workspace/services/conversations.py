@@ -257,8 +257,8 @@ class Conversations:
 
     def change(self, set_id: str, **values: Any) -> None:
         """Set columns of a conversation set's row."""
-        with self.catalog.session() as session:
-            session.execute(update(ConversationSet).where(ConversationSet.id == set_id).values(**values))
+        changed = update(ConversationSet).where(ConversationSet.id == set_id).values(**values)
+        self.catalog.lasting(lambda session: session.execute(changed))
 
     def shown(self, dataset_id: str | None, order: ConversationRequest, *, held_out: bool = False) -> list[Dialogue]:
         """The real dialogues that the prompts of an order may show, or those held out from them."""
@@ -267,8 +267,7 @@ class Conversations:
         return self.dialogues(dataset_id, order.shape or self.find_shape(dataset_id), held_out=held_out)
 
     def _job_of(self, found: ConversationSet) -> Job | None:
-        with self.catalog.session() as session:
-            return session.get(Job, found.job_id) if found.job_id else None
+        return self.catalog.lasting(lambda session: session.get(Job, found.job_id) if found.job_id else None)
 
     def _check_not_being_written(self, found: ConversationSet) -> None:
         job = self._job_of(found)

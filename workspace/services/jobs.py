@@ -76,6 +76,15 @@ class Jobs:
         with self.catalog.session() as session:
             return session.scalar(query) or 0
 
+    def unfinished_by_state(self) -> dict[str, int]:
+        """How many jobs of all wait, and how many run."""
+        query = select(Job.state, func.count()).where(Job.state.in_(UNFINISHED)).group_by(Job.state)
+        counts = dict.fromkeys(map(str, UNFINISHED), 0)
+        with self.catalog.session() as session:
+            for state, jobs in session.execute(query):
+                counts[state] = jobs
+        return counts
+
     def events(self, job_id: str, after: int = 0) -> Sequence[Event]:
         """What a job reported, oldest first; `after` is the `seq` of the last one already seen."""
         self.get(job_id)

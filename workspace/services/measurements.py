@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from synth import GENERATORS
 from workspace.catalog.catalog import Catalog
@@ -48,8 +49,11 @@ class Measurements:
     def keep(self, measured: Sequence[Measurement]) -> None:
         """Store what stages took."""
         here = machine(self.settings.threads_per_job)
-        with self.catalog.session() as session:
+
+        def add(session: Session) -> None:
             for one in measured:
                 row = MeasurementRow(machine=here, stage=one.stage, quantities=one.quantities)
                 row.seconds, row.taken_mb, row.kept_mb = one.seconds, one.taken_mb, one.kept_mb
                 session.add(row)
+
+        self.catalog.lasting(add)

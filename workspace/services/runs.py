@@ -124,9 +124,9 @@ class Runs:
         """Store a run's scores beside those it has, and the options of metrics that are new."""
         kept = {name: score.model_dump(mode="json") for name, score in {**run.scores, **scores}.items()}
         write_atomic(self.files.run(run.id).scores, json.dumps(kept, ensure_ascii=False))
-        with self.catalog.session() as session:
-            chosen = {} if options is None else {"options": options}
-            session.execute(update(Run).where(Run.id == run.id).values(note=note, **chosen))
+        chosen = {} if options is None else {"options": options}
+        changed = update(Run).where(Run.id == run.id).values(note=note, **chosen)
+        self.catalog.lasting(lambda session: session.execute(changed))
 
     def trials(self, run_id: str) -> list[Trial]:
         """What was tried before a tuned run; empty for one that was not tuned."""

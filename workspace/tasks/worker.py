@@ -9,11 +9,15 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 
+from sqlalchemy.orm import Session
+
 from synth import Stopped
 from workspace.access.handover import Handover
+from workspace.catalog.outages import CatalogAway
 from workspace.catalog.rows import Job, Run, now
 from workspace.jobs.kinds import KINDS
 from workspace.jobs.meter import cpu_seconds, highest_mb
@@ -29,6 +33,8 @@ from workspace.workspace import Workspace
 log = logging.getLogger("workspace.tasks.worker")
 
 BEAT_S = 10
+PATIENCE_S = 3600.0
+"""How long a job waits for a catalog that is away, to begin and to hand in its results."""
 
 
 class Attempt:
@@ -70,7 +76,9 @@ class Attempt:
         """Show servers on other machines, which cannot see this process, that it lives, however long a step takes."""
         while True:
             time.sleep(BEAT_S)
-            self.workspace.queue.change(self.job.id, Job.pid == self.process.pid, last_heard=now())
+            # A beat that is lost is followed by the next.
+            with suppress(CatalogAway), self.workspace.catalog.session(patience_s=0) as session:
+                changed(session, self.job.id, Job.pid == self.process.pid, last_heard=now())
 
     def _end(self, state: str, error: str = "", **values: float) -> None:
         self.workspace.queue.end(
@@ -88,12 +96,21 @@ class Attempt:
         run.size_bytes = size_of(self.scratch)
         self.progress.flush()
         self._publishing = True
-        with self.workspace.catalog.session() as session:
+        target = self.workspace.files.run(run.id).folder
+
+        def list_it(session: Session) -> None:
+            # The answer to an earlier commit may have been lost on its way.
+            if session.get(Run, run.id) is not None:
+                return
             session.add(run)
             if not changed(session, self.job.id, Job.state == "running", Job.pid == self.process.pid, run_id=run.id):
                 raise Stopped
+            session.flush()
             # Last before the commit: a folder without its row is cleared away at the next start.
-            self.scratch.replace(self.workspace.files.run(run.id).folder)
+            if not target.exists():
+                self.scratch.replace(target)
+
+        self.workspace.catalog.lasting(list_it)
         self.job.run_id = run.id
         self.scratch.mkdir()
         self._publishing = False
@@ -101,12 +118,12 @@ class Attempt:
 
 def main(job_id: str) -> None:
     process, told = Process.current(), Handover.taken()
-    settings = settings_at_start()
+    settings = settings_at_start(serving=False)
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for package in ("workspace", "synth", "metrics"):
         logging.getLogger(package).setLevel(settings.log_level)
     _give_way()
-    workspace = Workspace(settings)
+    workspace = Workspace(settings, patience_s=PATIENCE_S)
     job = workspace.queue.attach(job_id, process)
     if job is None or job.cancel_asked:
         return

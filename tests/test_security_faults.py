@@ -1,0 +1,112 @@
+"""What goes wrong around the program is told in words, loses nothing, and leaves the rest served."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from tests.conftest import running_workspace, write_people
+from tests.live import serving
+from workspace.catalog.rows import Dataset
+from workspace.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    yield from running_workspace(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def people_here(shared: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return shared.datasets.add(write_people(tmp_path_factory.mktemp("files")), "people.csv")
+
+
+@pytest.fixture(scope="module")
+def api(shared: Workspace) -> Iterator[httpx.Client]:
+    with serving(shared) as address, httpx.Client(base_url=f"{address}/api", timeout=30) as client:
+        yield client
+
+
+UNFIT = [
+    ("POST", "/bugs", {"json": {"text": "a\0b"}}, "text"),
+    ("POST", "/bugs", {"json": {"text": "a", "job_id": "\0"}}, "job_id"),
+    ("POST", "/bugs", {"content": b'{"text": "\\ud800"}', "headers": {"content-type": "application/json"}}, "text"),
+    ("POST", "/train", {"json": {"dataset_id": "x\0", "model": "trees"}}, "dataset_id"),
+    ("POST", "/train", {"json": {"dataset_id": "x", "params": {"a": [{"b\0": 1}]}}}, "params.a.0"),
+    ("POST", "/train", {"data": {"dataset_id": "x\0"}}, "dataset_id"),
+    ("POST", "/train", {"data": {"dataset_id": "x", "conditions": '{"city": "\\u0000"}'}}, "conditions.city"),
+    ("GET", "/jobs?after=%00", {}, "after"),
+    ("GET", "/runs?dataset_id=x%00y", {}, "dataset_id"),
+]
+
+
+@pytest.mark.parametrize("method, path, sent, field", UNFIT)
+def test_a16_no_text_may_hold_nul_or_half_a_character(api: httpx.Client, method, path, sent, field):
+    found = api.request(method, path, **sent)
+    assert found.status_code == 422, found.text
+    assert found.json()["field"] == field and "Leave it out" in found.json()["detail"]
+
+
+def test_a16_a_character_in_two_halves_and_a_backslash_are_texts_like_others(api: httpx.Client):
+    written = b'{"text": "\\ud83d\\ude00 and \\\\u0000"}'
+    found = api.post("/bugs", content=written, headers={"content-type": "application/json"})
+    assert found.status_code == 201 and found.json()["text"] == "😀 and \\u0000"
+
+
+@contextmanager
+def locked(workspace: Workspace) -> Iterator[None]:
+    """The catalog, held by somebody else."""
+    connection = sqlite3.connect(workspace.folder / "catalog.sqlite", isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.close()
+
+
+def test_a12_while_the_catalog_is_held_calls_that_write_are_503_soon_and_reading_goes_on(api, shared, people_here):
+    asked = {"dataset_id": people_here.id, "model": "slow", "params": {"epochs": 1, "nap_s": 0}, "metrics": []}
+    before = len(shared.jobs.find())
+    with locked(shared):
+        began = time.monotonic()
+        found = api.post("/train", json=asked, headers={"Idempotency-Key": "held"})
+        assert time.monotonic() - began < 2
+        assert (found.status_code, found.headers["Retry-After"]) == (503, "2")
+        assert "The catalog is away" in found.json()["detail"]
+        assert api.get("/health").status_code == 200 and api.get("/datasets").status_code == 200
+    assert len(shared.jobs.find()) == before
+    assert api.post("/train", json=asked, headers={"Idempotency-Key": "held"}).status_code == 202
+
+
+def test_a12_health_says_what_is_away_and_a_wrong_key_is_told_so_too(settings, people):
+    """A database that refuses connections, as a server that was stopped does."""
+    workspace = Workspace(settings)
+    workspace.catalog.engine.dispose()
+    (settings.workspace / "catalog.sqlite").rename(settings.workspace / "elsewhere.sqlite")
+    (settings.workspace / "catalog.sqlite").mkdir()
+    with serving(workspace) as address, httpx.Client(base_url=f"{address}/api") as client:
+        found = client.get("/health")
+        assert found.status_code == 200 and found.json()["catalog"] == "away" and found.json()["queued"] is None
+        assert "cannot be opened" in found.json()["reason"]
+        for answer in (client.get("/jobs", headers={"X-API-Key": "wrong"}), client.get("/jobs"), client.post("/bugs")):
+            assert answer.status_code == 503 and "The catalog" in answer.json()["detail"], answer.text
+        (settings.workspace / "catalog.sqlite").rmdir()
+        (settings.workspace / "elsewhere.sqlite").rename(settings.workspace / "catalog.sqlite")
+        assert client.get("/health").json()["catalog"] == "ok" and client.get("/jobs").status_code == 200
+    workspace.close()
+
+
+def test_a12_a_training_is_done_although_the_catalog_was_held_meanwhile(shared, people_here):
+    job = shared.training.train(people_here.id, "slow", {"epochs": 10, "nap_s": 0.15}, metrics=[])
+    while shared.jobs.get(job.id).stage != "Training":
+        time.sleep(0.05)
+    with locked(shared):
+        time.sleep(3)
+    done = shared.jobs.wait(job.id, timeout_s=60)
+    assert (done.state, done.attempts, done.error) == ("done", 1, "")
