@@ -13,8 +13,8 @@ import psutil
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from workspace.access.addresses import is_loopback
 from synth.errors import InWords
+from workspace.access.addresses import is_loopback
 from workspace.plugins import PluginError, load_installed, load_plugins
 from workspace.settings import MAKE_A_KEY, Settings, UnfitSettings, read_settings
 from workspace.telemetry.failures import is_disk_full
