@@ -5,19 +5,32 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+import psutil
 import pytest
 from starlette.responses import Response
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from api import api, connections
 from api.files import File
+from api.headers import HEADERS
 from tests.calling import here
 from tests.live import serving
 from workspace.workspace import Dataset, Workspace
@@ -216,3 +229,210 @@ def test_a30_credentials_that_serve_nothing_are_said_to(workspace: Workspace):
     answer = client.post("/login", json=given).json()
     assert answer["services"] == ["s3", "openai"] and answer["unused"] == ["s3"]
     assert "no call" in client.get("/openapi.json").json()["paths"]["/login"]["post"]["description"]
+
+
+@dataclass
+class App:
+    """The whole server, as `make run` starts it, with small limits."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    @property
+    def rss_mb(self) -> float:
+        return psutil.Process(self.process.pid).memory_info().rss / MB
+
+    def waiting(self) -> list[Path]:
+        """The files of uploads that were not added."""
+        return [file for file in (self.folder / "tmp").rglob("*") if file.is_file()]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("served")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "UNDERSTUDY_WORKSPACE": str(folder),
+            "UNDERSTUDY_MAX_UPLOAD_MB": "24",
+            "UNDERSTUDY_MAX_WAITING_FILES": "3",
+            "STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": "1",
+        },
+        stdout=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    end = time.monotonic() + 60
+    while not well(address) and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
+    try:
+        yield App(address, process, folder)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def well(address: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"{address}/_stcore/health", timeout=2).status_code == 200
+    return False
+
+
+class Visitor:
+    """Somebody who has a page open: its session, its socket, and the token that a browser sends along."""
+
+    def __init__(self, app: App):
+        self.client = httpx.Client(base_url=app.address, timeout=60)
+        self.client.get("/_stcore/host-config")
+        self.client.get("/_stcore/health")
+        self.client.headers["X-Xsrftoken"] = self.client.cookies["_streamlit_xsrf"]
+        self._open = contextlib.ExitStack()
+        self.socket = self._open.enter_context(socket_of(app, app.address))
+        self.socket.send(BackMsg(rerun_script=ClientState()).SerializeToString())
+        self.session = next(
+            message.new_session.initialize.session_id
+            for raw in self.socket
+            if (message := ForwardMsg.FromString(bytes(raw))).WhichOneof("type") == "new_session"
+        )
+
+    def leave(self) -> None:
+        self._open.close()
+
+    def put(self, name: str, content: bytes, session: str = "", **headers: str) -> httpx.Response:
+        path = f"/_stcore/upload_file/{session or self.session}/{name}"
+        return self.client.put(path, files={"file": ("rows.csv", content, "text/csv")}, headers=headers)
+
+    def delete(self, name: str) -> httpx.Response:
+        return self.client.delete(f"/_stcore/upload_file/{self.session}/{name}")
+
+
+def socket_of(app: App, origin: str | None) -> connect:
+    address = app.address.replace("http", "ws") + "/_stcore/stream"
+    return connect(address, origin=Origin(origin) if origin else None, max_size=None, proxy=None)
+
+
+def test_a07_uploads_of_a_page_go_to_disk_and_end_with_their_session(app: App):
+    gone = Visitor(app)
+    assert gone.put("left", b"a,b\n1,2\n").status_code == 204
+    gone.leave()
+
+    visitor, before = Visitor(app), app.rss_mb
+    row = b"123,abc\n"
+    for name in ("first", "second"):
+        assert visitor.put(name, row * (20 * MB // len(row))).status_code == 204
+    third = visitor.put("third", row * (20 * MB // len(row)))
+    assert third.status_code == 413 and "48 MB wait" in third.text
+    assert app.rss_mb - before < 25
+    sizes = sorted(file.stat().st_size for file in app.waiting() if file.stat().st_size > 100)
+    assert sizes == [20 * MB, 20 * MB] and app.waiting()[0].read_bytes()[:8] in (row, b"a,b\n1,2\n")
+
+    assert visitor.put("first", b"a new one in its place").status_code == 204
+    assert visitor.delete("second").status_code == 204
+    assert sum(file.stat().st_size for file in app.waiting()) < 1000
+    assert {visitor.put(f"n{number}", b"a").status_code for number in range(2)} == {204}
+    fourth = visitor.put("fourth", b"a")
+    assert fourth.status_code == 413 and "3 files wait" in fourth.text
+    end = time.monotonic() + 30
+    while any(file.read_bytes() == b"a,b\n1,2\n" for file in app.waiting()) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert len(app.waiting()) == 3
+    for name in ("first", "n0", "n1"):
+        visitor.delete(name)
+    visitor.leave()
+    assert not app.waiting()
+
+
+def test_a07_nobody_uploads_without_the_session_and_the_token_of_a_page(app: App):
+    visitor = Visitor(app)
+    assert visitor.put("a", b"x" * 1000, session="made-up").status_code == 400
+    assert visitor.put("a", b"x" * 1000, **{"X-Xsrftoken": "made-up"}).status_code == 403
+    assert visitor.put("a", b"x" * (25 * MB)).status_code == 413
+    for kind in ("text/csv", "multipart/form-data", f"multipart/form-data; boundary={'x' * 500}"):
+        answer = visitor.client.put(
+            f"/_stcore/upload_file/{visitor.session}/a", content=b"x" * 1000, headers={"Content-Type": kind}
+        )
+        assert answer.status_code == 400
+    two = [("file", ("a.csv", b"1")), ("file", ("b.csv", b"2"))]
+    assert visitor.client.put(f"/_stcore/upload_file/{visitor.session}/a", files=two).status_code == 400
+
+    def endless() -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+        for _ in range(30):
+            yield b"y" * MB
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    with contextlib.suppress(httpx.WriteError):
+        answer = visitor.client.put(f"/_stcore/upload_file/{visitor.session}/a", content=endless(), headers=headers)
+        assert answer.status_code == 413 and "24 MB" in answer.text
+    visitor.leave()
+    assert not app.waiting()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/data", "/_stcore/host-config", "/static/gone.js", "/media/gone", "/favicon.png"]
+)
+def test_a28_every_answer_of_the_pages_has_the_headers_of_the_api(app: App, path: str):
+    headers = httpx.get(app.address + path).headers
+    assert {name: headers.get(name) for name in HEADERS} == HEADERS
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
+    host = urlsplit(app.address).netloc
+    assert policy["frame-ancestors"] == policy["object-src"] == policy["default-src"] == "'none'"
+    assert policy["connect-src"] == f"'self' ws://{host} wss://{host}"
+    assert "unsafe" not in policy["script-src"] and "http" not in policy["img-src"]
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:1", "http://127.0.0.1:1", "https://evil.example", "null", "file://"]
+)
+def test_a28_a_socket_of_another_site_is_refused(app: App, origin: str):
+    with pytest.raises(InvalidStatus) as refused, socket_of(app, origin):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_a28_a_socket_of_the_own_site_is_taken(app: App):
+    for origin in (app.address, None):
+        with socket_of(app, origin) as opened_one:
+            assert opened_one.response.status_code == 101
+
+
+def test_a30_hosts_and_paths_are_refused_by_the_whole_server_too(app: App):
+    for path in ("/", "/api/health", "/_stcore/health"):
+        assert httpx.get(app.address + path, headers={"Host": "evil@127.0.0.1"}).status_code == 400
+    line = http.client.HTTPConnection(urlsplit(app.address).netloc, timeout=20)
+    for path in ("%2fx", "datasets/%00", "runs/..%2f.."):
+        line.request("GET", f"/api/{path}")
+        answer = line.getresponse()
+        assert answer.status == 404 and set(json.load(answer)) == {"error", "detail", "field", "timestamp"}
+
+
+@pytest.mark.slow
+def test_a25_three_hundred_half_requests_are_gone_after_twenty_seconds(app: App):
+    """300 were open after 20 s before. In the meantime the others are served."""
+    lines = []
+    for number in range(300):
+        line = opened(app.address)
+        line.sendall(list(HALF.values())[number % len(HALF)].rpartition(b"|")[2])
+        lines.append(line)
+    begun, slowest = time.monotonic(), 0.0
+    while time.monotonic() - begun < 20:
+        asked = time.monotonic()
+        assert httpx.get(f"{app.address}/api/health", timeout=10).status_code == 200
+        slowest = max(slowest, time.monotonic() - asked)
+        for line in lines[: len(lines) // 2]:
+            # Half of them send a letter now and then.
+            with contextlib.suppress(OSError):
+                line.sendall(b"x")
+        time.sleep(0.5)
+    connections_left = [
+        one for one in psutil.Process(app.process.pid).net_connections("tcp") if one.status == "ESTABLISHED"
+    ]
+    for line in lines:
+        line.close()
+    assert len(connections_left) < 5 and slowest < 8

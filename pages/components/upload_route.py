@@ -37,7 +37,7 @@ ROUTE = within(r"/_stcore/upload_file/([^/]{1,200})/([^/]{1,200})$")
 PIECE = 2**20
 """Bytes that are written at once."""
 ONE_FILE = "Expected a form with one file."
-SWEEP_S = 5.0
+SWEEP_S = 2.0
 """Seconds between two looks for files whose session or record is gone."""
 
 
