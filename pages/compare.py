@@ -8,7 +8,7 @@ from pages.components.pictures import TABS
 from pages.components.progress import follow
 from pages.components.references import asked_job, dataset_picker
 from pages.components.release import release_tab
-from pages.components.results import about, actions, all_runs, dataset_of, downloads, run_picker, scores
+from pages.components.results import about, actions, all_runs, dataset_of, downloads, run_picker, safe_choice, scores
 
 workspace = get_workspace()
 notices = heading("Compare", "Real and synthetic side by side, and what each score means.")
@@ -46,6 +46,7 @@ run = runs[picked]
 with pickers:
     downloads(run)
     actions(workspace, run)
+safe_choice(workspace, run)
 st.caption(about(workspace, run, dataset))
 if job_id := asked_job(workspace, notices):
     follow(workspace, job_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from pages.components.fields import read_number
 from pages.components.frame import get_workspace
+from synth.conversations import Dialogue, Turn
+from synth.conversations.formats import formula_cells, save_dialogues
+from synth.spreadsheets import is_formula
 from workspace.catalog.rows import Dataset, Run
 from workspace.workspace import Workspace
 
@@ -219,3 +224,64 @@ def asking(dataset_id: str) -> None:
     found = [dataset for dataset in workspace.datasets.find() if dataset.id == dataset_id]
     if found:
         ask_to_delete(workspace, found[0], found[0].name, workspace.datasets.delete)
+
+
+FORMULAS = ["=1+1", "+cmd", "-2+3+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "＝1+1", "－1+a", "＠x"]
+NO_FORMULAS = ["-5", "+3.2", "-1,234.50", "-4e-3", "+5 %", "-", "plain", "a=b", "", " x", "1-2"]
+
+
+def cells_of(file: Path) -> list[list[str]]:
+    with file.open(newline="", encoding="utf-8") as read:
+        return list(csv.reader(read))
+
+
+def test_a24_cells_that_a_spreadsheet_would_run_are_counted_and_defused(visit, workspace, tmp_path):
+    file = tmp_path / "sums.csv"
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow(["=cell", "n", "word"])
+        for place in range(60):
+            word = f"word{place}" if place >= 20 else [*FORMULAS, *NO_FORMULAS][place % 19]
+            writer.writerow([f"text {place}", -place, word])
+    dataset = workspace.datasets.add(file, "sums.csv")
+    run = workspace.runs.add(dataset.id, file, "sums.csv")
+    raw, safe = (cells_of(workspace.runs.export(run.id, spreadsheet_safe=asked)) for asked in (False, True))
+    pairs = [
+        (old, new) for before, after in zip(raw, safe, strict=True) for old, new in zip(before, after, strict=True)
+    ]
+    changed = {old for old, new in pairs if new == f"'{old}"}
+    assert changed == {"=cell", *FORMULAS}
+    assert all(new in (old, f"'{old}") for old, new in pairs)
+    cells = sum(old != new for old, new in pairs)
+    assert workspace.runs.formula_cells(run.id) == cells
+    page = visit("compare", run=run.id)
+    assert not page.exception
+    choice = page.toggle(key=f"safe_{run.id}")
+    assert f"{cells} cells" in choice.label and f"{cells} cells begin with =" in choice.help
+    choice.set_value(True).run()
+    links = {link.value: link.url for link in page.link_button}
+    assert "spreadsheet_safe=true" in links["Download CSV"] and "spreadsheet_safe" not in links["Parquet"]
+
+
+def test_a24_without_such_cells_nothing_is_asked(visit, runs):
+    assert not visit("compare", run=runs[0].id).toggle
+
+
+def test_a24_conversations_too(tmp_path):
+    said = Dialogue(
+        id="=1", turns=[Turn(role="customer", text="@now"), Turn(role="agent", text="-5")], labels={"+a": "x"}
+    )
+    assert formula_cells([said]) == 4
+    save_dialogues([said], tmp_path / "talks.csv", "csv", spreadsheet_safe=True)
+    assert cells_of(tmp_path / "talks.csv") == [
+        ["conversation_id", "turn", "role", "text", "'+a"],
+        ["'=1", "0", "customer", "'@now", "x"],
+        ["'=1", "1", "agent", "-5", "x"],
+    ]
+
+
+@pytest.mark.parametrize("entered", ["=" * 100_000, "-" + "1" * 100_000, "-" + "1 " * 50_000 + "x", "+1e" * 30_000])
+def test_a24_long_cells_are_told_apart_at_once(entered):
+    begun = time.perf_counter()
+    assert is_formula(entered)
+    assert time.perf_counter() - begun < 0.1

@@ -25,6 +25,15 @@ MEDIA_TYPES: dict[FileForm, str] = {
 }
 
 
+SpreadsheetSafe = Annotated[
+    bool,
+    Query(
+        description="In a CSV file, put an apostrophe before cells that a spreadsheet would run as formulas.",
+        examples=[False],
+    ),
+]
+
+
 class ConversationSetResponse(ResponseBody):
     """A set of generated conversations."""
 
@@ -90,9 +99,10 @@ def download_conversations(
         FileForm,
         Query(description="`csv` and `parquet`: a turn per row; the others: for fine-tuning.", examples=["csv"]),
     ] = "csv",
+    spreadsheet_safe: SpreadsheetSafe = False,
 ) -> File:
     """The conversations as a file: as they were in the input, or in OpenAI's or ShareGPT's fine-tuning format."""
-    file = workspace.conversations.export(conversations.id, form)
+    file = workspace.conversations.export(conversations.id, form, spreadsheet_safe=spreadsheet_safe)
     return File(file, media_type=MEDIA_TYPES[form], filename=f"conversations-{conversations.id}{SUFFIXES[form]}")
 
 

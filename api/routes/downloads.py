@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from api.errors import ApiError
 from api.files import File, file_answers
-from api.routes.conversations import download_conversations
+from api.routes.conversations import SpreadsheetSafe, download_conversations
 from api.routes.parameters import RunId
 from api.security import Downloader, Here, seen_by
 from workspace.services.images import NoImages
@@ -21,10 +21,6 @@ router = APIRouter(tags=["Jobs and runs"])
 T = TypeVar("T")
 MEDIA_TYPES: dict[Format, str] = {**FORMATS, "csv": "text/csv; charset=utf-8"}
 TABLE = file_answers(MEDIA_TYPES.values())
-SpreadsheetSafe = Annotated[
-    bool,
-    Query(description="Put an apostrophe before cells that a spreadsheet would run as formulas.", examples=[False]),
-]
 
 
 def linked_run(run_id: RunId, caller: Downloader, workspace: Here) -> Run:
@@ -78,7 +74,7 @@ def download(
                 f"Conversations are not written as {format}. See GET /conversations/{conversations.id}/file.",
                 "format",
             )
-        return download_conversations(conversations, workspace, format or "csv")
+        return download_conversations(conversations, workspace, format or "csv", spreadsheet_safe)
     run = seen_by(caller, workspace.runs.get(id))
     job = job or (_found(workspace.jobs.get, run.job_id) if run.job_id else None)
     chosen = job.arguments.get("format") if job is not None else None

@@ -17,7 +17,7 @@ from pages.components.deletion import ask_to_delete
 from pages.components.pictures import draw
 from pages.components.progress import ACTIVE, job_card
 from pages.components.references import remembered
-from pages.components.results import score_table
+from pages.components.results import formula_choice, score_table
 from pages.components.words import moment, plain
 from synth.conversations import Dialogue, Turn
 from synth.conversations.formats import FileForm
@@ -100,10 +100,11 @@ def _finished(workspace: Workspace, shown: ConversationSet) -> None:
     if shown.note:
         st.warning(plain(shown.note), icon=":material/info:")
     asked = shown.order.brief.dialogues
+    safe = bool(made) and formula_choice(workspace.conversations.formula_cells(shown.id), f"safe_{shown.id}")
     with st.container(horizontal=True):
         if made:
             for form, name in FORMS.items():
-                file = workspace.conversations.export(shown.id, form)
+                file = workspace.conversations.export(shown.id, form, spreadsheet_safe=safe and form == "csv")
                 st.download_button(
                     name,
                     file.read_bytes(),

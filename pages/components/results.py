@@ -119,8 +119,9 @@ def _param_label(run: Run, name: str) -> str:
 
 def downloads(run: Run) -> None:
     """The synthetic table as a file: one click, straight from disk."""
+    safe = bool(st.session_state.get(f"safe_{run.id}"))
     with st.container(horizontal=True, width="content"):
-        st.link_button("Download CSV", _address(run, "csv"), type="primary", icon=":material/download:")
+        st.link_button("Download CSV", _address(run, "csv", safe=safe), type="primary", icon=":material/download:")
         with st.popover("Other formats"):
             for format, name in list(FORMATS.items())[1:]:
                 st.link_button(name, _address(run, format), icon=":material/download:", width="stretch")
@@ -129,6 +130,29 @@ def downloads(run: Run) -> None:
                 for format, name in REPORTS.items():
                     address = _address(run, format, "report")
                     st.link_button(name, address, icon=":material/download:", width="stretch")
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _formula_cells(_workspace: Workspace, run_id: str) -> int:
+    return _workspace.runs.formula_cells(run_id)
+
+
+def safe_choice(workspace: Workspace, run: Run) -> None:
+    """Where a spreadsheet would run cells of the CSV file: how many, and whether to put an apostrophe before them."""
+    formula_choice(_formula_cells(workspace, run.id), f"safe_{run.id}")
+
+
+def formula_choice(cells: int, key: str) -> bool:
+    """Whether the visitor wants the CSV file with an apostrophe before its `cells` formulas; not asked without any."""
+    if not cells:
+        return False
+    return st.toggle(
+        f"CSV safe for spreadsheets: put an apostrophe before {count(cells, 'cell')}",
+        key=key,
+        persist_state="session",
+        help=f"{count(cells, 'cell')} begin{'s' if cells == 1 else ''} with =, +, - or @; a spreadsheet would run "
+        f"{'it' if cells == 1 else 'them'} as formulas. In an Excel file texts stay texts.",
+    )
 
 
 def actions(workspace: Workspace, run: Run) -> None:
@@ -157,8 +181,9 @@ def _more_rows(workspace: Workspace, run: Run) -> None:
             remember_job(workspace.training.sample(run.id, rows, seed).id)
 
 
-def _address(run: Run, format: str, what: str = "synthetic") -> str:
-    return download_address(get_workspace(), f"/runs/{run.id}/{what}.{format}")
+def _address(run: Run, format: str, what: str = "synthetic", *, safe: bool = False) -> str:
+    address = download_address(get_workspace(), f"/runs/{run.id}/{what}.{format}")
+    return address + f"{'&' if '?' in address else '?'}spreadsheet_safe=true" if safe else address
 
 
 def scores(workspace: Workspace, run: Run) -> None:

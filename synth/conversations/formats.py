@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from synth.conversations.dialogue import Dialogue
+from synth.spreadsheets import defused, is_formula
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,17 +42,33 @@ def turns_table(
     return table.reindex(columns=[*header, *(name for name in table.columns if name not in header)])
 
 
+def formula_cells(dialogues: Iterable[Dialogue], **columns: Any) -> int:
+    """How many cells and headers of dialogues as CSV a spreadsheet would run as formulas."""
+    table = turns_table(dialogues, **columns)
+    return sum(map(is_formula, table.columns)) + sum(int(table[name].map(is_formula).sum()) for name in table)
+
+
 def save_dialogues(
-    dialogues: list[Dialogue], path: Path, form: FileForm, *, assistant: str | None = None, **columns: Any
+    dialogues: list[Dialogue],
+    path: Path,
+    form: FileForm,
+    *,
+    assistant: str | None = None,
+    spreadsheet_safe: bool = False,
+    **columns: Any,
 ) -> None:
     """Write `dialogues` to `path`.
 
     `assistant` is the role that a model is to learn from the training formats (default: the second to speak);
-    `columns` are the names of `turns_table`.
+    `columns` are the names of `turns_table`. With `spreadsheet_safe` a CSV file has an apostrophe before what a
+    spreadsheet would run as a formula.
     """
     path = Path(path)
     if form == "csv":
-        turns_table(dialogues, **columns).to_csv(path, index=False)
+        table = turns_table(dialogues, **columns)
+        if spreadsheet_safe:
+            table = table.map(defused).rename(columns=defused)
+        table.to_csv(path, index=False)
     elif form == "parquet":
         turns_table(dialogues, **columns).to_parquet(path, index=False)
     else:

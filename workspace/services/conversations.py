@@ -19,7 +19,7 @@ from synth.atomic import write_atomic
 from synth.conversations import Dialogue, Server, Shape, detect_shape, estimate, plan, read_dialogues, read_written
 from synth.conversations.batch import DISCOUNT
 from synth.conversations.egress import Allowed, Egress, Host
-from synth.conversations.formats import SUFFIXES, FileForm, save_dialogues
+from synth.conversations.formats import SUFFIXES, FileForm, formula_cells, save_dialogues
 from synth.conversations.order import ConversationRequest
 from synth.conversations.prompts import fingerprint
 from synth.conversations.writer import Written, prompts
@@ -223,21 +223,31 @@ class Conversations:
         file = self.files.conversations(self.get(set_id).id).scores
         return json.loads(file.read_bytes()) if file.is_file() else {}
 
-    def export(self, set_id: str, form: FileForm) -> Path:
+    def formula_cells(self, set_id: str) -> int:
+        """How many cells of a set as CSV a spreadsheet would run as formulas; headers count too."""
+        found = self.get(set_id)
+        return formula_cells([_as_input(one, found.order) for one in self.made(set_id)], **self._columns(found))
+
+    def _columns(self, found: ConversationSet) -> dict[str, Any]:
+        """The columns of the input, where it had a turn per row."""
+        shape = found.order.shape
+        if found.dataset_id is None or shape is None or shape.form != "turns":
+            return {}
+        named = {name: getattr(shape, name) for name in ("id", "turn", "role", "text")}
+        columns: dict[str, Any] = {name: value for name, value in named.items() if value}
+        return columns | {"header": self.datasets.get(found.dataset_id).schema.names}
+
+    def export(self, set_id: str, form: FileForm, *, spreadsheet_safe: bool = False) -> Path:
         """A set as a file: `csv` and `parquet` have the columns of the input, a turn per row."""
         exported = self.get(set_id)
         order = exported.order
         made = [_as_input(dialogue, order) for dialogue in self.made(set_id)]
-        columns: dict[str, Any] = {}
-        if exported.dataset_id is not None and order.shape is not None and order.shape.form == "turns":
-            named = {name: getattr(order.shape, name) for name in ("id", "turn", "role", "text")}
-            columns = {name: value for name, value in named.items() if value}
-            columns["header"] = self.datasets.get(exported.dataset_id).schema.names
+        columns = self._columns(exported) | {"spreadsheet_safe": spreadsheet_safe}
         folder = self.files.conversations(set_id).exports
         folder.mkdir(parents=True, exist_ok=True)
         # The set may change; a file is named by what it holds.
         held = hashlib.sha256("".join(d.model_dump_json() for d in made).encode()).hexdigest()[:12]
-        target = folder / f"conversations-{form}-{held}{SUFFIXES[form]}"
+        target = folder / f"conversations-{form}{'-safe' if spreadsheet_safe else ''}-{held}{SUFFIXES[form]}"
         if not target.is_file():
             with self.files.incoming() as incoming:
                 save_dialogues(made, incoming / target.name, form, assistant=order.brief.roles[1], **columns)

@@ -136,6 +136,13 @@ class Runs:
         tried = json.loads(file.read_bytes()) if file.is_file() else []
         return [Trial.model_validate(trial, extra="ignore") for trial in tried]
 
+    def formula_cells(self, run_id: str) -> int:
+        """How many cells of a synthetic table as CSV a spreadsheet would run as formulas; headers count too."""
+        from workspace.tables.exports import formula_cells
+
+        run = self.get(run_id)
+        return formula_cells(self.files.run(run.id).synthetic, run.schema)
+
     def export(self, run_id: str, format: str = "csv", *, spreadsheet_safe: bool = False) -> Path:
         """A synthetic table as a file, written once and kept beside the run."""
         from workspace.tables.exports import export

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from synth.errors import Invalid
 from synth.schema import Column, Schema
+from synth.spreadsheets import BEGINS, HARMLESS, defused, is_formula
 from workspace.tables.duckdb_file import About, about, literal, opened, quoted, text_of
 from workspace.tables.formats import FORMATS
 
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 
 EXCEL_ROWS, EXCEL_COLUMNS, EXCEL_TEXT = 1_048_576, 16_384, 32_767
-FORMULA_STARTS = "=+-@\t\r"
 
 
 def export(file: Path, schema: Schema, format: str, path: Path, *, spreadsheet_safe: bool = False) -> Path:
     """Write the columns of `schema` to `path`, values as the upload had them; returns the path.
 
-    `spreadsheet_safe` puts an apostrophe before texts that a spreadsheet would run as a formula. Raises
+    `spreadsheet_safe` puts an apostrophe before cells and headers of a CSV file that a spreadsheet would run as formulas;
+    the texts of an Excel file are texts anyway. Raises
     Invalid for an unknown format and for a table that Excel cannot hold.
     """
     if format not in FORMATS:
@@ -50,7 +51,8 @@ def _copy(file: Path, schema: Schema, said: About, format: str, path: Path, spre
     else:
         exprs = [_typed(c, said, format) for c in schema]
         how = "FORMAT parquet, COMPRESSION zstd" if format == "parquet" else "FORMAT json, ARRAY false"
-    selected = ", ".join(f"{expr} AS {quoted(c.name)}" for expr, c in zip(exprs, schema, strict=True))
+    names = [str(defused(c.name)) if spreadsheet_safe and format == "csv" else c.name for c in schema]
+    selected = ", ".join(f"{expr} AS {quoted(name)}" for expr, name in zip(exprs, names, strict=True))
     with opened(file) as connection:
         connection.execute(f"COPY (SELECT {selected} FROM data) TO {literal(str(path))} ({how})")
 
@@ -61,11 +63,32 @@ def _text(column: Column, said: About, null: str | None = None) -> str:
 
 def _csv_text(column: Column, said: About, spreadsheet_safe: bool, alone: bool) -> str:
     text = _text(column, said)
-    if spreadsheet_safe and column.kind in ("category", "text"):
-        starts = literal(FORMULA_STARTS)
-        text = f"CASE WHEN strpos({starts}, left({text}, 1)) > 0 AND {text} <> '' THEN '''' || {text} ELSE {text} END"
+    if spreadsheet_safe and _may_be_formulas(column, said):
+        text = f"CASE WHEN {_is_formula(text)} THEN '''' || {text} ELSE {text} END"
     # An empty text would be written as two quotes; the only column of a table needs them, or the row is a blank line.
     return text if alone else f"nullif({text}, '')"
+
+
+def _may_be_formulas(column: Column, said: About) -> bool:
+    return column.kind not in ("number", "integer") or column.name in said.as_text
+
+
+def _is_formula(text: str) -> str:
+    """SQL for whether a spreadsheet would run a text."""
+    return f"(regexp_matches({text}, {literal(BEGINS)}) AND NOT regexp_full_match({text}, {literal(HARMLESS)}))"
+
+
+def formula_cells(file: Path, schema: Schema) -> int:
+    """How many cells and headers of a table as CSV a spreadsheet would run as formulas."""
+    said = about(file)
+    texts = [_text(column, said) for column in schema if _may_be_formulas(column, said)]
+    headers = sum(map(is_formula, schema.names))
+    if not texts:
+        return headers
+    asked = " + ".join(f"count(*) FILTER (WHERE {_is_formula(text)})" for text in texts)
+    with opened(file) as connection:
+        counted = connection.execute(f"SELECT {asked} FROM data").fetchone()
+    return headers + (counted[0] if counted else 0)
 
 
 def _typed(column: Column, said: About, format: str) -> str:
