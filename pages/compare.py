@@ -8,7 +8,17 @@ from pages.components.pictures import TABS
 from pages.components.progress import follow
 from pages.components.references import asked_job, dataset_picker
 from pages.components.release import release_tab
-from pages.components.results import about, actions, all_runs, dataset_of, downloads, run_picker, safe_choice, scores
+from pages.components.results import (
+    about,
+    actions,
+    all_runs,
+    dataset_of,
+    downloads,
+    marks,
+    run_picker,
+    safe_choice,
+    scores,
+)
 
 workspace = get_workspace()
 notices = heading("Compare", "Real and synthetic side by side, and what each score means.")
@@ -48,6 +58,7 @@ with pickers:
     actions(workspace, run)
 safe_choice(workspace, run)
 st.caption(about(workspace, run, dataset))
+marks(workspace, run, list(runs.values()))
 if job_id := asked_job(workspace, notices):
     follow(workspace, job_id)
 

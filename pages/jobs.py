@@ -6,7 +6,7 @@ import streamlit as st
 from pages.components.api_calls import api_expander, job_calls
 from pages.components.frame import empty, get_workspace, heading
 from pages.components.job_form import job_form
-from pages.components.progress import ACTIVE, STATES, follow, job_title
+from pages.components.progress import ACTIVE, follow, job_title, state_in_words
 from pages.components.references import asked_job
 from pages.components.words import ago, count, duration
 
@@ -45,7 +45,7 @@ def history() -> None:
     table = pd.DataFrame(
         {
             "Job": [job_title(job, names.get(job.dataset_id or "")) for job in jobs],
-            "State": [STATES[job.state][2] for job in jobs],
+            "State": [state_in_words(job) for job in jobs],
             "Progress": [100 * job.progress for job in jobs],
             "Started": [ago(job.started or job.created) for job in jobs],
             "Duration": [duration(job.seconds) if job.seconds else "" for job in jobs],

@@ -134,6 +134,10 @@ def test_enough_keeps_what_is_trained(workspace, dataset):
     workspace.jobs.stop_early(job.id)
     done = workspace.jobs.wait(job.id, timeout_s=10)
     assert done.state == "done" and len(workspace.runs.synthetic_table(done.run_id)) == 80
+    assert workspace.runs.get(done.run_id).stopped == ["training"]
+    # What is drawn from the model later says so too.
+    more = workspace.jobs.wait(workspace.training.sample(done.run_id, 10, metrics=[]).id)
+    assert workspace.runs.get(more.run_id).stopped == ["training"], more.error
 
 
 def test_a_failure_speaks_to_the_person_and_its_log_names_the_place_but_no_data(workspace, dataset):

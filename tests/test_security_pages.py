@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from api.schemas.responses import RunResponse
+from metrics import Score
 from pages.components.fields import read_number
 from pages.components.frame import get_workspace
 from synth.conversations import Dialogue, Turn
 from synth.conversations.formats import formula_cells, save_dialogues
 from synth.spreadsheets import is_formula
-from workspace.catalog.rows import Dataset, Run
+from workspace.catalog.rows import Dataset, Run, now
 from workspace.workspace import Workspace
 
 MAIN = Path(__file__).parent.parent / "pages" / "main.py"
@@ -285,3 +290,70 @@ def test_a24_long_cells_are_told_apart_at_once(entered):
     begun = time.perf_counter()
     assert is_formula(entered)
     assert time.perf_counter() - begun < 0.1
+
+
+@pytest.fixture
+def made(workspace: Workspace, tables: list[Dataset]) -> list[Run]:
+    """Three synthetic tables of one dataset: two of the same settings and seed, and one of another seed."""
+    dataset = workspace.datasets.get(tables[0].id)
+    rows = workspace.runs.add(dataset.id, workspace.settings.workspace.parent / "people.csv", "theirs.csv")
+    runs = []
+    for place, seed in enumerate((0, 0, 1)):
+        about = {"model": "bootstrap", "params": {}, "seed": seed, "rows": 20, "size_bytes": 1}
+        run = Run(
+            id=f"{place}" * 16,
+            dataset_id=dataset.id,
+            owner="local",
+            schema=dataset.schema.released,
+            split=dataset.split,
+            created=now() + timedelta(seconds=place),
+            **about,
+        )
+        shutil.copytree(workspace.files.run(rows.id).folder, workspace.files.run(run.id).folder)
+        with workspace.catalog.session() as session:
+            session.add(run)
+        workspace.runs.keep_scores(workspace.runs.get(run.id), {"exact_copies": Score(value=0.0)})
+        runs.append(workspace.runs.get(run.id))
+    return runs
+
+
+def test_runs_of_one_data_settings_and_seed_are_told_to_be_the_same(visit, workspace, made):
+    assert workspace.runs.same_as(workspace.runs.find()) == {made[1].id: made[0].id}
+    assert "Same settings and seed as" in texts(visit("compare", run=made[1].id))
+    assert "Same settings and seed as" not in texts(visit("compare", run=made[2].id))
+
+
+def test_a_run_stopped_by_hand_is_labelled_wherever_it_stands(visit, workspace, made):
+    workspace.files.run(made[2].id).stopped("training").touch()
+    page = visit("compare", run=made[2].id)
+    assert "Its training was stopped by hand" in texts(page)
+    assert any("training stopped early" in label for label in page.selectbox[1].options)
+    page.session_state["compare_view"] = "All 4 synthetic tables"
+    page.run()
+    assert page.dataframe[0].value["run"].str.contains("training stopped early").sum() == 1
+    assert any("training stopped early" in link.label for link in visit("home").page_link)
+    stopped = workspace.runs.get(made[2].id)
+    assert RunResponse.of(stopped).stopped == ["training"]
+    assert "training stopped early" in json.dumps(workspace.reports.gathered(stopped).facts)
+
+
+def test_scores_are_marked_stale_when_the_dataset_changed_after_them(visit, workspace, made):
+    dataset = workspace.datasets.get(made[0].dataset_id)
+    assert "Stale scores" not in texts(visit("compare", run=made[0].id))
+    columns = [
+        column.model_copy(update={"role": "target"}) if column.name == "city" else column for column in dataset.schema
+    ]
+    workspace.datasets.set_schema(dataset.id, dataset.schema.model_copy(update={"columns": columns}))
+    page = visit("compare", run=made[0].id)
+    assert "Scored with no target, and now the dataset has the target city." in texts(page)
+    button(page, "Score again").click().run()
+    (job,) = workspace.jobs.find()
+    assert (job.kind, job.run_id) == ("evaluate", made[0].id)
+    # Scored again, with the target of today.
+    run = workspace.runs.get(made[0].id)
+    assert workspace.runs.scored_tables(run).target == "city"
+    workspace.runs.keep_scores(run, {})
+    assert workspace.runs.stale(workspace.runs.get(run.id)) == []
+    workspace.datasets.set_holdout(dataset.id, 0.4, seed=5)
+    (stale,) = workspace.runs.stale(workspace.runs.get(run.id))
+    assert stale.text.startswith("The held-out rows changed") and not stale.again

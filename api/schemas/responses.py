@@ -13,6 +13,7 @@ from metrics import Score
 from synth import GENERATORS, Schema
 from workspace.catalog.rows import State
 from workspace.jobs.kinds import KINDS
+from workspace.storage.files import Stage
 from workspace.workspace import Dataset, Job, Run
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="The most entries to return.", examples=[100])]
@@ -125,6 +126,10 @@ class RunResponse(ResponseBody):
     cpu_seconds: float | None = Field(description="Processor time of its job.", examples=[4.1])
     peak_mb: float | None = Field(description="Most memory its job held.", examples=[310])
     note: str = Field(description="What the reader must know, such as an evaluation that failed.", examples=[""])
+    stopped: list[Stage] = Field(
+        description="What somebody stopped by hand: its training, of which the model then is, or its evaluation.",
+        examples=[[]],
+    )
     scores: dict[str, Score] = Field(description="Its scores, by metric.", examples=[{}])
 
     @classmethod

@@ -35,6 +35,14 @@ def job_title(job: Job, dataset: str | None) -> str:
     return f"{what}: {dataset}" if dataset else what
 
 
+def state_in_words(job: Job) -> str:
+    """The job's state, and whether it was stopped by hand with a result."""
+    word = STATES[job.state][2]
+    if job.state == "done" and job.stop_early_asked:
+        return f"{word}, stopped early"
+    return f"{word}, with a result" if job.state == "cancelled" and job.run_id and job.kind != "evaluate" else word
+
+
 def follow(workspace: Workspace, job_id: str, when_ended: Callable[[Job], None] | None = None) -> None:
     """Show a job live until it ends, then rerun the page, so that its result appears."""
     active = workspace.jobs.get(job_id).state in ACTIVE
@@ -56,7 +64,7 @@ def follow(workspace: Workspace, job_id: str, when_ended: Callable[[Job], None] 
 
 def job_card(workspace: Workspace, job: Job) -> None:
     """One job: its state, progress, curves, and what can be done about it."""
-    icon, color, word = STATES[job.state]
+    icon, color, word = STATES[job.state][0], STATES[job.state][1], state_in_words(job)
     with st.container(border=True):
         dataset = workspace.datasets.get(job.dataset_id).name if job.dataset_id else None
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -65,7 +73,8 @@ def job_card(workspace: Workspace, job: Job) -> None:
         if job.state in ACTIVE:
             st.progress(min(max(job.progress, 0.0), 1.0), text=_how_far(job))
         elif job.state == "done":
-            st.caption(f"Took {_took(job)}, ended {ago(job.finished)}.")
+            early = " Its training was stopped by hand." if job.stop_early_asked else ""
+            st.caption(f"Took {_took(job)}, ended {ago(job.finished)}.{early}")
         else:
             _why_ended(job)
         # What was read before is kept: a long training reports thousands of times.
@@ -96,7 +105,8 @@ def _why_ended(job: Job) -> None:
             icon=":material/power_off:",
         )
     else:
-        st.caption(f"Cancelled after {_took(job)}. Nothing was kept.")
+        kept = "The synthetic table was made before and is kept." if job.run_id else "Nothing was kept."
+        st.caption(f"Cancelled after {_took(job)}. {kept}")
 
 
 def _run_again(workspace: Workspace, job: Job) -> None:

@@ -23,7 +23,7 @@ from pages.components.signin import download_address
 from pages.components.words import ago, count, duration, label, moment, plain
 from synth import GENERATORS
 from workspace.services.reports import changed_params
-from workspace.services.runs import EXTERNAL
+from workspace.services.runs import EXTERNAL, STOPPED
 from workspace.workspace import Dataset, NotFound, Run, Workspace
 
 LEVELS = {
@@ -57,14 +57,19 @@ def model_title(run: Run) -> str:
 
 def run_title(run: Run) -> str:
     """A run in a few words: CTGAN, 3 Mar 2026, 14:05, 26,049 rows, seed 0."""
-    return (
-        f"{model_title(run)}  ·  {moment(run.created, st.context.timezone)}  ·  {run.rows:,} rows  ·  seed {run.seed}"
-    )
+    parts = [model_title(run), moment(run.created, st.context.timezone), f"{run.rows:,} rows", f"seed {run.seed}"]
+    return "  ·  ".join([*parts, *stops(run)])
+
+
+def stops(run: Run) -> list[str]:
+    """What somebody stopped by hand of a run, in words."""
+    return [STOPPED[stage] for stage in run.stopped]
 
 
 def figures_in_words(run: Run) -> str:
-    """The three figures in a few words: fidelity 93, privacy 100."""
-    return ", ".join(f"{f.family} {100 * f.value:.0f}" for f in summary(run.scores) if f.value is not None)
+    """The three figures in a few words: fidelity 93, privacy 100; and what was stopped by hand."""
+    figures = ", ".join(f"{f.family} {100 * f.value:.0f}" for f in summary(run.scores) if f.value is not None)
+    return ", ".join([*([figures] if figures else []), *stops(run)])
 
 
 def run_picker(workspace: Workspace, runs: dict[str, Run], dataset: Dataset, notices: DeltaGenerator) -> str | None:
@@ -107,6 +112,7 @@ def about(workspace: Workspace, run: Run, dataset: Dataset) -> str:
         + (f" in {duration(run.sample_seconds)}" if run.sample_seconds is not None else ""),
         evaluated,
     ]
+    parts += stops(run)
     if replaced := workspace.releases.replaced(run.id):
         how = "removed" if replaced.how == "drop" else "resampled"
         parts.insert(2, f"{count(len(replaced.rows), 'risky row')} {how}")
@@ -182,8 +188,33 @@ def _more_rows(workspace: Workspace, run: Run) -> None:
 
 
 def _address(run: Run, format: str, what: str = "synthetic", *, safe: bool = False) -> str:
-    address = download_address(get_workspace(), f"/runs/{run.id}/{what}.{format}")
-    return address + f"{'&' if '?' in address else '?'}spreadsheet_safe=true" if safe else address
+    query = "?spreadsheet_safe=true" if safe else ""
+    return download_address(get_workspace(), f"/runs/{run.id}/{what}.{format}{query}")
+
+
+def marks(workspace: Workspace, run: Run, runs: list[Run]) -> None:
+    """What must be known of a synthetic table beside its scores: that it was stopped, is stale, or is there twice."""
+    if "training" in run.stopped:
+        st.warning(
+            "Its training was stopped by hand before its last pass: the model is less than its settings say.",
+            icon=":material/front_hand:",
+        )
+    if "evaluation" in run.stopped:
+        st.warning("Its evaluation was cancelled: scores may be missing.", icon=":material/front_hand:")
+    stale = workspace.runs.stale(run)
+    if stale:
+        again = any(one.again for one in stale)
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            text = plain(" ".join(one.text for one in stale))
+            rest = "" if all(one.again for one in stale) else " Train again for a table of the dataset as it is now."
+            st.markdown(f":orange-badge[:material/history: Stale scores] {text}{rest}", width="stretch")
+            if again and st.button("Score again", icon=":material/replay:"):
+                with told("The job cannot start"):
+                    remember_job(workspace.training.evaluate(run.id).id)
+    twin = workspace.runs.same_as(runs).get(run.id)
+    if twin is not None:
+        title = next(run_title(one) for one in runs if one.id == twin)
+        st.caption(f":material/content_copy: Same settings and seed as {plain(title)}: the rows are the same.")
 
 
 def scores(workspace: Workspace, run: Run) -> None:
@@ -279,9 +310,22 @@ def all_runs(workspace: Workspace, runs: list[Run]) -> None:
     figures = {run.id: {figure.family: figure.value for figure in summary(run.scores)} for run in runs}
     names = {run.id: f"#{len(runs) - place} {model_title(run)}" for place, run in enumerate(runs)}
     seen(names)
+    twins = workspace.runs.same_as(runs)
+    remarks = {
+        run.id: [
+            *stops(run),
+            *(["stale scores"] if workspace.runs.stale(run) else []),
+            *([f"same settings and seed as {names[twins[run.id]].split(' ')[0]}"] if run.id in twins else []),
+        ]
+        for run in runs
+    }
     table = pd.DataFrame(
         [
-            {"run": f"{names[run.id]}  ·  {ago(run.created)}", "rows": run.rows, "seconds": run.fit_seconds}
+            {
+                "run": "  ·  ".join([names[run.id], ago(run.created), *remarks[run.id]]),
+                "rows": run.rows,
+                "seconds": run.fit_seconds,
+            }
             | {
                 family: None if figures[run.id][family] is None else 100 * figures[run.id][family]
                 for family in FAMILIES

@@ -27,7 +27,7 @@ from synth.conversations.order import ConversationRequest
 from synth.errors import Invalid, InWords
 from synth.schema.rules import RuleReport
 from workspace.ingest.rejected import Rejected
-from workspace.storage.files import RunFiles
+from workspace.storage.files import RunFiles, Stage
 
 if TYPE_CHECKING:
     from metrics import Score
@@ -331,6 +331,11 @@ class Run(Entity):
 
     folder = Path()
     """The folder of its files; the catalog sets it as the row is read."""
+
+    @cached_property
+    def stopped(self) -> list[Stage]:
+        """What somebody stopped by hand: its training, whose model then is less than was asked for, or its evaluation."""
+        return [stage for stage in get_args(Stage) if RunFiles(self.folder).stopped(stage).exists()]
 
     @cached_property
     def scores(self) -> dict[str, Score]:

@@ -178,6 +178,9 @@ class Queue:
         job = self.catalog.lasting(write)
         if job is not None:
             self.clear_scratch(job.id)
+            run = self.files.run(job.run_id or "")
+            if state == "cancelled" and job.run_id and job.kind != "self_test" and run.folder.is_dir():
+                run.stopped("evaluation").touch()
             if state in ("done", "cancelled"):
                 shutil.rmtree(self.files.job(job.id).checkpoint, ignore_errors=True)
             self._forget_bytes(job)

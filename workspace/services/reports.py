@@ -13,7 +13,7 @@ from synth import GENERATORS
 from workspace.catalog.rows import Run
 from workspace.services.datasets import Datasets
 from workspace.services.images import pngs
-from workspace.services.runs import Runs
+from workspace.services.runs import STOPPED, Runs
 from workspace.services.thresholds import Thresholds
 from workspace.storage.files import Files
 from workspace.version import VERSION
@@ -68,6 +68,10 @@ class Reports:
             "Made": f"{run.created:%Y-%m-%d %H:%M} UTC",
             "Understudy": VERSION,
         }
+        if run.stopped:
+            facts["Stopped by hand"] = ", ".join(STOPPED[stage] for stage in run.stopped)
+        if stale := self.runs.stale(run):
+            facts["Stale scores"] = " ".join(one.text for one in stale)
         if run.fit_seconds is not None:
             facts["Training time"] = f"{run.fit_seconds:,.1f} s"
         if max(run.rows, run.split.of) > ROWS:

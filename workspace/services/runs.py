@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, update
 
 from synth.atomic import write_atomic
+from synth.schema import Column
 from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Run, new_id
 from workspace.services.datasets import Datasets
 from workspace.settings import LOCAL
-from workspace.storage.files import Files, RunFiles, size_of
+from workspace.storage.files import Files, RunFiles, Stage, size_of
 
 # A worker needs a run before it needs pandas, DuckDB and the metrics: each is imported by who reads.
 if TYPE_CHECKING:
@@ -25,6 +27,19 @@ if TYPE_CHECKING:
 
 EXTERNAL = "elsewhere"
 """Stands for the generator of an external table."""
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A change of the dataset that came after a run's scores, in a sentence."""
+
+    text: str
+    again: bool = False
+    """Whether scoring again takes it into account; otherwise only another training does."""
+
+
+STOPPED: dict[Stage, str] = {"training": "training stopped early", "evaluation": "evaluation cancelled"}
+"""What is said of a run that somebody stopped by hand."""
 
 
 class Runs:
@@ -99,6 +114,62 @@ class Runs:
         run = self.get(run_id)
         return self.datasets.train_part(run.dataset_id, run.split, run.schema, rows, seed)
 
+    def target_of(self, run: Run) -> str | None:
+        """The column to predict: the dataset's target of today where the run learned it, else that of its training."""
+        today = self.datasets.get(run.dataset_id).schema.target
+        return today if today in run.schema.modelled.names else run.schema.target
+
+    def stale(self, run: Run) -> list[Stale]:
+        """What changed in the dataset after a run was trained or scored; its scores are of the time before."""
+        today, then = self.datasets.get(run.dataset_id), run.schema
+        found = []
+        if run.scores:
+            file = self.files.run(run.id).scored_target
+            scored = json.loads(file.read_bytes()) if file.is_file() else then.target
+            if (now := self.target_of(run)) != scored:
+                found.append(
+                    Stale(f"Scored with {_target(scored)}, and now the dataset has {_target(now)}.", again=True)
+                )
+        released = {column.name: _nature(column) for column in today.schema.released}
+        learned = {column.name: _nature(column) for column in then}
+        changed = [name for name in {**learned, **released} if released.get(name) != learned.get(name)]
+        if changed:
+            found.append(Stale(f"The kind or role of {_listed(changed)} changed after this table was made."))
+        if today.schema.released.rules != then.rules and run.model != EXTERNAL:
+            found.append(Stale("The rules between columns changed after this table was made."))
+        if today.split != run.split:
+            found.append(
+                Stale("The held-out rows changed after this table was made; its scores are against the earlier ones.")
+            )
+        return found
+
+    def same_as(self, runs: Sequence[Run]) -> dict[str, str]:
+        """Of runs of one data, settings and seed, whose rows are the same: the id of the oldest, by those of the others."""
+        by_id, oldest, found = {run.id: run for run in runs}, {}, {}
+
+        def origin(run: Run) -> Any:
+            replaced = self.files.run(run.id).replaced
+            parent = by_id.get(run.parent_id or "")
+            return [
+                run.dataset_id,
+                run.model,
+                run.params,
+                run.seed,
+                run.rows,
+                run.schema.model_dump(mode="json"),
+                run.split.model_dump(mode="json"),
+                run.conditions,
+                origin(parent) if parent else run.parent_id,
+                json.loads(replaced.read_bytes())["rows"] if replaced.is_file() else None,
+            ]
+
+        for run in sorted(runs, key=lambda run: (run.created, run.id)):
+            if run.model != EXTERNAL and "training" not in run.stopped:
+                first = oldest.setdefault(json.dumps(origin(run), sort_keys=True, default=str), run.id)
+                if first != run.id:
+                    found[run.id] = first
+        return found
+
     def holdout_table(self, run_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame | None:
         """The real rows that a run never saw, as `train_table` has the others; None when none were held out."""
         run = self.get(run_id)
@@ -113,7 +184,7 @@ class Runs:
             holdout=self.holdout_table(run.id),
             synthetic=self.synthetic_table(run.id),
             schema=run.schema,
-            target=run.schema.target,
+            target=self.target_of(run),
             seed=run.seed,
             options=(run.options if options is None else options) or {},
         )
@@ -123,7 +194,10 @@ class Runs:
     ) -> None:
         """Store a run's scores beside those it has, and the options of metrics that are new."""
         kept = {name: score.model_dump(mode="json") for name, score in {**run.scores, **scores}.items()}
-        write_atomic(self.files.run(run.id).scores, json.dumps(kept, ensure_ascii=False))
+        files = self.files.run(run.id)
+        write_atomic(files.scores, json.dumps(kept, ensure_ascii=False))
+        write_atomic(files.scored_target, json.dumps(self.target_of(run), ensure_ascii=False))
+        files.stopped("evaluation").unlink(missing_ok=True)
         chosen = {} if options is None else {"options": options}
         changed = update(Run).where(Run.id == run.id).values(note=note, **chosen)
         self.catalog.lasting(lambda session: session.execute(changed))
@@ -157,3 +231,16 @@ class Runs:
                 export(files.synthetic, run.schema, format, file, spreadsheet_safe=spreadsheet_safe)
                 file.replace(target)
         return target
+
+
+def _nature(column: Column) -> tuple[str, str]:
+    """What a training makes of a column; whether it is the target concerns the scores alone."""
+    return column.kind, "feature" if column.role == "target" else column.role
+
+
+def _target(name: str | None) -> str:
+    return f"the target {name}" if name else "no target"
+
+
+def _listed(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
+from typing import Literal
 
 from workspace.process import Process
 from workspace.settings import HOST
@@ -18,6 +19,8 @@ from workspace.storage.uploads import Uploads
 
 ORPHAN_S = 600
 """A folder that no row has named for this long was left by a crash."""
+Stage = Literal["training", "evaluation"]
+"""What of a run can be stopped by hand."""
 ABANDONED_S = 24 * 3600
 """Another machine's temporary folder is abandoned when nothing was written there for this long."""
 
@@ -79,6 +82,15 @@ class RunFiles:
     @property
     def self_test(self) -> Path:
         return self.folder / "selftest.json"
+
+    @property
+    def scored_target(self) -> Path:
+        """The column that was the target when the run was scored."""
+        return self.folder / "target.json"
+
+    def stopped(self, stage: Stage) -> Path:
+        """Is there when somebody stopped this stage by hand."""
+        return self.folder / f"stopped-{stage}"
 
     @property
     def exports(self) -> Path:

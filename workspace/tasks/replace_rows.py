@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from synth.schema import Schema
 from workspace.arguments import ReplaceRowsArguments
 from workspace.jobs.kinds import job
 from workspace.services.runs import EXTERNAL
-from workspace.storage.files import link_or_copy
 from workspace.tasks.stages import Stages, Work
-from workspace.tasks.train import child_of, score, score_again
+from workspace.tasks.train import child_of, score, score_again, take_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +39,7 @@ def replace_rows(work: Work, asked: ReplaceRowsArguments) -> None:
     )
     stages = Stages(work, run, asked.expected)
     if parent.model != EXTERNAL:
-        shutil.copytree(work.workspace.files.run(parent.id).model, work.files.model, copy_function=link_or_copy)
+        take_model(work, parent)
     with stages.stage("draw", typical=False):
         table = runs.synthetic_table(parent.id)
         parts = [table.drop(index=asked.rows)]

@@ -67,8 +67,7 @@ def sample(work: Work, asked: SampleArguments) -> None:
     parent = workspace.runs.get(asked.parent) if asked.parent else work.made_by(asked.parent_job)
     run = child_of(parent, work, seed=asked.seed, rows=asked.rows, conditions=asked.conditions, options=asked.options)
     stages = Stages(work, run, asked.expected)
-    # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
-    shutil.copytree(workspace.files.run(parent.id).model, work.files.model, copy_function=link_or_copy)
+    take_model(work, parent)
     _draw(work, Synthesizer.load(work.files.model), run, stages)
     work.publish(run)
     score(work, asked, stages)
@@ -96,6 +95,15 @@ def child_of(parent: Run, work: Work, **about: Any) -> Run:
     return new_run(work, parent_id=parent.id, **({name: getattr(parent, name) for name in INHERITED} | about))
 
 
+def take_model(work: Work, parent: Run) -> None:
+    """Give a run in the making its parent's model, and with it the mark of a training that was stopped."""
+    files = work.workspace.files.run(parent.id)
+    # Hard links: the model's bytes are shared, and stay until the last run that uses them is deleted.
+    shutil.copytree(files.model, work.files.model, copy_function=link_or_copy)
+    if "training" in parent.stopped:
+        work.files.stopped("training").touch()
+
+
 def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
     """Fit the run's generator on `table`, draw the run's rows, and publish both."""
     from synth import Synthesizer
@@ -106,6 +114,9 @@ def make(work: Work, run: Run, table: pd.DataFrame, stages: Stages) -> None:
         params = kind.Params.model_validate(run.params, extra="ignore")
         synthesizer = Synthesizer(kind(params, run.seed), run.schema).fit(table, report)
         run.fit_seconds = time.monotonic() - begun
+        stopped = kind.stops_early and report.stop_early
+    if stopped:
+        work.files.stopped("training").touch()
     synthesizer.save(work.files.model)
     _draw(work, synthesizer, run, stages)
     work.publish(run)
