@@ -54,6 +54,7 @@ class Params(StrictNumbers):
         "most similar rows comes in their place. A column's own setting goes first. Trees repeat no number that fewer rows "
         "share.",
         title="Protect levels rarer than",
+        advanced=True,
         ge=1,
         le=100,
     )

@@ -55,7 +55,7 @@ def form() -> AppTest:
 def test_untouched_it_gives_the_defaults(form):
     assert not form.exception
     assert form.text[0].value == (
-        '{"polish":false,"epochs":300,"rate":0.0002,"bound":null,"conditional":true,"flavour":"plain","size":"small",'
+        '{"polish":false,"rare_below":5,"epochs":300,"rate":0.0002,"bound":null,"conditional":true,"flavour":"plain","size":"small",'
         '"layers":[256,128],"columns":["a"],"base":"gpt2","source":null}'
     )
 
@@ -66,8 +66,8 @@ def test_bounds_and_help_come_from_the_model(form):
 
 
 def test_advanced_ones_are_folded_away(form):
-    assert form.expander[0].label == "Advanced (1)"
-    assert [field.label for field in form.expander[0].text_input] == ["Rate"]
+    assert form.expander[0].label == "Advanced (2)"
+    assert [field.label for field in form.expander[0].text_input] == ["Protect levels rarer than", "Rate"]
 
 
 def test_what_is_entered_comes_out(form):
@@ -141,7 +141,11 @@ def titled():
 
 def test_a_field_is_called_by_its_title_and_without_one_by_its_name():
     page = AppTest.from_function(titled, default_timeout=30).run()
-    assert [field.label for field in page.text_input] == ["Minimum rows per leaf", "Max depth"]
+    assert [field.label for field in page.text_input] == [
+        "Minimum rows per leaf",
+        "Max depth",
+        "Protect levels rarer than",
+    ]
 
 
 def undescribed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,6 +12,7 @@ from synth.schema import Schema
 from synth.schema.pii import PII
 from workspace.ingest.ingest import examine, ingest, read, retype
 from workspace.tables.preflight import SAID, preflight
+from workspace.tables.protection import protections_of
 
 ROWS = 400
 COLUMNS = {
@@ -109,3 +111,46 @@ def test_personal_data_that_would_be_learned_is_pointed_out(hurting):
 
 def test_every_kind_of_personal_data_has_words():
     assert set(SAID) == set(PII)
+
+
+RARE = {
+    "job_title": ["clerk"] * 200 + ["nurse"] * 5 + ["bishop"] * 4 + ["spy"],
+    "employer": [f"Firm {i}" for i in range(150)] + ["Acme"] * 60,
+    "part": [f"P-{i}x" for i in range(150)] + ["bolt"] * 60,
+    "site": ["Ulm"] * 150 + ["Bonn"] * 59 + ["Jena"],
+    "default": ["no"] * 207 + ["yes"] * 3,
+}
+
+
+def test_what_is_done_about_rare_values_is_said_with_its_figures(tmp_path):
+    path = tmp_path / "rare.csv"
+    pd.DataFrame(RARE).to_csv(path, index=False)
+    schema = ingest(path, path.name, tmp_path / "rare.duckdb").schema
+    profiles = examine(path, path.name)[1]
+    found = protections_of(tmp_path / "rare.duckdb", schema, profiles)
+    said = {f.column: f for f in preflight(profiles, schema, found) if f.code.startswith("rare")}
+    assert {name: (f.code, f.severity) for name, f in said.items()} == {
+        "job_title": ("rare_replaced", "handled"),
+        "employer": ("rare_lost", "lost"),
+        "part": ("rare_kept", "worth a look"),
+        "site": ("rare_replaced", "handled"),
+        "default": ("rare_class", "worth a look"),
+    }
+    assert "2 of 4 values are held by fewer than 5 rows each (5 rows, 2.4%)" in said["job_title"].text
+    assert "about people (a job)" in said["job_title"].text
+    assert "1 of 3 values are held by a single row each (1 row, 0.5%)" in said["site"].text
+    assert "150 of 151 values" in said["employer"].text and "less than half" in said["employer"].text
+    assert "“yes” is held by 3 rows only" in said["default"].text
+    # Once the owner has chosen, nothing is lost any more.
+    fixed = schema.model_copy(update={"columns": [said["employer"].fix if c.name == "employer" else c for c in schema]})
+    again = preflight(profiles, fixed, protections_of(tmp_path / "rare.duckdb", fixed, profiles))
+    assert [f.code for f in again if f.column == "employer" and f.code.startswith("rare")] == ["rare_chosen"]
+
+
+def test_only_the_rows_that_a_generator_sees_are_counted(tmp_path):
+    path = tmp_path / "rare.csv"
+    pd.DataFrame(RARE).to_csv(path, index=False)
+    schema = ingest(path, path.name, tmp_path / "rare.duckdb").schema
+    profiles = examine(path, path.name)[1]
+    found = {one.column: one for one in protections_of(tmp_path / "rare.duckdb", schema, profiles, np.arange(204))}
+    assert (found["job_title"].rare_levels, found["job_title"].rare_rows) == (1, 4)

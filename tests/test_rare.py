@@ -107,6 +107,11 @@ def test_levels_of_fewer_than_five_rows_are_replaced_where_people_are_meant_and_
     assert kept["job title"].cat.categories.tolist() == ["clerk", "nurse"]
 
 
+def test_of_two_levels_about_people_the_rare_one_is_protected_too():
+    table, schema = table_of(occupation=("category", ["clerk"] * 200 + ["bishop"]), x=("number", np.arange(201.0)))
+    assert set(protected(table, schema, list(outcome(table, schema).values()))["occupation"]) == {"clerk"}
+
+
 def test_a_column_of_which_less_than_half_would_stay_is_kept_or_reported_as_lost():
     # 200 rows each: 60 % of them alone with their value.
     values = [f"v{i}" for i in range(120)] + ["common"] * 80

@@ -13,6 +13,7 @@ from pages.components.deletion import ask_to_delete
 from pages.components.fields import MOST_SEED, number_field, submit, told
 from pages.components.upload_route import forget_upload, upload_path
 from pages.components.words import ago, count, percent, plain, size
+from synth.columns.rare import Protection
 from synth.errors import Invalid
 from synth.schema import Column
 from synth.schema.kinds import Kind, Role
@@ -52,7 +53,10 @@ def _bold(number: int, thing: str) -> str:
 def columns(workspace: Workspace, dataset: Dataset) -> None:
     """What each column holds, with its kind and role to correct."""
     profiles = {profile.name: profile for profile in _profiles(workspace, dataset.id, dataset.schema.model_dump_json())}
-    table = pd.DataFrame([_line(column, profiles[column.name], dataset.rows) for column in dataset.schema])
+    rare = {one.column: one for one in workspace.datasets.protections(dataset.id)}
+    table = pd.DataFrame(
+        [_line(column, profiles[column.name], dataset.rows, rare.get(column.name)) for column in dataset.schema]
+    )
     version = st.session_state.setdefault("schema_version", 0)
     edited = st.data_editor(
         table,
@@ -75,6 +79,11 @@ def columns(workspace: Workspace, dataset: Dataset) -> None:
             "distinct": st.column_config.NumberColumn("Distinct", format="localized"),
             "range": st.column_config.TextColumn("Range", width="medium"),
             "top": st.column_config.TextColumn("Most frequent", width="large"),
+            "rare": st.column_config.TextColumn(
+                "Rare values",
+                width="medium",
+                help="Values that too few training rows hold, and what becomes of them. The Checks tab says why.",
+            ),
             "shape": st.column_config.BarChartColumn("Distribution", y_min=0, width="small", color=REAL),
         },
         alt="The columns of the dataset: kind, role, missing values, range, most frequent values",
@@ -88,7 +97,7 @@ def _profiles(_workspace: Workspace, dataset_id: str, schema: str) -> list[Colum
     return _workspace.datasets.profiles(dataset_id)
 
 
-def _line(column: Column, profile: ColumnProfile, rows: int) -> dict[str, object]:
+def _line(column: Column, profile: ColumnProfile, rows: int, rare: Protection | None) -> dict[str, object]:
     return {
         "name": column.name,
         "kind": column.kind,
@@ -97,8 +106,17 @@ def _line(column: Column, profile: ColumnProfile, rows: int) -> dict[str, object
         "distinct": profile.distinct,
         "range": _range(profile),
         "top": _top(profile, rows),
+        "rare": _rare(rare),
         "shape": _counts(profile),
     }
+
+
+def _rare(found: Protection | None) -> str:
+    """What becomes of a column's rare values, in a few words."""
+    if found is None or not found.rare_levels:
+        return ""
+    few = f"{found.rare_levels:,} of {found.levels:,} in fewer than {found.below} rows"
+    return f"{few}: {found.outcome}, {percent(found.rare_rows / found.rows)} of rows"
 
 
 def _range(profile: ColumnProfile) -> str:

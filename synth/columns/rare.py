@@ -98,7 +98,7 @@ def _protection(column: Column, counts: pd.Series, about: str, of_people: int) -
     chosen = column.rare != "auto" or column.rare_below is not None
     below = column.rare_below or (of_people if about else OF_THINGS)
     rare, rows = counts < below, int(counts.sum())
-    is_answer = column.kind != "category" or len(counts) <= 2 or (column.role == "target" and not about)
+    is_answer = column.kind != "category" or (not about and (len(counts) <= 2 or column.role == "target"))
     found = Protection(
         column=column.name,
         about=about,
