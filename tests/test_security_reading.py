@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bench import leftovers
 from tests.live import serving
 from workspace.ingest import ingest
 from workspace.ingest.ingest import ReadError
@@ -293,6 +294,33 @@ def test_a_reader_knows_no_secret_and_writes_in_the_workspace_alone(workspace, t
             assert all(path.is_relative_to(tmp_path) or path.is_relative_to(workspace.folder) for path in written)
         readers.close()
         assert all(one.exception(60) for one in several)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_a09_no_row_lies_outside_the_workspace_after_20_kills_nor_anywhere_after_a_delete():
+    assert leftovers.measured(20) == {"kills": 20, "with rows outside": 0, "files after delete": 0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [(), ("streamlit", "run", "app.py", "--server.headless=true")])
+def test_a_server_that_is_told_to_ends_within_10_s_whatever_it_reads(command, tmp_path):
+    slow = tmp_path / "slow.csv"
+    slow.write_bytes(SLOW)
+    server = leftovers.Server(tmp_path, *command)
+    with ThreadPoolExecutor() as threads:
+        sent = threads.submit(
+            httpx.post, server.api + "/datasets", files={"files": ("slow.csv", slow.read_bytes())}, timeout=120
+        )
+        assert waited_for(lambda: any(map(is_busy, psutil.Process(server.process.pid).children())))
+        children = psutil.Process(server.process.pid).children()
+        begun = time.monotonic()
+        server.process.terminate()
+        server.process.wait(60)
+        assert time.monotonic() - begun < 10
+        assert sent.result(20).status_code == 503 and "The server is ending" in sent.result().json()["detail"]
+    assert waited_for(lambda: not any(one.is_running() for one in children), 5)
+    assert not list((tmp_path / "workspace" / "datasets").iterdir())
 
 
 @pytest.mark.slow
