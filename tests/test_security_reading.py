@@ -33,7 +33,7 @@ from workspace.workspace import Workspace
 
 # What says at once that it is too much -----------------------------------------------------------------------------
 
-KEYS = {f"k{i}": 1 for i in range(30_000)}
+KEYS = {f"k{i}": 1 for i in range(10_000)}
 HEADER = b",".join(b"c%d" % i for i in range(100_000))
 
 
@@ -69,9 +69,9 @@ TOO_MUCH = {
         "columns",
     ),
     "commas.csv.gz": (of_bytes(gzip.compress(b"," * 5_000_000)), "columns"),
-    "keys.json": (of_bytes(json.dumps([KEYS]).encode()), "30,000 columns"),
-    "lists.json": (of_bytes(json.dumps([[1] * 30_000]).encode()), "30,000 columns"),
-    "side by side.json": (of_bytes(json.dumps({key: [1, 2] for key in KEYS}).encode()), "30,000 columns"),
+    "keys.json": (of_bytes(json.dumps([KEYS]).encode()), "10,000 columns"),
+    "lists.json": (of_bytes(json.dumps([[1] * 10_000]).encode()), "10,000 columns"),
+    "side by side.json": (of_bytes(json.dumps({key: [1, 2] for key in KEYS}).encode()), "10,000 columns"),
     "a far cell.xlsx": (far_cell, "16,384 columns"),
 }
 
