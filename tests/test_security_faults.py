@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import running_workspace, write_people
 from tests.live import serving
-from workspace.catalog.rows import Dataset
+from workspace.catalog.rows import Dataset, Run
 from workspace.workspace import Workspace
 
 
@@ -28,7 +28,7 @@ def people_here(shared: Workspace, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def api(shared: Workspace) -> Iterator[httpx.Client]:
-    with serving(shared) as address, httpx.Client(base_url=f"{address}/api", timeout=30) as client:
+    with serving(shared) as address, httpx.Client(base_url=f"{address}/api", timeout=90) as client:
         yield client
 
 
@@ -110,3 +110,57 @@ def test_a12_a_training_is_done_although_the_catalog_was_held_meanwhile(shared, 
         time.sleep(3)
     done = shared.jobs.wait(job.id, timeout_s=60)
     assert (done.state, done.attempts, done.error) == ("done", 1, "")
+
+
+TORN = {"random bytes": bytes(range(256)), "empty": b"", "cut": b'{"at": "2026', "of another kind": b'{"a": [1, "x"]}'}
+
+
+@pytest.fixture(scope="module")
+def run_here(shared: Workspace, people_here: Dataset) -> Run:
+    job = shared.training.train(people_here.id, "bootstrap", rows=20, metrics=[])
+    return shared.runs.get(shared.jobs.wait(job.id, timeout_s=120).run_id or "")
+
+
+@pytest.mark.parametrize("kind", TORN)
+def test_a15_one_torn_file_is_marked_and_the_rest_is_served(api, shared, people_here, run_here, kind):
+    of_run, of_table = shared.files.run(run_here.id), shared.files.dataset(people_here.id)
+    held = of_table.held_out(people_here.split.stored)
+    asked = {
+        of_run.scores: ("GET", "/runs", 200, "Its scores cannot be read"),
+        of_table.profiles: ("GET", f"/datasets/{people_here.id}/profile", 410, "profile of this table's columns"),
+        of_table.thresholds: ("GET", f"/runs/{run_here.id}/verdict", 410, "thresholds of this table"),
+        of_run.self_test: ("GET", f"/runs/{run_here.id}/self-test", 410, "self-test"),
+        of_table.table: ("GET", f"/datasets/{people_here.id}/rows", 410, "file of this table"),
+        held: ("GET", f"/runs/{run_here.id}/closest", 410, "held-out rows"),
+    }
+    known = set(api.get("/openapi.json").json()["paths"])
+    for file, (method, path, status, words) in asked.items():
+        if path.replace(run_here.id, "{run_id}").replace(people_here.id, "{dataset_id}") not in known:
+            continue
+        before = file.read_bytes() if file.is_file() else None
+        file.write_bytes(TORN[kind])
+        answer = api.request(method, path)
+        assert (answer.status_code, words in answer.text) == (status, True), (file.name, answer.text)
+        assert "codec" not in answer.text and "Expecting" not in answer.text and "2026" not in answer.json()
+        for whole in ("/runs", "/datasets", "/jobs", "/health", "/talks"):
+            assert api.get(whole).status_code == 200, (file.name, whole)
+        if before is None:
+            file.unlink()
+        else:
+            file.write_bytes(before)
+
+
+def test_a15_a_log_whose_last_line_was_cut_takes_no_report_away(api, shared):
+    with shared.journal.file.open("a") as log:
+        log.write('{"at": "2026')
+    assert api.post("/bugs", json={"text": "It ended."}).status_code == 201
+
+
+def test_what_the_program_did_wrong_is_a_500_with_an_id_and_quotes_nothing(api, shared, people_here, monkeypatch):
+    def fail(*given: object) -> None:
+        float("Ada's secret")
+
+    monkeypatch.setattr(type(shared.datasets), "rows", fail)
+    answer = api.get(f"/datasets/{people_here.id}/rows")
+    assert answer.status_code == 500 and answer.headers["X-Request-ID"] in answer.json()["detail"]
+    assert "secret" not in answer.text

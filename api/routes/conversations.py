@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
@@ -14,6 +14,7 @@ from api.schemas.responses import MOMENT, Limit, Offset, ResponseBody
 from api.security import Downloader, Here, Reader, Writer, seen_by
 from metrics import Score
 from synth.conversations.formats import SUFFIXES, FileForm
+from synth.errors import Damaged
 from workspace.workspace import ConversationSet, Workspace
 
 router = APIRouter(tags=["Conversations"])
@@ -45,13 +46,16 @@ class ConversationSetResponse(ResponseBody):
     note: str = Field(description="Why it stopped early, if it did.", examples=[""])
     dialogues: int = Field(description="How many dialogues are written.", examples=[20])
     scores: dict[str, Score] = Field(description="Its scores, by metric.", examples=[{}])
+    broken: str = Field("", description="What of it cannot be read, such as its scores; empty: nothing.", examples=[""])
 
     @classmethod
     def of(cls, conversations: ConversationSet, workspace: Workspace) -> Self:
-        counted = {
-            "dialogues": len(workspace.conversations.written(conversations.id)),
-            "scores": workspace.conversations.scores(conversations.id),
-        }
+        counted: dict[str, Any] = {"dialogues": 0, "scores": {}, "broken": ""}
+        try:
+            counted["dialogues"] = len(workspace.conversations.written(conversations.id))
+            counted["scores"] = workspace.conversations.scores(conversations.id)
+        except Damaged as error:
+            counted["broken"] = str(error)
         stored = {name: getattr(conversations, name) for name in cls.model_fields if name not in counted}
         return cls(**stored, **counted)
 

@@ -130,6 +130,7 @@ class RunResponse(ResponseBody):
         description="What somebody stopped by hand: its training, of which the model then is, or its evaluation.",
         examples=[[]],
     )
+    broken: str = Field("", description="What of it cannot be read, such as its scores; empty: nothing.", examples=[""])
     scores: dict[str, Score] = Field(description="Its scores, by metric.", examples=[{}])
 
     @classmethod

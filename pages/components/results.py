@@ -219,6 +219,9 @@ def marks(workspace: Workspace, run: Run, runs: list[Run]) -> None:
 
 def scores(workspace: Workspace, run: Run) -> None:
     """Three figures, the scorecard, each metric in words, and any of them in detail."""
+    if run.broken:
+        st.warning(plain(run.broken), title="Damaged", icon=":material/broken_image:")
+        return
     if not run.scores:
         st.info(run.note or "This synthetic table has not been evaluated.", icon=":material/hourglass_empty:")
         return

@@ -14,8 +14,12 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from synth.atomic import write_atomic
 from synth.errors import Invalid
 from workspace.settings import Settings
+
+LEAST_BYTES = 32
+"""Of a key that was made here."""
 
 
 class Unreadable(Invalid):
@@ -61,6 +65,11 @@ def _made_once(file: Path) -> bytes:
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
+        found = file.read_bytes()
+        if len(found) < LEAST_BYTES:
+            # It was cut or emptied: what it once encrypted is lost, and a key that anybody can guess signs nothing.
+            write_atomic(file, Fernet.generate_key())
+            file.chmod(0o600)
         return file.read_bytes()
     with os.fdopen(handle, "wb") as output:
         output.write(Fernet.generate_key())

@@ -24,9 +24,10 @@ from sqlalchemy.types import TypeDecorator
 
 from synth import Schema
 from synth.conversations.order import ConversationRequest
-from synth.errors import Invalid, InWords
+from synth.errors import Damaged, Invalid, InWords
 from synth.schema.rules import RuleReport
 from workspace.ingest.rejected import Rejected
+from workspace.storage.damage import read_whole
 from workspace.storage.files import RunFiles, Stage
 
 if TYPE_CHECKING:
@@ -337,17 +338,30 @@ class Run(Entity):
         """What somebody stopped by hand: its training, whose model then is less than was asked for, or its evaluation."""
         return [stage for stage in get_args(Stage) if RunFiles(self.folder).stopped(stage).exists()]
 
-    @cached_property
+    @property
     def scores(self) -> dict[str, Score]:
-        """Its scores by metric; empty before it was evaluated."""
+        """Its scores by metric; empty before it was evaluated, and when they cannot be read."""
+        return self._scores[0]
+
+    @property
+    def broken(self) -> str:
+        """What of it cannot be read, in a sentence; empty: all is well as far as was looked."""
+        return self._scores[1]
+
+    @cached_property
+    def _scores(self) -> tuple[dict[str, Score], str]:
         # Imported here, since metrics bring pandas and scipy, and most readers of rows need no scores.
         from metrics import Score
 
         file = RunFiles(self.folder).scores
         if not file.is_file():
-            return {}
-        found = json.loads(file.read_bytes())
-        return {name: Score.model_validate(score, extra="ignore") for name, score in found.items()}
+            return {}, ""
+        try:
+            with read_whole("Its scores"):
+                found = json.loads(file.read_bytes())
+                return {name: Score.model_validate(score, extra="ignore") for name, score in found.items()}, ""
+        except Damaged as error:
+            return {}, f"{error} Or evaluate it again."
 
 
 class ConversationSet(Entity):

@@ -34,6 +34,7 @@ from workspace.jobs.queue import Draft, Queue
 from workspace.services.datasets import Datasets
 from workspace.services.training import Submitting
 from workspace.settings import LOCAL
+from workspace.storage.damage import read_whole
 from workspace.storage.files import Files
 from workspace.tables import duckdb_file
 
@@ -183,7 +184,8 @@ class Conversations:
 
     def written(self, set_id: str) -> list[Written]:
         """The dialogues of a set so far, as they arrived."""
-        lines = read_written(self.files.conversations(self.get(set_id).id).dialogues)
+        with read_whole("The dialogues of this set"):
+            lines = read_written(self.files.conversations(self.get(set_id).id).dialogues)
         return [line for line in lines if line.dialogue is not None and not line.rejected]
 
     def made(self, set_id: str) -> list[Dialogue]:
@@ -212,12 +214,14 @@ class Conversations:
 
     def scores(self, set_id: str) -> dict[str, Score]:
         """How a set scored; empty before it was evaluated."""
-        found = self._evaluated(set_id).get("scores", {})
-        return {name: Score.model_validate(score, extra="ignore") for name, score in found.items()}
+        with read_whole("The scores of this set"):
+            found = self._evaluated(set_id).get("scores", {})
+            return {name: Score.model_validate(score, extra="ignore") for name, score in found.items()}
 
     def pictures(self, set_id: str) -> list[dict[str, Any]]:
         """What `metrics.charts.column_figure` draws of a set beside the real dialogues."""
-        return self._evaluated(set_id).get("pictures", [])
+        with read_whole("The scores of this set"):
+            return self._evaluated(set_id).get("pictures", [])
 
     def _evaluated(self, set_id: str) -> dict[str, Any]:
         file = self.files.conversations(self.get(set_id).id).scores

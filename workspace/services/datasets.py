@@ -20,6 +20,7 @@ from workspace.ingest.process import Readers
 from workspace.jobs.estimate import Shape
 from workspace.jobs.process import end_at_once
 from workspace.settings import LOCAL, Settings
+from workspace.storage.damage import read_whole
 from workspace.storage.files import DatasetFiles, Files, size_of
 from workspace.tables.samples import SAMPLES, Sample
 
@@ -141,7 +142,8 @@ class Datasets:
     def profiles(self, dataset_id: str) -> list[ColumnProfile]:
         """What each column holds."""
         file = self.files.dataset(self.get(dataset_id).id).profiles
-        return [ColumnProfile.model_validate(profile, extra="ignore") for profile in json.loads(file.read_bytes())]
+        with read_whole("The profile of this table's columns"):
+            return [ColumnProfile.model_validate(profile, extra="ignore") for profile in json.loads(file.read_bytes())]
 
     def shape(self, dataset_id: str) -> Shape:
         """The size of a dataset as a generator meets it."""
@@ -239,7 +241,7 @@ class Datasets:
         stored = files.held_out(split.stored)
         if split.kind == "file":
             return duckdb_file.read(stored, schema, sample=rows, seed=seed)
-        return duckdb_file.read(files.table, schema, only=np.load(stored), sample=rows, seed=seed)
+        return duckdb_file.read(files.table, schema, only=_positions(stored), sample=rows, seed=seed)
 
     def _split_file(self, files: DatasetFiles, dataset: Dataset, path: Path, name: str) -> Split:
         with self.files.incoming() as incoming:
@@ -269,7 +271,7 @@ def training_rows(files: DatasetFiles, split: Split) -> np.ndarray | None:
     """The positions of the rows that a split leaves to train on; None: all."""
     if split.kind != "share":
         return None
-    return np.setdiff1d(np.arange(split.of), np.load(files.held_out(split.stored)), assume_unique=True)
+    return np.setdiff1d(np.arange(split.of), _positions(files.held_out(split.stored)), assume_unique=True)
 
 
 def _split_share(files: DatasetFiles, rows: int, share: float, seed: int) -> Split:
@@ -282,6 +284,12 @@ def _split_share(files: DatasetFiles, rows: int, share: float, seed: int) -> Spl
     drawn = np.random.default_rng(seed).permutation(rows)[:held]
     np.save(files.held_out(file), np.sort(drawn))
     return Split(kind="share", rows=held, of=rows, share=share, seed=seed, file=file)
+
+
+def _positions(file: Path) -> np.ndarray:
+    """Which rows of the table are held out. Raises Damaged."""
+    with read_whole("The list of the held-out rows"):
+        return np.load(file)
 
 
 def _aimed_at(schema: Schema, target: str) -> Schema:

@@ -19,6 +19,7 @@ from workspace.jobs.queue import Draft, Queue
 from workspace.services.runs import EXTERNAL, Runs
 from workspace.services.training import Submitting, Training
 from workspace.settings import LOCAL
+from workspace.storage.damage import read_whole
 from workspace.storage.files import Files
 
 CHECKS = TypeAdapter(list[Check])
@@ -88,7 +89,8 @@ class Releases:
     def replaced(self, run_id: str) -> ReplaceRowsArguments | None:
         """Which rows of which run were replaced in this one; None: it was drawn whole."""
         file = self.files.run(self.runs.get(run_id).id).replaced
-        return ReplaceRowsArguments.model_validate_json(file.read_bytes()) if file.is_file() else None
+        with read_whole("The list of the replaced rows"):
+            return ReplaceRowsArguments.model_validate_json(file.read_bytes()) if file.is_file() else None
 
     def self_test(self, run_id: str, *, owner: str = LOCAL) -> Job:
         """Evaluate tables whose verdict is known, made of a run's real rows; `checks` has what came of it."""
@@ -98,4 +100,5 @@ class Releases:
     def checks(self, run_id: str) -> list[Check]:
         """How the evaluation did in its self-test on a run's real rows; empty before it was run."""
         file = self.files.run(self.runs.get(run_id).id).self_test
-        return CHECKS.validate_json(file.read_bytes(), extra="ignore") if file.is_file() else []
+        with read_whole("The self-test of this run"):
+            return CHECKS.validate_json(file.read_bytes(), extra="ignore") if file.is_file() else []

@@ -16,6 +16,7 @@ from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import Run, new_id
 from workspace.services.datasets import Datasets
 from workspace.settings import LOCAL
+from workspace.storage.damage import read_whole
 from workspace.storage.files import Files, RunFiles, Stage, size_of
 
 # A worker needs a run before it needs pandas, DuckDB and the metrics: each is imported by who reads.
@@ -207,8 +208,9 @@ class Runs:
         from workspace.tuning_space import Trial
 
         file = self.files.run(self.get(run_id).id).trials
-        tried = json.loads(file.read_bytes()) if file.is_file() else []
-        return [Trial.model_validate(trial, extra="ignore") for trial in tried]
+        with read_whole("The list of what was tried"):
+            tried = json.loads(file.read_bytes()) if file.is_file() else []
+            return [Trial.model_validate(trial, extra="ignore") for trial in tried]
 
     def formula_cells(self, run_id: str) -> int:
         """How many cells of a synthetic table as CSV a spreadsheet would run as formulas; headers count too."""

@@ -10,6 +10,7 @@ from metrics import METRICS, THRESHOLDS, Threshold
 from synth.atomic import write_atomic
 from synth.errors import Invalid
 from workspace.services.datasets import Datasets
+from workspace.storage.damage import read_whole
 from workspace.storage.files import Files
 
 _THRESHOLDS = TypeAdapter(list[Threshold])
@@ -24,7 +25,8 @@ class Thresholds:
     def of(self, dataset_id: str) -> list[Threshold]:
         """What a synthetic table of this dataset must meet. Thresholds of metrics that are absent now are left out."""
         file = self.files.dataset(self.datasets.get(dataset_id).id).thresholds
-        chosen = _THRESHOLDS.validate_json(file.read_bytes(), extra="ignore") if file.is_file() else THRESHOLDS
+        with read_whole("The thresholds of this table"):
+            chosen = _THRESHOLDS.validate_json(file.read_bytes(), extra="ignore") if file.is_file() else THRESHOLDS
         return [threshold for threshold in chosen if threshold.metric in METRICS]
 
     def set(self, dataset_id: str, thresholds: Sequence[Threshold] | None) -> None:

@@ -21,7 +21,11 @@ import pyarrow as pa
 from synth.errors import Invalid
 from synth.schema import Column, Schema
 from synth.schema.casting import conform, parsed
+from workspace.storage.damage import damaged, read_whole
+from workspace.telemetry.failures import is_disk_full
 
+DAMAGE = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.CatalogException)
+"""What DuckDB raises on bytes that it did not write."""
 COLUMNS_AT_ONCE = 64
 """Columns read by one query: few enough to fit in memory twice, many enough for tables of thousands."""
 READ_BY = ("kind", "format", "timezone", "labels", "missing", "decimal_mark", "thousands", "prefix", "suffix")
@@ -52,11 +56,17 @@ def literal(text: str) -> str:
 def opened(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection to a table's file."""
     # As many threads as Arrow may take in this process: a job's share, or a reader's.
-    connection = duckdb.connect(str(file), read_only=True, config={"threads": pa.cpu_count()})
+    connection = None
     try:
+        connection = duckdb.connect(str(file), read_only=True, config={"threads": pa.cpu_count()})
         yield connection
+    except DAMAGE as error:
+        if is_disk_full(error):
+            raise
+        raise damaged("The file of this table") from error
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
 
 
 def about(file: Path) -> About:
@@ -66,8 +76,9 @@ def about(file: Path) -> About:
 
 
 def _about(connection: duckdb.DuckDBPyConnection) -> About:
-    said = json.loads(connection.sql("SELECT said FROM about").fetchall()[0][0])
-    return About(Schema.model_validate(said["schema"], extra="ignore"), frozenset(said["as_text"]))
+    with read_whole("The file of this table"):
+        said = json.loads(connection.sql("SELECT said FROM about").fetchall()[0][0])
+        return About(Schema.model_validate(said["schema"], extra="ignore"), frozenset(said["as_text"]))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from synth.schema import Schema
 from workspace.arguments import ReplaceRowsArguments
 from workspace.jobs.kinds import job
 from workspace.services.runs import EXTERNAL
+from workspace.storage.damage import read_whole
 from workspace.tasks.stages import Stages, Work
 from workspace.tasks.train import child_of, score, score_again, take_model
 
@@ -44,7 +45,8 @@ def replace_rows(work: Work, asked: ReplaceRowsArguments) -> None:
         table = runs.synthetic_table(parent.id)
         parts = [table.drop(index=asked.rows)]
         if asked.how == "draw":
-            synthesizer = Synthesizer.load(work.files.model)
+            with read_whole("The model of this run"):
+                synthesizer = Synthesizer.load(work.files.model)
             parts.append(others(synthesizer, table.iloc[asked.rows], run.schema, run.conditions, asked.seed))
         duckdb_file.write(work.files.synthetic, parts, run.schema)
     work.files.replaced.write_text(asked.model_dump_json(exclude={"kind"}), encoding="utf-8")

@@ -12,6 +12,7 @@ from synth.report import Stopped
 from workspace.arguments import EvaluateArguments, SampleArguments, ScoringArguments, TrainArguments
 from workspace.catalog.rows import Run, new_id
 from workspace.jobs.kinds import job
+from workspace.storage.damage import read_whole
 from workspace.storage.files import link_or_copy
 from workspace.tasks.stages import Stages, Work
 from workspace.telemetry.failures import for_the_log, in_words
@@ -67,8 +68,10 @@ def sample(work: Work, asked: SampleArguments) -> None:
     parent = workspace.runs.get(asked.parent) if asked.parent else work.made_by(asked.parent_job)
     run = child_of(parent, work, seed=asked.seed, rows=asked.rows, conditions=asked.conditions, options=asked.options)
     stages = Stages(work, run, asked.expected)
-    take_model(work, parent)
-    _draw(work, Synthesizer.load(work.files.model), run, stages)
+    with read_whole("The model of this run"):
+        take_model(work, parent)
+        synthesizer = Synthesizer.load(work.files.model)
+    _draw(work, synthesizer, run, stages)
     work.publish(run)
     score(work, asked, stages)
 

@@ -36,8 +36,8 @@ class Journal:
         """The last lines in which each field of `having` has that value."""
         found = []
         for line in reversed(_tail(self.file, 50 * lines)):
-            said = json.loads(line)
-            if all(said.get(name) == value for name, value in having.items()):
+            said = _said(line)
+            if said is not None and all(said.get(name) == value for name, value in having.items()):
                 found.append(said)
                 if len(found) == lines:
                     break
@@ -45,6 +45,15 @@ class Journal:
 
     def close(self) -> None:
         self._handler.close()
+
+
+def _said(line: str) -> dict[str, Any] | None:
+    """What a line says; None for one that was cut as the server ended, or is none of ours."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def _tail(file: Path, lines: int) -> list[str]:
