@@ -18,6 +18,7 @@ from api.door import Door
 from api.gate import Gate
 from api.headers import script_hashes
 from api.peers import RealPeer
+from api.security import limit_problems
 from api.sign_in import sign_in_routes
 from pages.components.frame import explain_failure, get_workspace
 from pages.components.signin import LAST_STEP
@@ -27,7 +28,10 @@ from workspace.startup import guard_where_it_listens, keep_guarded, settings_at_
 from workspace.workspace import Workspace
 
 # Here and not in the lifespan: what that raises is printed as a traceback.
-workspace_at_start(settings_at_start()).close()
+settings = settings_at_start()
+if problems := limit_problems(settings.limits, api.state.routes):
+    raise SystemExit("\n".join(problems))
+workspace_at_start(settings).close()
 
 
 def served() -> Workspace:

@@ -6,6 +6,7 @@ with a `Link` to its successor; an earlier field is marked in the description of
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -57,6 +58,12 @@ FIELDS = (
     FieldAlias("JobResponse", "talk_id", "set_id", "0.4.0"),
     FieldAlias("CleanupResponse", "talks", "conversations", "0.4.0"),
 )
+
+
+def current_path(path: str) -> str:
+    """A path of a call, its parameters as they are declared, by the name that the call has now."""
+    plain = re.sub(r"{[^}]*}", "{}", path)
+    return next((alias.new for alias in PATHS if re.sub(r"{[^}]*}", "{}", alias.old) == plain), path)
 
 
 class Aliases:

@@ -19,7 +19,9 @@ from starlette.requests import ClientDisconnect
 
 from api.characters import unfit_field, unfit_in_words
 from api.errors import ApiError
+from api.security import permission_for, permitted
 from synth.errors import Invalid
+from workspace.access.callers import Caller
 from workspace.access.idempotency import Unanswered
 from workspace.workspace import Workspace
 
@@ -127,7 +129,12 @@ async def _once(request: Request, handle: Handler) -> Response:
     if not 1 <= len(key) <= 200:
         raise ApiError(422, f"An {KEY} has 1 to 200 characters; this one has {len(key)}.", KEY)
     workspace: Workspace = request.app.state.workspace
-    owner = request.state.caller.owner
+    caller: Caller = request.state.caller
+    permission = permission_for(request.scope["route"])
+    if permission is not None:
+        # The answer to somebody who may call is nothing for another key of theirs that may not.
+        permitted(caller, permission)
+    owner = caller.owner
     digest = await _digest(request)
     try:
         known = await run_in_threadpool(workspace.idempotency.begin, owner, key, digest)

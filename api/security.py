@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import HTTPConnection
 from starlette.routing import get_route_path
 
+from api.aliases import current_path
 from api.errors import ApiError
 from workspace.access.addresses import is_loopback
 from workspace.access.attempts import TooManyWrongKeys
@@ -136,6 +139,7 @@ async def caller_of(connection: HTTPConnection, workspace: Here) -> Caller:
     if isinstance(caller, Exception):
         raise caller
     _count(f"call {caller.owner}", workspace.settings.call_limit)
+    count_route(caller, workspace, connection.scope.get("method", "GET"), connection.scope["route"].path)
     return caller
 
 
@@ -203,6 +207,45 @@ def permission_for(route: APIRoute | APIWebSocketRoute) -> Permission | None:
     """The permission a route asks for; None: it asks for none."""
     asked = {NEEDED[one] for one in asks_of(route) if one in NEEDED}
     return max(asked, key=PERMISSIONS.index, default=None)
+
+
+def route_name(method: str, path: str) -> str:
+    """A call as `limits` names it, whatever its version and the names of its parameters: `POST /train`."""
+    return f"{method} {re.sub(r'{[^}]*}', '{}', path.removeprefix('/api').removeprefix('/v1'))}"
+
+
+def count_route(caller: Caller, workspace: Workspace, method: str, path: str) -> None:
+    """Raise ApiError when somebody made this call too often."""
+    name = route_name(method, path)
+    for given, limit in workspace.settings.limits.items():
+        if route_name(*_parts(given)) == name:
+            _count(f"{name} {caller.owner}", limit)
+
+
+def _parts(given: str) -> tuple[str, str]:
+    """The method and the path of a name in `limits`, by today's name of the call."""
+    method, _, path = given.strip().partition(" ")
+    return method.upper(), current_path(path.strip().removeprefix("/api").removeprefix("/v1"))
+
+
+def limit_problems(limits: Iterable[str], routes: Iterable[APIRoute | APIWebSocketRoute]) -> list[str]:
+    """What is wrong with the names in `limits`, in words: calls that there are not, or that ask for no key."""
+    known = {
+        route_name(method, route.path): f"{method} {route.path}"
+        for route in routes
+        if permission_for(route) is not None
+        for method in (getattr(route, "methods", None) or {"GET"})
+    }
+    found = []
+    for given in limits:
+        name = route_name(*_parts(given))
+        if name not in known:
+            near = get_close_matches(name, known, 1, 0)
+            found.append(
+                f"UNDERSTUDY_LIMITS names {given!r}, which is no call that asks for a key; "
+                f"the nearest is {known[near[0]]!r}."
+            )
+    return found
 
 
 def make_room(caller: Caller, workspace: Workspace, jobs: int = 1) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.components.frame import get_workspace
 from pages.components.reading import reading_ends_with_this_run
-from pages.components.signin import require_sign_in
+from pages.components.signin import require_sign_in, sign_out_button
 from workspace.version import VERSION
 
 ASSETS = Path(__file__).parent / "assets"
@@ -19,6 +19,7 @@ st.set_page_config(
 st.logo(str(ASSETS / f"logo-{st.context.theme.type or 'light'}.svg"), size="large")
 
 require_sign_in(get_workspace())
+sign_out_button(get_workspace())
 reading_ends_with_this_run()
 
 page = st.navigation(

@@ -10,7 +10,7 @@ from api import api
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 
-SECRET = "a-key-of-at-least-16-letters"
+SECRET = "Kp4vT7qLx2mBz9wd"
 KEYS = f"{SECRET}-anna:anna:write,{SECRET}-bob:bob:read,{SECRET}-carl:carl:write,{SECRET}-root:root:admin"
 """Anna and Carl may write, Bob may read."""
 

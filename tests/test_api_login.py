@@ -9,6 +9,7 @@ from api.routes.login import COOKIE
 from tests.calling import KEYS, as_, changed, here
 from workspace.access.secrets import Secrets
 
+FIRST, SECOND = "hN3vB8xQ1zL6kT0wJ5rY9mC2dF7gS4pA", "Wq7eR2tY9uI4oP1aS6dF3gH8jK5lZ0xC"
 OPENAI = "https://api.openai.com/v1"
 ALL = {
     "openai": {"api_key": "sk-mine"},
@@ -73,11 +74,11 @@ def test_another_owners_cookie_is_worth_nothing(serve):
 
 
 def test_the_secret_key_rotates_and_a_cookie_ends_with_the_last_key_that_reads_it(serve):
-    cookie = cookie_of(serve(secret_keys=["first"]))
-    assert key_used(serve(secret_keys=["second", "first"]), cookie) == "sk-mine"
+    cookie = cookie_of(serve(secret_keys=[FIRST]))
+    assert key_used(serve(secret_keys=[SECOND, FIRST]), cookie) == "sk-mine"
     order = {"brief": {"dialogues": 1}, "server": {}}
     for sent in (cookie, {"Cookie": f"{COOKIE}=nonsense"}):
-        answer = serve(secret_keys=["second"]).post("/converse", json={"order": order}, headers=sent)
+        answer = serve(secret_keys=[SECOND]).post("/converse", json={"order": order}, headers=sent)
         assert answer.status_code == 401 and "Enter them again" in answer.json()["detail"]
 
 

@@ -21,7 +21,7 @@ from workspace.catalog.rows import Job
 from workspace.workspace import Workspace
 
 MAIN = Path(__file__).parent.parent / "pages" / "main.py"
-SECRET = "a-key-of-at-least-16-letters"
+SECRET = "Kp4vT7qLx2mBz9wd"
 
 
 @pytest.fixture(scope="module")

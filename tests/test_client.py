@@ -23,7 +23,7 @@ from workspace.settings import Settings
 from workspace.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
-SECRET = "a-key-of-at-least-16-letters"
+SECRET = "Kp4vT7qLx2mBz9wd"
 
 
 @pytest.fixture(scope="module")

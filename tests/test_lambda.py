@@ -14,7 +14,7 @@ import pytest
 from tests.chat_server import ChatServer
 
 EVENT = json.loads((Path(__file__).parent / "data" / "function_url_event.json").read_text())
-SECRET = "a-key-of-at-least-16-letters"
+SECRET = "Kp4vT7qLx2mBz9wd"
 PAIRS = "question,answer,intent\n" + "".join(
     f"where is my parcel number {n} please,it will arrive on day {n} of the month,delivery\n" for n in range(20)
 )

@@ -73,9 +73,9 @@ def test_an_empty_file_says_nothing(tmp_path, monkeypatch, written):
     assert read_settings().slots == Settings().slots
 
 
-KEY = "0123456789abcdef"
+KEY = "Kp4vT7qLx2mBz9wd"
 UNFIT = [
-    ("API_KEYS", "k1:me:read,write", "at least 16 characters"),
+    ("API_KEYS", "Kp4vT7qLx2:me:read,write", "at least 16 characters"),
     ("API_KEYS", f"{KEY}:me", "entry 1 is not key:name:permissions"),
     ("API_KEYS", f"{KEY}::read", "entry 1 is not key:name:permissions"),
     ("API_KEYS", f"{KEY}:me:read,{KEY}-2:you:rule", "entry 2 has a permission that is none of read, write, admin"),
@@ -92,7 +92,10 @@ UNFIT = [
     ("LLM_BASE_URL", "localhost:8080", "is no address of a server"),
     ("LLM_PRICES", "{", "is no JSON"),
     ("LLM_PRICES", '{"gpt": [1]}', "LLM_PRICES"),
-    ("SECRET_KEYS", '["a", ""]', "a key is empty"),
+    ("SECRET_KEYS", '["hN3vB8xQ1zL6kT0wJ5rY9mC2dF7gS4pA", ""]', "a key is empty"),
+    ("SECRET_KEYS", "Kp4vT7qLx2mBz9wd", "fewer than 32 characters"),
+    ("TRUSTED_PROXIES", "10.0.0.0/40", "is no address and no network"),
+    ("LIMITS", '{"POST /train": "often"}', "is no rate"),
     ("LOG_LEVEL", "loud", "should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
     ("DATA_FOLDER", "/nowhere/at/all", "there is no folder"),
     ("WORKSPACE", __file__, "is no folder that can be written to"),
@@ -157,7 +160,7 @@ def test_a_plugin_or_a_database_that_cannot_be_opened_ends_the_process_at_start(
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [["streamlit", "run", "app.py", "--server.headless=true"], ["uvicorn", "app:app"]])
 def test_a_server_refuses_to_start_with_settings_that_cannot_be_used(tmp_path, command):
-    unfit = {"UNDERSTUDY_API_KEYS": "k1:me:read,write", "UNDERSTUDY_WORKSPACE": str(tmp_path)}
+    unfit = {"UNDERSTUDY_API_KEYS": "Kp4vT7qLx2:me:read,write", "UNDERSTUDY_WORKSPACE": str(tmp_path)}
     program = [sys.executable, "-m", *command]
     ended = subprocess.run(program, env=os.environ | unfit, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import platform
@@ -15,6 +14,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from synth.conversations.egress import Allowed
+from workspace.placeholders import weakness
+from workspace.setting_values import catalog_address, origin, rate, server_address, trusted_proxy
 
 PREFIX = "UNDERSTUDY_"
 CONFIG = f"{PREFIX}CONFIG"
@@ -77,49 +78,6 @@ def _existing_folder(path: Path) -> Path:
     return path
 
 
-def _rate(text: str) -> str:
-    """A rate limit, such as `1200/minute`."""
-    # It takes a tenth of a second to import, and most processes leave these settings alone.
-    from limits import parse
-
-    try:
-        parse(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no rate; write a number and a unit, such as 1200/minute or 120/hour") from None
-    return text
-
-
-def _origin(text: str) -> str:
-    """What a browser sends as `Origin`: scheme and host, nothing after them; or `*`."""
-    if text != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s@]+", text):
-        raise ValueError(
-            f"{text!r} is no origin; write scheme and host without a path or a slash at the end, such as "
-            "https://example.org"
-        )
-    return text
-
-
-def _proxy(text: str) -> str:
-    """An address, a network, or `unix`: whoever comes through a socket in the file system."""
-    if text != "unix":
-        try:
-            ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            raise ValueError(
-                f"{text!r} is no address and no network; write one such as 10.0.0.7 or 10.0.0.0/24, or unix"
-            ) from None
-    return text
-
-
-def _server_address(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise ValueError("this is no address of a server; write one such as https://example.org/v1")
-    if "@" in url.netloc:
-        raise ValueError("it holds a user name or password; leave that out and set UNDERSTUDY_LLM_API_KEY")
-    return text
-
-
 def _allowed_host(text: str) -> str:
     Allowed.of(text)
     return text
@@ -132,38 +90,19 @@ def _proxy(address: SecretStr) -> SecretStr:
     return address
 
 
-def _catalog_address(text: str | None) -> str | None:
-    """A database of SQLite or PostgreSQL whose driver is installed. The messages leave its password out."""
-    if text is None:
-        return None
-    # It takes a quarter of a second to import; a process without a database server gets there when it opens SQLite.
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise ValueError(
-            "this is no address of a database; write postgresql+psycopg://user:password@host/name"
-        ) from None
-    try:
-        backend = url.get_backend_name()
-        if backend not in ("sqlite", "postgresql"):
-            raise ValueError(f"{backend!r} is no database that is supported; there are sqlite and postgresql")
-        url.get_dialect().import_dbapi()
-    except (NoSuchModuleError, ImportError):
-        raise ValueError(
-            f"the driver of {url.drivername!r} is not installed; write postgresql+psycopg://user:password@host/name"
-        ) from None
-    return text
-
-
 def _secret(key: SecretStr) -> SecretStr:
-    if not key.get_secret_value().strip():
+    text = key.get_secret_value().strip()
+    if not text:
         raise ValueError("a key is empty; leave it out, or make one: " + MAKE_A_KEY)
+    if why := weakness(text):
+        raise ValueError(f"a key {why}; make one of your own: " + MAKE_A_KEY)
+    if len(text) < SECRET_CHARACTERS:
+        raise ValueError(f"a key has fewer than {SECRET_CHARACTERS} characters; make one: " + MAKE_A_KEY)
     return key
 
 
+SECRET_CHARACTERS = 32
+"""The least that a key which encrypts and signs has."""
 MAKE_A_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 """A command that prints a fresh random key."""
 
@@ -182,6 +121,8 @@ def parse_keys(text: str) -> list[tuple[str, str, list[str]]]:
             entries[-1][-1] += f",{piece}"
     found = []
     for number, parts in enumerate(entries, 1):
+        if why := weakness(parts[0]):
+            raise ValueError(f"the key of entry {number} {why}; make one of your own: " + MAKE_A_KEY)
         if len(parts) != 3 or len(parts[0]) < 16 or not parts[1]:
             raise ValueError(
                 f"entry {number} is not key:name:permissions with a key of at least 16 characters; make a key: "
@@ -191,6 +132,10 @@ def parse_keys(text: str) -> list[tuple[str, str, list[str]]]:
         # A permission that is none may be a key in the wrong place: it is not repeated.
         if not set(permissions) <= set(PERMISSIONS):
             raise ValueError(f"entry {number} has a permission that is none of {', '.join(PERMISSIONS)}")
+        if parts[1].lower() in RESERVED_NAMES:
+            raise ValueError(
+                f"entry {number} has the name {parts[1]!r}, which stands for who needs no key; take another"
+            )
         found.append((parts[0], parts[1], permissions))
     return found
 
@@ -200,7 +145,7 @@ def _known_keys(keys: SecretStr) -> SecretStr:
     return keys
 
 
-Rate = Annotated[str, AfterValidator(_rate)]
+Rate = Annotated[str, AfterValidator(rate)]
 
 
 class Settings(BaseSettings):
@@ -217,7 +162,7 @@ class Settings(BaseSettings):
     workspace: Annotated[Path, AfterValidator(_absolute), AfterValidator(_folder)] = Field(
         Path("workspace-data"), description="Folder that holds tables, models, runs and logs."
     )
-    database_url: Annotated[str | None, AfterValidator(_catalog_address)] = Field(
+    database_url: Annotated[str | None, AfterValidator(catalog_address)] = Field(
         None,
         description="Catalog, as SQLAlchemy writes it (`postgresql+psycopg://...`); unset: SQLite in the workspace.",
     )
@@ -259,6 +204,10 @@ class Settings(BaseSettings):
     )
     token_minutes: float = Field(60, gt=0, description="Minutes a token of `POST /api/token` is good for.")
     call_limit: Rate = Field("1200/minute", description="Most calls of one key, as `limits` writes it.")
+    limits: dict[str, Rate] = Field(
+        {},
+        description='Most calls of one key by call, as JSON: `{"POST /train": "10/hour"}`, with paths as in docs/api.md.',
+    )
     start_limit: Rate = Field("120/hour", description="Most jobs one key may start, as `limits` writes it.")
     max_queued: int = Field(100, ge=1, description="Most jobs of one key that wait or run at once.")
     max_rows: int = Field(100_000_000, ge=1, description="Most rows of an upload, and that one call may ask for.")
@@ -287,7 +236,7 @@ class Settings(BaseSettings):
     sign_in_idle_hours: float = Field(
         12, gt=0, description="Hours without a step on a page after which who signed in must do so again."
     )
-    trusted_proxies: list[Annotated[str, AfterValidator(_proxy)]] = Field(
+    trusted_proxies: list[Annotated[str, AfterValidator(trusted_proxy)]] = Field(
         [],
         description="Addresses or networks of proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are believed, "
         "separated by commas; `unix` for a socket in the file system.",
@@ -296,7 +245,7 @@ class Settings(BaseSettings):
     session_hours: float | None = Field(
         None, gt=0, description="Hours after its last upload or job at which a session is deleted; unset: never."
     )
-    cors_origins: list[Annotated[str, AfterValidator(_origin)]] = Field(
+    cors_origins: list[Annotated[str, AfterValidator(origin)]] = Field(
         [], description="Origins whose pages may call the API from a browser, separated by commas."
     )
     data_folder: Annotated[Path, AfterValidator(_absolute), AfterValidator(_existing_folder)] | None = Field(
@@ -307,7 +256,7 @@ class Settings(BaseSettings):
         description="Keys that encrypt credentials and sign tokens, newest first, separated by commas; unset: one made "
         "in the workspace.",
     )
-    llm_base_url: Annotated[str, AfterValidator(_server_address)] = Field(
+    llm_base_url: Annotated[str, AfterValidator(server_address)] = Field(
         "https://api.openai.com/v1", description="OpenAI-compatible server for conversations."
     )
     llm_api_key: SecretStr = Field(SecretStr(""), description="Its API key; unset: typed per session in the page.")
@@ -349,6 +298,7 @@ class Settings(BaseSettings):
         "worker_environment",
         "plugins",
         "llm_prices",
+        "limits",
         mode="before",
     )
     @classmethod
@@ -356,7 +306,7 @@ class Settings(BaseSettings):
         """What an environment variable holds: JSON, or a list whose items are separated by commas."""
         if not isinstance(given, str):
             return given
-        if info.field_name != "llm_prices" and not given.lstrip().startswith("["):
+        if info.field_name not in ("llm_prices", "limits") and not given.lstrip().startswith("["):
             return [item.strip() for item in given.split(",") if item.strip()]
         try:
             return json.loads(given)

@@ -24,7 +24,7 @@ from api.schemas.requests import (
     OptimizeOperation,
 )
 from api.schemas.responses import JobResponse, Limit, Offset, ResponseBody
-from api.security import Here, Reader, Writer, make_room, seen_by
+from api.security import Here, Reader, Writer, count_route, make_room, seen_by
 from api.table_source import optional_table_of, table_of
 from synth.errors import Invalid
 from workspace.access.callers import Caller
@@ -89,6 +89,8 @@ def start_batch(body: BatchRequest, caller: Writer, workspace: Here, request: Re
     A batch is stored in the queue: a restart of the server changes nothing.
     """
     make_room(caller, workspace, len(body.operations))
+    for one in body.operations:
+        count_route(caller, workspace, "POST", f"/{one.call}")
     # What came with the request is read now: it is gone when the operation starts.
     for one in body.operations:
         if isinstance(one, ConverseOperation):

@@ -41,10 +41,18 @@ def require_sign_in(workspace: Workspace) -> None:
         st.stop()
 
 
+SIGN_OUT = """
+<form method="post" action="/sign-out" style="position: fixed; top: 0.85rem; right: 3.75rem; z-index: 999991; margin: 0">
+<button style="padding: 0.25rem 0.6rem; font: inherit; font-size: 14px; color: inherit; background: transparent;
+  border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 8px; cursor: pointer">Sign out</button>
+</form>
+"""
+
+
 def sign_out_button(workspace: Workspace) -> None:
-    """The way out, where somebody is signed in."""
+    """The way out, at the top right where somebody is signed in."""
     if workspace.access.guarded:
-        st.html('<form method="post" action="/sign-out" target="_self"><button>Sign out</button></form>')
+        st.html(SIGN_OUT)
 
 
 def download_address(workspace: Workspace, path: str) -> str:
