@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -20,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import WebSocketDenialResponse
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api import api
 from api.gate import Gate
@@ -56,8 +57,9 @@ def server(workspace: Workspace) -> Starlette:
 
     async def stream(socket: WebSocket) -> None:
         await socket.accept()
-        while True:
-            await socket.send_bytes(await socket.receive_bytes())
+        with suppress(WebSocketDisconnect):
+            while True:
+                await socket.send_bytes(await socket.receive_bytes())
 
     def served() -> Workspace:
         return workspace
