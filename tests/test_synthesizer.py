@@ -12,7 +12,15 @@ from synth import Synthesizer
 from synth.awkward_tables import AWKWARD
 from synth.columns.roles import Roles
 from synth.generators.bootstrap import Bootstrap
-from synth.preprocessing import LearnPolish, LearnPrecision, LearnRoles, LearnRules, Preprocessor
+from synth.preprocessing import (
+    LearnPolish,
+    LearnPrecision,
+    LearnRoles,
+    LearnRules,
+    LearnSmallClasses,
+    Preprocessor,
+    ProtectRareLevels,
+)
 from synth.sampling.preparation import Preparation
 from tests.trained import fitted
 
@@ -55,7 +63,9 @@ def numbers():
 
 
 @pytest.mark.parametrize(
-    "step", [LearnRoles(), LearnPrecision(), LearnRules(), LearnPolish()], ids=lambda step: step.name
+    "step",
+    [ProtectRareLevels(), LearnRoles(), LearnPrecision(), LearnRules(), LearnSmallClasses(), LearnPolish()],
+    ids=lambda step: step.name,
 )
 def test_a_private_model_refuses_a_step_and_says_what_it_reads(step, numbers):
     table, schema = numbers
