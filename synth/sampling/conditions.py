@@ -1,6 +1,7 @@
 """What the analyst asks of the rows: fixed values, ranges and sets, with a count for each, or given shares.
 
     {"income": ">50K", "age": {"ge": 30, "lt": 40}}                          all rows
+    {"where": ["income = >50K", "age >= 30", "age < 40"]}                    the same in a line each
     {"cases": [{"where": {"income": ">50K"}, "rows": 500}]}                  500 of them so, the others as they come
     {"shares": {"income": {">50K": 0.5, "<=50K": 0.5}}}                      rebalanced
 
@@ -9,6 +10,7 @@ Asked for n rows, a generator gives n rows that meet all of this, or raises `Unm
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from itertools import product
 from math import floor, prod
@@ -98,6 +100,8 @@ class Conditions(BaseModel):
             return criteria
         if not criteria:
             return cls()
+        if set(criteria) == {"where"} and (where := _where(criteria["where"])) is not None:
+            criteria = where
         if set(criteria) <= {"cases", "shares"} and all(isinstance(part, (list, dict)) for part in criteria.values()):
             with given_by_the_asker():
                 return cls.model_validate(criteria)
@@ -136,6 +140,47 @@ class Conditions(BaseModel):
             ({name: criterion for name, criterion, _ in cell}, prod(share for *_, share in cell))
             for cell in product(*columns)
         ]
+
+
+SIGNS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt", "==": "", "=": ""}
+LINES = 100
+LONGEST = 1000
+
+
+def _where(given: Any) -> dict[str, Any] | None:
+    """The criteria in `where`: as columns, or as lines such as `age >= 30`; None where it is a column's own name.
+
+    Raises Invalid.
+    """
+    if isinstance(given, dict):
+        return None if set(given) <= {*Bounds.model_fields, "except"} else given
+    if not isinstance(given, list) or not all(isinstance(line, str) for line in given):
+        return None
+    found: dict[str, Any] = {}
+    for line in given[:LINES]:
+        sign = re.search(r"[<>=]=?", line[:LONGEST])
+        name = line[: sign.start()].strip() if sign else ""
+        if sign is None or not name:
+            raise Invalid("A line of `where` is a column, a sign (>=, >, <=, <, =) and a value, such as 'age >= 30'.")
+        value, side = _value(line[sign.end() :].strip()), SIGNS[sign[0]]
+        both = side and isinstance(found.get(name), dict) and side not in found[name]
+        if name in found and not both:
+            raise Invalid(f"Two lines of `where` ask for column {name!r}, and both cannot hold.")
+        found[name] = {**found.get(name, {}), side: value} if side else value
+    return found
+
+
+def _value(text: str) -> Any:
+    """A value written in a line: a number, true, false, null, or a text, in quotes or not."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    words = {"true": True, "false": False, "null": None}
+    if text in words:
+        return words[text]
+    try:
+        return int(text) if re.fullmatch(r"-?\d{1,18}", text) else float(text) if text[-1:].isdigit() else text
+    except ValueError:
+        return text
 
 
 def in_words(criterion: Criterion) -> str:

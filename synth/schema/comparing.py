@@ -89,7 +89,7 @@ def measured(value: Bound, like: pd.Series) -> int | float:
             # A bound with a zone, beside a column without one, is meant as it is written.
             return int(moment.tz_localize(None).to_datetime64().astype("datetime64[us]").astype(np.int64))
         return float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise Invalid(f"{value!r} cannot be compared with the values of column {like.name!r}.") from error
 
 

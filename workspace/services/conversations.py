@@ -127,6 +127,7 @@ class Conversations:
             raise Invalid(f"There is no metric {', '.join(unknown)}. There are {', '.join(DIALOGUE_METRICS)}.")
         if dataset_id is not None:
             dataset = self.datasets.get(dataset_id)
+            _check_columns(order, dataset.schema.names)
             order = order.model_copy(update={"shape": order.shape or self.find_shape(dataset_id)})
             name = name or dataset.name
         made = ConversationSet(
@@ -287,6 +288,15 @@ class Conversations:
         job = self._job_of(found)
         if job is not None and not job.ended:
             raise Invalid("This conversation set is being written. Wait until it is done, or cancel its job first.")
+
+
+def _check_columns(order: ConversationRequest, names: list[str]) -> None:
+    """Refuse an order that speaks of columns which the table lacks. Raises Invalid."""
+    shape = order.shape
+    named = [shape.id, shape.turn, shape.role, shape.text, shape.answer, *shape.labels] if shape else []
+    for field, said in (("order.shape", named), ("order.intent", [order.intent])):
+        if absent := sorted({name for name in said if name} - set(names)):
+            raise Invalid(f"There is no column {', '.join(map(repr, absent))} in this table.", field)
 
 
 def _as_input(dialogue: Dialogue, order: ConversationRequest) -> Dialogue:

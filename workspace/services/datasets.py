@@ -145,6 +145,17 @@ class Datasets:
         with read_whole("The profile of this table's columns"):
             return [ColumnProfile.model_validate(profile, extra="ignore") for profile in json.loads(file.read_bytes())]
 
+    def levels(self, dataset_id: str, name: str) -> set[str]:
+        """All levels of a category, as text."""
+        from workspace.tables import duckdb_file
+
+        profile = next(profile for profile in self.profiles(dataset_id) if profile.name == name)
+        if profile.distinct <= len(profile.top):
+            return {top.value for top in profile.top}
+        column = Schema(columns=[self.get(dataset_id).schema[name]])
+        values = duckdb_file.read(self.files.dataset(dataset_id).table, column)[name]
+        return set(values.astype("category").cat.categories.astype(str))
+
     def shape(self, dataset_id: str) -> Shape:
         """The size of a dataset as a generator meets it."""
         dataset = self.get(dataset_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, Generic, ParamSpec
 
 from metrics import METRICS, OPTIONS
@@ -91,7 +91,7 @@ class Training:
             params=chosen.model_dump(mode="json"),
             rows=rows,
             seed=seed,
-            conditions=_checked(conditions),
+            conditions=self._checked(conditions, dataset_id, rows=rows or self.datasets.get(dataset_id).train_rows),
             expected=expected.stages,
             **_scoring(metrics, options, format),
         )
@@ -181,7 +181,7 @@ class Training:
             parent_job=of.id if of else None,
             rows=rows,
             seed=seed,
-            conditions=_checked(conditions),
+            conditions=self._checked(conditions, self._dataset_of(run_id, of), run, rows),
             expected=self.expected("sample", run, rows) if run is not None else {},
             **_scoring(metrics, options, format),
         )
@@ -213,6 +213,24 @@ class Training:
     def expected(self, kind_of_job: str, run: Run, rows: int) -> dict[str, float]:
         """Seconds that each stage should take of a job that works on a run and draws `rows` rows."""
         return self.measurements.expected(kind_of_job, run, self.datasets.shape(run.dataset_id), rows)
+
+    def _checked(
+        self, conditions: dict[str, Any] | None, dataset_id: str | None, run: Run | None = None, rows: int | None = None
+    ) -> dict[str, Any] | None:
+        """The conditions as they are stored. Raises Invalid where no row of the table's model could meet them."""
+        if not conditions:
+            return None
+        try:
+            checked = Conditions.of(conditions)
+        except Invalid as error:
+            raise Invalid(str(error), "conditions") from error
+        if dataset_id is not None:
+            from synth.sampling.feasibility import check_conditions
+
+            schema = run.schema if run is not None else self.datasets.get(dataset_id).schema
+            profiles = {profile.name: profile for profile in self.datasets.profiles(dataset_id)}
+            check_conditions(checked, schema, profiles, partial(self.datasets.levels, dataset_id), rows)
+        return checked.model_dump(mode="json", by_alias=True)
 
     def _dataset_of(self, run_id: str | None, of: Draft | None) -> str | None:
         if of is not None:
@@ -258,7 +276,3 @@ def _scoring(metrics: list[str] | None, options: dict[str, Any] | None, format: 
 def _check_rows(rows: int | None) -> None:
     if rows is not None and rows < 1:
         raise Invalid(f"{rows} rows were asked for. Ask for at least 1.")
-
-
-def _checked(conditions: dict[str, Any] | None) -> dict[str, Any] | None:
-    return Conditions.of(conditions).model_dump(mode="json", by_alias=True) if conditions else None
