@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.components.api_calls import api_expander, run_calls
+from pages.components.drafts import draft_bar
 from pages.components.frame import empty, get_workspace, heading
 from pages.components.pictures import TABS
 from pages.components.progress import follow
@@ -36,6 +37,8 @@ if dataset is None:
     if not workspace.datasets.find():
         empty("Nothing to compare yet", "Add a dataset, or start from a sample.", "data.py", "Add a dataset")
     st.stop()
+with notices:
+    draft_bar(workspace, dataset)
 runs = {run.id: run for run in workspace.runs.find(dataset.id)}
 with pickers:
     picked = run_picker(workspace, runs, dataset, notices)

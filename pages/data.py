@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.components.api_calls import api_expander, table_calls
 from pages.components.dataset import checks, columns, danger, header, held_out, rejected, rows
+from pages.components.drafts import draft_bar
 from pages.components.frame import get_workspace, heading
 from pages.components.references import dataset_picker
 from pages.components.uploads import refusals, samples, upload
@@ -54,4 +55,6 @@ if dataset is not None:
         if tab.open:
             with tab:
                 view(workspace, dataset)
+    with notices:
+        draft_bar(workspace, dataset)
     api_expander(workspace, table_calls(dataset, st.session_state.get(f"corrected_{dataset.id}", [])))

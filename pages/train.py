@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.components.api_calls import api_expander, training_call
 from pages.components.conditions import conditions_form, rules_editor
+from pages.components.drafts import draft_bar, draft_of
 from pages.components.fields import MOST_ROWS, MOST_SEED, number_field, submit, told
 from pages.components.forms import field_label, params_form
 from pages.components.frame import default_generator, empty, get_workspace, heading
@@ -23,6 +24,8 @@ if dataset is None:
     st.stop()
 
 
+with notices:
+    draft_bar(workspace, dataset)
 problems: list[str] = []
 """What keeps the job from starting, in sentences."""
 
@@ -115,6 +118,10 @@ with right:
             pressed = submit(verb, problems, type="primary", icon=":material/play_arrow:")
             if pressed and asked is not None and seed is not None:
                 start(asked, seed)
+        if draft_of(dataset).changed:
+            st.caption(
+                ":material/edit: Your unsaved changes of the columns are not part of this training. Save them first."
+            )
         if problems:
             st.caption(f":material/block: Not ready to start: {plain(' '.join(dict.fromkeys(problems)))}")
         elif estimate is not None:

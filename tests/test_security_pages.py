@@ -357,3 +357,35 @@ def test_scores_are_marked_stale_when_the_dataset_changed_after_them(visit, work
     workspace.datasets.set_holdout(dataset.id, 0.4, seed=5)
     (stale,) = workspace.runs.stale(workspace.runs.get(run.id))
     assert stale.text.startswith("The held-out rows changed") and not stale.again
+
+
+def test_unsaved_changes_of_the_columns_stay_until_they_are_saved_or_discarded(visit, workspace, tables):
+    first, second, _ = tables
+    page = visit("data", dataset=first.id)
+    edits = {"edited_rows": {"0": {"role": "drop"}}, "added_rows": [], "deleted_rows": []}
+    page.session_state[f"schema_{first.id}_0"] = edits
+    page.run()
+    page.session_state["data_view"] = "Rows"
+    page.run()
+    assert "**1 column** changed (city)" in texts(page)
+    page.switch_page("train.py").run()
+    assert "**1 column** changed (city)" in texts(page)
+    assert "unsaved changes of the columns are not part of this training" in texts(page)
+    # Another dataset has none of it.
+    page.selectbox[0].set_value(second.id).run()
+    assert "changed (" not in texts(page)
+    page.selectbox[0].set_value(first.id).run()
+    page.session_state["data_view"] = "Columns"
+    page.switch_page("data.py").run()
+    assert next(iter(page.data_editor[0].value["role"])) == "drop"
+    assert workspace.datasets.get(first.id).schema["city"].role == "feature"
+    # Changed by a program meanwhile.
+    schema = workspace.datasets.get(first.id).schema
+    columns = [schema["city"].model_copy(update={"role": "target"}), schema["age"]]
+    workspace.datasets.set_schema(first.id, schema.model_copy(update={"columns": columns}))
+    page.run()
+    assert "changed elsewhere since: city" in texts(page)
+    page.button(key=f"save_draft_{first.id}").click().run()
+    assert not page.exception
+    assert workspace.datasets.get(first.id).schema["city"].role == "drop"
+    assert "changed (" not in texts(page)

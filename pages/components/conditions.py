@@ -35,7 +35,7 @@ def rules_editor(workspace: Workspace, dataset: Dataset) -> None:
                 st.markdown(plain(rule))
                 if st.button("Remove", key=f"drop_rule_{dataset.id}_{at}", icon=":material/close:", type="tertiary"):
                     _set_rules(workspace, dataset, kept[:at] + kept[at + 1 :])
-        if not st.toggle("Look for rules in the dataset", key=f"look_{dataset.id}"):
+        if not st.toggle("Look for rules in the dataset", key=f"look_{dataset.id}", persist_state="session"):
             st.caption("A rule that you choose is enforced in every synthetic row.")
             return
         found = _suggested(workspace, dataset.id, dataset.schema.model_dump_json())
@@ -48,6 +48,7 @@ def rules_editor(workspace: Workspace, dataset: Dataset) -> None:
             format_func=lambda at: str(found[at]),
             placeholder="Choose rules to enforce",
             key=f"rules_{dataset.id}_{len(kept)}",
+            persist_state="session",
         )
         if st.button("Enforce these rules", disabled=not chosen, icon=":material/add:"):
             _set_rules(workspace, dataset, [*kept, *(found[at].rule for at in chosen)])

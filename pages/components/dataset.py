@@ -10,6 +10,7 @@ import streamlit as st
 
 from metrics.charts import REAL
 from pages.components.deletion import ask_to_delete
+from pages.components.drafts import VERSION, draft_of, keep_draft
 from pages.components.fields import MOST_SEED, number_field, submit, told
 from pages.components.upload_route import forget_upload, upload_path
 from pages.components.words import ago, count, percent, plain, size
@@ -53,14 +54,23 @@ def _bold(number: int, thing: str) -> str:
 def columns(workspace: Workspace, dataset: Dataset) -> None:
     """What each column holds, with its kind and role to correct."""
     profiles = {profile.name: profile for profile in _profiles(workspace, dataset.id, dataset.schema.model_dump_json())}
+    source, begun = f"schema_source_{dataset.id}", st.session_state.setdefault(VERSION, 0)
+    if st.session_state.setdefault(source, dataset.schema) != dataset.schema:
+        # Changed since the grid was drawn: it begins anew, with what was not saved.
+        st.session_state[source], st.session_state[VERSION] = dataset.schema, begun + 1
+    key = f"schema_{dataset.id}_{st.session_state[VERSION]}"
+    # The grid keeps its edits against the table it was given first: that stays the same until the grid is drawn anew,
+    # which then begins with what was not saved.
+    if key not in st.session_state or f"{key}_base" not in st.session_state:
+        st.session_state[f"{key}_base"] = draft_of(dataset).on(dataset.schema)
+    shown = st.session_state[f"{key}_base"]
     rare = {one.column: one for one in workspace.datasets.protections(dataset.id)}
     table = pd.DataFrame(
-        [_line(column, profiles[column.name], dataset.rows, rare.get(column.name)) for column in dataset.schema]
+        [_line(column, profiles[column.name], dataset.rows, rare.get(column.name)) for column in shown]
     )
-    version = st.session_state.setdefault("schema_version", 0)
     edited = st.data_editor(
         table,
-        key=f"schema_{dataset.id}_{version}",
+        key=key,
         hide_index=True,
         height="content" if len(table) <= 30 else 1100,
         disabled=[name for name in table if name not in ("kind", "role")],
@@ -88,7 +98,7 @@ def columns(workspace: Workspace, dataset: Dataset) -> None:
         },
         alt="The columns of the dataset: kind, role, missing values, range, most frequent values",
     )
-    _save(workspace, dataset, edited)
+    keep_draft(dataset, {row["name"]: (row["kind"], row["role"]) for row in edited.to_dict("records")})
     _closer(list(profiles.values()), dataset.rows)
 
 
@@ -153,40 +163,6 @@ def _figure(value: float | str) -> str:
 
 def _short(text: str, most: int = 24) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _save(workspace: Workspace, dataset: Dataset, edited: pd.DataFrame) -> None:
-    """Offer to save what was edited; say in words what cannot be."""
-    columns = [
-        column.model_copy(update={"kind": kind, "role": role})
-        for column, kind, role in zip(dataset.schema, edited["kind"], edited["role"], strict=True)
-    ]
-    schema = dataset.schema.model_copy(update={"columns": columns})
-    changed = [new for new, old in zip(schema, dataset.schema, strict=True) if new != old]
-    if not changed:
-        return
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{count(len(changed), 'column')}** changed", width="content")
-        save = st.button("Save", type="primary", icon=":material/save:")
-        if st.button("Discard", type="tertiary"):
-            st.session_state.schema_version += 1
-            st.rerun()
-    targets = schema.having(roles=("target",))
-    if len(targets) > 1:
-        st.error(
-            f"Only one column can be the target; now {', '.join(map(plain, targets))} are. Make the others features."
-        )
-    elif save:
-        try:
-            with st.spinner("Checking every value against its new kind …"):
-                workspace.datasets.set_schema(dataset.id, schema)
-        except Invalid as error:
-            st.error(plain(error), title="Not saved", icon=":material/block:")
-        else:
-            st.session_state.schema_version += 1
-            st.session_state[f"corrected_{dataset.id}"] = [column.model_dump(mode="json") for column in changed]
-            st.toast("Saved. New jobs use it; existing results stay as they are.", icon=":material/check:")
-            st.rerun()
 
 
 def _closer(profiles: list[ColumnProfile], rows: int) -> None:
