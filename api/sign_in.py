@@ -101,7 +101,9 @@ def sign_in_routes(workspace: Callable[[], Workspace]) -> list[Route]:
         return response
 
     async def leave(request: Request) -> Response:
-        if not sent_by_our_page(request):
+        # Over plain HTTP a page's form has neither; the cookie tells, which comes along with no form of another site.
+        ours = request.headers.get("origin") == "null" and "sec-fetch-site" not in request.headers
+        if not sent_by_our_page(request) and not (ours and COOKIE in request.cookies):
             return notice("This form was sent by a page of another site. Nobody was signed out.", 403)
         await run_in_threadpool(workspace().access.sessions.end, request.cookies.get(COOKIE, ""))
         _note(workspace(), request, 303)
@@ -155,9 +157,13 @@ async def _form(request: Request) -> dict[str, str] | None:
 
 def sent_by_our_page(request: Request) -> bool:
     """Whether a form was sent by a page of this server, or by no browser."""
+    # Pages send no referrer, and browsers then no origin either; but this, over HTTPS and on their own machine.
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
     origin = request.headers.get("origin")
     if origin is None:
-        return request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+        return True
     # The scheme is left out: a proxy may end the encryption.
     return origin.partition("://")[2] == request.headers.get("host", "")
 

@@ -274,11 +274,17 @@ def test_only_a_key_with_the_permission_admin_signs_in_and_no_token(guarded):
 
 def test_another_sites_form_signs_nobody_in_or_out(guarded):
     client = signed_in(guarded)
-    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+    crossed = {"Origin": "null", "Sec-Fetch-Site": "cross-site"}
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, crossed):
         for path in ("/sign-in", "/sign-out"):
             answer = client.post(path, data={"key": f"{SECRET}-root"}, headers=headers)
             assert answer.status_code == 403 and "set-cookie" not in answer.headers
+    assert client.post("/sign-in", data={"key": f"{SECRET}-root"}, headers={"Origin": "null"}).status_code == 403
+    assert visitor(guarded).post("/sign-out", headers={"Origin": "null"}).status_code == 403
     assert client.get("/").text == "a table"
+    # A page of ours sends no referrer, for which browsers write this; where they can, they say that it is ours.
+    for headers in ({"Origin": "null", "Sec-Fetch-Site": "same-origin"}, {"Origin": "null"}):
+        assert signed_in(guarded).post("/sign-out", headers=headers).status_code == 303
     assert client.post("/sign-out", headers={"Origin": "http://127.0.0.1:8501"}).status_code == 303
 
 
