@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +30,7 @@ from workspace.ingest import ingest
 from workspace.ingest.ingest import ReadError
 from workspace.ingest.limits import Limits
 from workspace.ingest.process import Readers, ReadingEnded
+from workspace.serving import temporary_files_in
 from workspace.settings import Settings
 from workspace.workspace import Workspace
 
@@ -345,3 +348,16 @@ Workspace(Settings(workspace=folder / "w")).datasets.add(folder / "slow.csv", "s
     workspace.clean_up()
     workspace.close()
     assert not list((tmp_path / "w" / "tmp").iterdir())
+
+
+def test_a09_what_a_server_writes_for_a_moment_lies_in_its_workspace(workspace, monkeypatch):
+    monkeypatch.setattr("workspace.serving.FRESH_S", 0.05)
+    before = tempfile.gettempdir()
+    with temporary_files_in(workspace.files):
+        # As the web server keeps an upload of more than a megabyte, and any library its scratch.
+        with tempfile.NamedTemporaryFile() as spooled:
+            folder = Path(spooled.name).parent
+            assert folder.parent == workspace.folder / "tmp"
+        os.utime(folder, (0, 0))
+        assert waited_for(lambda: folder.stat().st_mtime > 0, 10)
+    assert tempfile.gettempdir() == before and not folder.exists()

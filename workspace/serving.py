@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from workspace.ingest.process import Readers
-from workspace.storage.files import Files
+from workspace.storage.files import ABANDONED_S, Files
+
+FRESH_S = ABANDONED_S / 24
 
 
 @contextmanager
@@ -19,13 +23,22 @@ def temporary_files_in(files: Files) -> Iterator[None]:
 
     The web server, for one, keeps the uploads that it receives in the system's folder for temporary files.
     """
-    before = tempfile.tempdir
+    before, ended = tempfile.tempdir, threading.Event()
     with files.incoming() as folder:
         tempfile.tempdir = str(folder)
+        threading.Thread(target=_keep, args=(folder, ended), name="temporary-files", daemon=True).start()
         try:
             yield
         finally:
+            ended.set()
             tempfile.tempdir = before
+
+
+def _keep(folder: Path, ended: threading.Event) -> None:
+    """Show servers on other machines that share the workspace that the folder is in use, however quiet it is here."""
+    while not ended.wait(FRESH_S):
+        folder.mkdir(exist_ok=True)
+        os.utime(folder)
 
 
 @contextmanager
