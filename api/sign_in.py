@@ -7,7 +7,6 @@ the cookie along.
 from __future__ import annotations
 
 import logging
-import re
 from base64 import b64encode
 from collections.abc import Callable
 from functools import cache
@@ -22,6 +21,7 @@ from starlette.routing import Route
 
 from api.errors import ApiError
 from api.security import counted
+from synth.linear import whole
 from workspace.access.callers import Caller, Refused
 from workspace.access.page_sessions import COOKIE
 from workspace.catalog.rows import new_id
@@ -29,6 +29,7 @@ from workspace.settings import ROOT
 from workspace.workspace import Workspace
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+OWN_ADDRESS = whole(r"/(?![/\\])[!-\[\]-~]*", most=2_000)
 ASSETS = ROOT / "pages" / "assets"
 MOST_BYTES = 8192
 """Of a form, which holds a key and where to go on."""
@@ -170,7 +171,7 @@ def sent_by_our_page(request: Request) -> bool:
 
 def own_path(wanted: str) -> str:
     """A page of this server to go on with; the first one where another site, or nothing, was named."""
-    path = urlsplit(wanted).path if re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", wanted) else ""
+    path = urlsplit(wanted).path if OWN_ADDRESS.fullmatch(wanted) else ""
     return "/" if path in ("", SIGN_IN, SIGN_OUT) else wanted
 
 

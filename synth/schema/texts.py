@@ -31,6 +31,8 @@ NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 PROVED = r"^(0|-?[1-9][0-9]*|-?0\.[0-9]*[1-9][0-9]*)(\.[0-9]+)?$|^0\.0+$"
 """Written as a double of few digits is, but for the number of decimals: no plus, no bare point, no minus zero."""
 ZERO_PADDED = r"^[+-]?0[0-9]"
+MOST_DECIMALS = 18
+"""Of a column that has a fixed number of them."""
 BARE_EXPONENT = r"^[0-9]+[eE][0-9]+$"
 """Neither point nor sign: `1e5` is an id more often than a hundred thousand."""
 
@@ -220,10 +222,10 @@ def _numeric(plain: pa.Array, fields: dict[str, Any]) -> Reading | None:
     long = pc.max(pc.utf8_length(plain)).as_py() - (most > 0)
     proved = not fields and most <= 12 and long + most - least <= 15 and _all_match(plain, PROVED)
     whole = not has_exponent and bool((values == values.round()).all()) and bool((values.abs() < 2**53).all())
-    if whole and most == least:
+    if whole and most == least <= MOST_DECIMALS:
         return Reading("integer", {**fields, **({"decimals": most} if most else {})}, values.astype("Int64"), proved)
     shortest = int(digits[pc.match_substring_regex(fraction, "0$").to_numpy(zero_copy_only=False)].max(initial=0))
-    least = most if most == least else min(shortest, most)
+    least = min(most if most == least else shortest, most, MOST_DECIMALS)
     fields = {**fields, "decimals": None if has_exponent or most > 12 else most, "least_decimals": least}
     return Reading("number", fields, values, proved and bool((digits >= least).all()))
 
