@@ -6,7 +6,6 @@ Refused wherever they come, in the path, the query, a header or the body, and wh
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -15,9 +14,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import answer
+from synth.linear import within
 
-UNFIT = re.compile("[\0\ud800-\udfff]")
-ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+UNFIT = within("[\0\ud800-\udfff]")
+ESCAPED = within(rb"\\u(?:0000|[dD][89a-fA-F])")
 """How they come in JSON; UTF-8 cannot hold them otherwise, and a whole character may be written as two halves."""
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 

@@ -74,6 +74,10 @@ class Within(Pattern[AnyStr]):
         """What every match took; its groups where the pattern has some."""
         return self.expression.findall(text)
 
+    def split(self, text: AnyStr) -> list[Any]:
+        """What stands between the matches, and their groups where the pattern has some."""
+        return self.expression.split(text)
+
     def sub(self, by: AnyStr | Callable[[re.Match[AnyStr]], AnyStr], text: AnyStr) -> AnyStr:
         """The text with `by` in the place of every match."""
         return self.expression.sub(by, text)

@@ -7,15 +7,14 @@ Source: OWASP, "CSV Injection".
 
 from __future__ import annotations
 
-import re
+from synth.linear import DOTALL, whole, within
 
 BEGINS = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 """Of what may be a formula, as DuckDB's RE2 writes it."""
 HARMLESS = r"[+\-]?[.,]?([0-9][0-9., ]{0,60})?([eE][+\-]?[0-9]{1,3})? ?[%\x{20AC}$]?"
 """The whole of what is a number or a sign for all that."""
-_BEGINS, _HARMLESS = (
-    re.compile(re.sub(r"\\x\{(\w+)\}", r"\\u\1", pattern), re.DOTALL) for pattern in (BEGINS, HARMLESS)
-)
+_CODES = within(r"\\x\{(\w{1,6})\}")
+_BEGINS, _HARMLESS = within(_CODES.sub(r"\\u\1", BEGINS)), whole(_CODES.sub(r"\\u\1", HARMLESS), DOTALL)
 
 
 def is_formula(text: object) -> bool:
