@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from workspace.catalog.rows import Dataset, Dependency, Job, NotFound
 from workspace.jobs.process import THREAD_LIMITS
+from workspace.jobs.retries import when_again
 from workspace.process import Process
 from workspace.settings import Settings
 from workspace.workspace import Workspace
@@ -113,19 +115,34 @@ def test_cancelling_a_job_that_has_ended_leaves_it_as_it_is(workspace, dataset):
     assert workspace.jobs.cancel(job.id).state == "done"
 
 
-def test_a_killed_worker_leaves_its_job_interrupted_and_a_retry_finishes_it(workspace, dataset):
+def test_a_killed_worker_leaves_its_job_waiting_for_its_next_try_and_it_may_be_tried_at_once(workspace, dataset):
     workspace.start()
     job = in_fit(workspace, train(workspace, dataset, SHORT | {"nap_s": 0.3}))
     os.kill(job.pid, signal.SIGKILL)
-    until(lambda: workspace.jobs.get(job.id).state == "interrupted", within_s=3)
+    until(lambda: workspace.jobs.get(job.id).state == "queued", within_s=30)
     assert "killed" in workspace.jobs.get(job.id).error
+    assert re.match(r"Interrupted: tries again in \d+ s \(attempt 2 of 3\)", when_again(workspace.jobs.get(job.id)))
     assert not workspace.runs.find() and len(workspace.datasets.rows(dataset.id)) == 100
 
     assert workspace.jobs.retry(job.id).state == "queued"
     done = workspace.jobs.wait(job.id)
-    assert (done.state, done.attempts, done.error) == ("done", 2, "")
+    assert (done.state, done.attempts, done.error) == ("done", 1, "")
     with pytest.raises(ValueError, match="is done"):
         workspace.jobs.retry(job.id)
+
+
+def test_an_interrupted_job_goes_on_by_itself_and_is_set_aside_after_three_tries(open_workspace, settings, people):
+    workspace = open_workspace(settings.model_copy(update={"retry_s": 0.0}))
+    dataset = workspace.datasets.add(people, "people.csv")
+    job, killed = train(workspace, dataset, LONG), set()
+    workspace.start()
+    while not (now := workspace.jobs.get(job.id)).ended:
+        if now.pid and now.pid not in killed and now.stage == "Training":
+            killed.add(now.pid)
+            os.kill(now.pid, signal.SIGKILL)
+        time.sleep(0.02)
+    assert (now.state, now.attempts, len(killed)) == ("interrupted", 3, 3)
+    assert "killed" in now.error and "It was tried 3 times" in now.error
 
 
 def test_enough_keeps_what_is_trained(workspace, dataset):
@@ -207,7 +224,7 @@ def test_a_job_whose_server_and_worker_were_killed_is_interrupted_at_the_next_st
     server.kill()
     os.killpg(worker, signal.SIGKILL)
     workspace.start()
-    until(lambda: workspace.jobs.get(job.id).state == "interrupted", within_s=3)
+    until(lambda: workspace.jobs.get(job.id).state == "queued", within_s=30)
 
 
 def test_a_worker_started_for_a_job_that_is_taken_away_does_nothing(workspace, dataset, settings):

@@ -188,6 +188,11 @@ class Settings(BaseSettings):
     cancel_grace_s: float = Field(
         1.0, ge=0, le=60, description="Seconds a cancelled job has to end by itself before it is killed."
     )
+    retry_s: float = Field(
+        10,
+        ge=0,
+        description="Seconds before a job that was interrupted is tried again by itself; the second wait is four times as long.",
+    )
     holdout_share: float = Field(
         0.2, ge=0, lt=1, description="Share of an upload's rows that are held out for evaluation."
     )

@@ -151,7 +151,7 @@ def retry_job(job: OwnJob, caller: Writer, workspace: Here, body: RetryRequest |
 
     A job that writes conversations needs its `api_key` again, unless the settings have one for its server.
     """
-    if job.state not in ENDED or job.state == "done":
+    if job.not_before is None and (job.state not in ENDED or job.state == "done"):
         raise ApiError(409, f"Job {job.id} is {job.state}; only one that did not succeed can be tried again.")
     make_room(caller, workspace)
     if job.kind == "converse":

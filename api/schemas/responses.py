@@ -13,6 +13,7 @@ from metrics import Score
 from synth import GENERATORS, Schema
 from workspace.catalog.rows import State
 from workspace.jobs.kinds import KINDS
+from workspace.jobs.retries import when_again
 from workspace.storage.files import Stage
 from workspace.workspace import Dataset, Job, Run
 
@@ -73,6 +74,10 @@ class JobResponse(ResponseBody):
     stage: str = Field(description="What it is doing.", examples=["Training"])
     note: str = Field(description="What it last said.", examples=["Epoch 40 of 100"])
     error: str = Field(description="Why it failed, in words.", examples=[""])
+    attempts: int = Field(0, description="How often it was begun since somebody started it.", examples=[1])
+    not_before: datetime | None = Field(
+        None, description="When it is tried again by itself, after it was interrupted.", examples=[None]
+    )
     created: datetime = Field(description="When it was requested.", examples=[MOMENT])
     started: datetime | None = Field(description="When its process was started.", examples=[MOMENT])
     finished: datetime | None = Field(description="When it ended.", examples=[None])
@@ -90,7 +95,9 @@ class JobResponse(ResponseBody):
     @classmethod
     def of(cls, job: Job) -> Self:
         set_id = job.arguments.get("talk")
-        return cls.model_validate(job).model_copy(update={"set_id": set_id, "talk_id": set_id})
+        return cls.model_validate(job).model_copy(
+            update={"set_id": set_id, "talk_id": set_id, "note": when_again(job) or job.note}
+        )
 
 
 class EventResponse(ResponseBody):

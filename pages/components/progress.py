@@ -12,6 +12,7 @@ from pages.components.words import ago, duration, label, plain
 from synth import GENERATORS
 from synth.errors import Invalid
 from workspace.jobs.kinds import KINDS
+from workspace.jobs.retries import when_again
 from workspace.workspace import Event, Job, NotFound, Workspace
 
 ACTIVE = ("queued", "running")
@@ -86,7 +87,7 @@ def job_card(workspace: Workspace, job: Job) -> None:
 
 def _how_far(job: Job) -> str:
     if job.state == "queued":
-        return "Waiting for a free slot"
+        return plain(when_again(job)) or "Waiting for a free slot"
     left = f" · about {duration(job.seconds_left)} left" if job.seconds_left is not None else ""
     note = f": {plain(job.note)}" if job.note else ""
     return f"{label(job.stage)}{note} · {job.progress:.0%}{left}"
@@ -140,7 +141,7 @@ def _actions(workspace: Workspace, job: Job, dataset: str | None) -> None:
                 args=(job.id,),
                 help="Stops at once and keeps nothing of this job. The dataset stays.",
             )
-        if job.state in ("failed", "cancelled", "interrupted") and st.button(
+        if (job.state in ("failed", "cancelled", "interrupted") or job.not_before) and st.button(
             "Run again", icon=":material/replay:", key=f"retry_{job.id}", type="primary"
         ):
             _run_again(workspace, job)

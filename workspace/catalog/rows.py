@@ -198,6 +198,8 @@ class Job(Entity):
     started: Mapped[datetime | None]
     finished: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime | None]
+    """When a job that was interrupted is tried again by itself."""
     cancel_asked: Mapped[datetime | None]
     stop_early_asked: Mapped[bool] = mapped_column("enough_asked", default=False)
 

@@ -110,18 +110,18 @@ class Dispatcher(threading.Thread):
         process = process_of(job)
         if job.host != HOST:
             if job.last_heard and _past(max(job.last_heard, self._heard_from), SILENT_S):
-                self.queue.end(job.id, "interrupted", f"Its machine, {job.host}, no longer responds. Try again.")
+                self.queue.interrupt(job, f"Its machine, {job.host}, no longer responds.")
         elif process is None:
             if child := self.processes.child_of(job.id):
                 self.queue.attach(job.id, child)
             elif job.started and _past(max(job.started, self._heard_from), START_S):
-                self.queue.end(job.id, "interrupted", "Its process never started. Try again.", Job.pid.is_(None))
+                self.queue.interrupt(job, "Its process never started.", Job.pid.is_(None))
         elif not process.alive:
             process.end_group(signal.SIGKILL)
             if job.cancel_asked:
                 self.queue.end(job.id, "cancelled")
             else:
-                self.queue.end(job.id, "interrupted", _last_words(self.processes.code_of(process)))
+                self.queue.interrupt(job, _last_words(self.processes.code_of(process)), Job.pid == process.pid)
         elif _past(job.cancel_asked, self.queue.settings.cancel_grace_s):
             process.end_group(signal.SIGKILL)
 
@@ -132,5 +132,5 @@ def _past(moment: Any, seconds: float) -> bool:
 
 def _last_words(code: int | None) -> str:
     if code == -signal.SIGKILL:
-        return "Its process was killed, as the system does when memory runs out. Try again, perhaps with fewer rows."
-    return "Its process ended before the work was done. Try again."
+        return "Its process was killed, as the system does when memory runs out; fewer rows take less."
+    return "Its process ended before the work was done."

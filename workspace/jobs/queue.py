@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, text, update
@@ -23,6 +24,7 @@ from workspace.catalog.catalog import Catalog
 from workspace.catalog.rows import ENDED, UNFINISHED, Dependency, Event, Job, NotFound, Row, Run, new_id, now
 from workspace.jobs.kinds import secrets_of, with_secrets
 from workspace.jobs.process import process_of
+from workspace.jobs.retries import wait_s
 from workspace.process import Process
 from workspace.settings import HOST, Settings
 from workspace.storage.files import Files
@@ -92,7 +94,8 @@ class Queue:
         A job that depends on another is passed over until that one has ended, and for good if it had to end well.
         """
         taken = select(func.count()).where(Job.state == "running", Job.host == HOST).scalar_subquery()
-        ready = (Job.state == "queued", ~_depends(_OTHER.state.in_(UNFINISHED) | _IN_VAIN))
+        due = or_(Job.not_before.is_(None), Job.not_before <= now())
+        ready = (Job.state == "queued", due, ~_depends(_OTHER.state.in_(UNFINISHED) | _IN_VAIN))
         oldest = select(Job.id).where(*ready).order_by(Job.created, Job.id).limit(1).scalar_subquery()
         with self.catalog.session() as session:
             if session.get_bind().dialect.name == "postgresql":
@@ -108,6 +111,8 @@ class Queue:
                     process_started=None,
                     started=now(),
                     last_heard=now(),
+                    not_before=None,
+                    error="",
                     attempts=Job.attempts + 1,
                 )
                 .returning(Job)
@@ -188,7 +193,7 @@ class Queue:
 
     def cancel(self, job_id: str) -> Job:
         """Ask a job to end. A queued one ends here and now, a running one is signalled and has its grace period."""
-        job = self.change(job_id, Job.state == "queued", state="cancelled", finished=now())
+        job = self.change(job_id, Job.state == "queued", state="cancelled", not_before=None, finished=now())
         if job is not None:
             self._forget_bytes(job)
         else:
@@ -200,6 +205,21 @@ class Queue:
         self.changed.set()
         return job
 
+    def interrupt(self, job: Job, why: str, *conditions: ColumnElement[bool]) -> Job | None:
+        """Have a job whose work was broken off from outside wait for its next try, or set it aside after the last."""
+        pause_s = wait_s(job.attempts, self.settings.retry_s)
+        # Of one who cancels meanwhile, and of another server that saw it too, exactly one wins.
+        conditions = (Job.attempts == job.attempts, Job.cancel_asked.is_(None), *conditions)
+        if pause_s is None:
+            tried = f" It was tried {job.attempts} times." if job.attempts > 1 else ""
+            return self.end(job.id, "interrupted", f"{why}{tried} See its log, and try again.", *conditions)
+        again = {"pid": None, "process_started": None, "started": None, "ends": None, "progress": 0.0}
+        again |= {"state": "queued", "error": why, "not_before": now() + timedelta(seconds=pause_s)}
+        found = self.change(job.id, Job.state == "running", *conditions, **again)
+        if found is not None:
+            self.clear_scratch(job.id)
+        return found
+
     def retry(self, job_id: str, arguments: dict[str, Any] | None = None) -> Job:
         """Put a job that failed, was cancelled or interrupted back into the queue, with other `arguments` if given.
 
@@ -209,8 +229,11 @@ class Queue:
             job = changed(
                 session,
                 job_id,
-                Job.state.in_(("failed", "cancelled", "interrupted")),
+                or_(Job.state.in_(("failed", "cancelled", "interrupted")), Job.not_before.is_not(None)),
+                Job.state != "running",
                 state="queued",
+                attempts=0,
+                not_before=None,
                 error="",
                 progress=0.0,
                 stage="",

@@ -38,6 +38,8 @@ class Work:
     """Move the scratch folder into place as this run's, and list the run."""
     told: Handover
     """What the server told this worker alone: the job's secrets."""
+    resumed: bool = False
+    """Whether an earlier attempt left a checkpoint, from which this one goes on."""
 
     @property
     def dataset(self) -> Dataset:
@@ -97,7 +99,7 @@ class Stages:
         report(0.0)
         yield report
         self.work.progress.flush()
-        if typical and self.work.job.attempts == 1:
+        if typical and self.work.job.attempts == 1 and not self.work.resumed:
             self._keep(name, meter, report.reached)
 
     def _place(self, seconds: float) -> float:

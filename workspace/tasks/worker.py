@@ -52,7 +52,8 @@ class Attempt:
         self.workspace.queue.clear_scratch(self.job.id)
         self.scratch.mkdir(parents=True)
         _write_temporary_files_in(self.workspace.files.job(self.job.id).temporary)
-        return Work(self.workspace, self.job, self.progress, self.scratch, self._publish, self.told)
+        resumed = self.workspace.files.job(self.job.id).checkpoint.exists()
+        return Work(self.workspace, self.job, self.progress, self.scratch, self._publish, self.told, resumed)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
