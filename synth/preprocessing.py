@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import pandas as pd
 
+from synth.columns.cells import MixedColumns
 from synth.columns.precision import Precision
 from synth.columns.rare import level_counts, protected, protections
 from synth.columns.roles import Roles
@@ -66,6 +67,20 @@ class ProtectRareLevels(Preprocessor):
         groups = [group for group in groups if set(group) <= set(schema.names)]
         kept = protected(table[schema.names], schema, preparation.protections, groups, preparation.seed)
         return table.assign(**{name: kept[name] for name in schema.names})
+
+
+class LearnForms(Preprocessor):
+    """The forms in which the cells of a column are written, where there are several."""
+
+    name = "the written forms of cells"
+    reads = "the forms that five rows or more have, and quantiles of the values written in each"
+
+    def learn(self, table: pd.DataFrame, preparation: Preparation, epsilon: float) -> None:
+        preparation.mixed = MixedColumns.learn(table, preparation.schema)
+        preparation.schema = preparation.mixed.expanded(preparation.schema)
+
+    def handed_on(self, table: pd.DataFrame, preparation: Preparation) -> pd.DataFrame:
+        return conform(preparation.mixed.encode(table), preparation.schema)
 
 
 class LearnRoles(Preprocessor):
@@ -132,7 +147,8 @@ class LearnPolish(Preprocessor):
 
 def usual_steps(params: Params) -> list[Preprocessor]:
     """The steps of a generator with these parameters, in their order."""
-    steps: list[Preprocessor] = [ProtectRareLevels(params.rare_below), LearnRoles(), LearnPrecision(), LearnRules()]
+    steps: list[Preprocessor] = [LearnForms(), ProtectRareLevels(params.rare_below), LearnRoles()]
+    steps += [LearnPrecision(), LearnRules()]
     steps.append(LearnSmallClasses(getattr(params, "min_leaf", None)))
     return [*steps, LearnPolish()] if params.polish else steps
 

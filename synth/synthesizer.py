@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from synth.columns.cells import MixedColumns
 from synth.columns.frames import stacked
 from synth.columns.precision import Precision
 from synth.columns.rare import Protection
@@ -63,7 +64,7 @@ class Synthesizer:
         """
         if not len(table):
             raise Invalid("There are no rows to learn from. Upload a table with at least one row.")
-        table = conform(table, self.schema).reset_index(drop=True)
+        table = conform(table, self.schema, keep_cells=True).reset_index(drop=True)
         preparation, table = prepare(table, self.schema, self.model, self.preprocessors)
         self._use(preparation)
         if len(preparation.modelled):
@@ -106,12 +107,13 @@ class Synthesizer:
         self._forget_rule_counts()
         ends = [*range(size, rows, size), rows]
         sizes = np.diff([0, *ends]).tolist()
-        made = self.preparation.roles.chunks(self.schema, rows, iter(sizes), seed)
+        made = self.preparation.roles.chunks(self.preparation.schema, rows, iter(sizes), seed)
         for number, (end, count, beside) in enumerate(zip(ends, sizes, made, strict=True)):
             part = report.part(number / len(ends), (number + 1) / len(ends))
             sampler = self._sampler(np.random.default_rng([seed, 1, number]))
             drawn = self._drawn(sampler, plan, case_of[end - count : end], part)
-            yield pd.concat([drawn, beside], axis=1)[self.schema.released.names]
+            rng = np.random.default_rng([seed, 7, number])
+            yield self._written(pd.concat([drawn, beside], axis=1), rng)
             part(1.0)
 
     def complete(self, given: pd.DataFrame, report: Report = quiet, seed: int | None = None) -> pd.DataFrame:
@@ -128,11 +130,15 @@ class Synthesizer:
             raise Invalid("There are no rows to complete.")
         names = [name for name in released if name in given.columns]
         index = given.index
-        given = conform(given, Schema(columns=[self.schema[name] for name in names])).reset_index(drop=True)
+        schema = self.preparation.schema
+        given = conform(given, Schema(columns=[self.schema[name] for name in names]), keep_cells=True)
+        given = self.preparation.mixed.encode(given.reset_index(drop=True))
+        given = conform(given, Schema(columns=[schema[name] for name in given.columns]))
+        names = list(given.columns)
         seed = self.model.seed if seed is None else seed
-        beside = next(self.preparation.roles.chunks(self.schema, len(given), iter([len(given)]), seed))
+        beside = next(self.preparation.roles.chunks(schema, len(given), iter([len(given)]), seed))
         for name in set(map(str, beside)) & set(names):
-            constant = self.schema[name].role in ("feature", "target") and self.schema[name].kind != "text"
+            constant = schema[name].role in ("feature", "target") and schema[name].kind != "text"
             beside[name] = given[name].where(given[name].notna(), beside[name]) if constant else given[name]
         self._forget_rule_counts()
         table = beside
@@ -141,7 +147,11 @@ class Synthesizer:
             sampler = self._sampler(np.random.default_rng([seed, 5]))
             table = pd.concat([sampler.filled(known, report), beside], axis=1)
         report(1.0)
-        return table[released].set_axis(index)
+        return self._written(table, np.random.default_rng([seed, 7])).set_axis(index)
+
+    def _written(self, table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+        """The released columns, with cells in the place of forms and values."""
+        return self.preparation.mixed.decode(table, rng)[self.schema.released.names]
 
     @property
     def rule_report(self) -> list[RuleReport]:
@@ -164,6 +174,7 @@ class Synthesizer:
             "rows_seen": learned.rows_seen,
             "schema": self.schema.model_dump(mode="json"),
             "rare": [one.model_dump(mode="json") for one in learned.protections],
+            "mixed": learned.mixed.model_dump(mode="json"),
             "roles": learned.roles.model_dump(mode="json", by_alias=True),
             "grains": {name: precision.model_dump(mode="json") for name, precision in learned.precisions.items()},
             "keeper": learned.enforcer.model_dump(mode="json"),
@@ -196,11 +207,13 @@ class Synthesizer:
         kind = GENERATORS[name]
         schema = Schema.model_validate(about["schema"], extra="ignore")
         synthesizer = cls(kind(kind.Params.model_validate(about["params"], extra="ignore"), about["seed"]), schema)
+        mixed = MixedColumns.model_validate(about.get("mixed", {}), extra="ignore")
         preparation = Preparation(
-            schema,
+            mixed.expanded(schema),
             about["rows_seen"],
             about["seed"],
             [Protection.model_validate(one, extra="ignore") for one in about.get("rare", [])],
+            mixed,
             Roles.model_validate(about["roles"], extra="ignore"),
             {name: Precision.model_validate(known, extra="ignore") for name, known in about["grains"].items()},
             enforcer := ConstraintEnforcer.model_validate(about["keeper"], extra="ignore"),
@@ -237,7 +250,9 @@ class Synthesizer:
                 where[name] = criterion
             elif not isinstance(made, Constant):
                 raise Invalid(f"Column {name!r} is made new in every row, so no condition can be met there.")
-            elif not matches({name: criterion}, made.rows(1, self.schema[name]).to_frame(name), self.schema).all():
+            elif not matches(
+                {name: criterion}, made.rows(1, self.preparation.schema[name]).to_frame(name), self.preparation.schema
+            ).all():
                 raise Unmet(f"Column {name!r} has the same value in every row, and not the one asked for.")
         return case.model_copy(update={"where": where})
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from synth.columns.endings import Endings
 from synth.columns.numeric import is_choice
 from synth.schema import Column
 
@@ -26,6 +27,8 @@ class Precision(BaseModel):
     low: float | int | None = None
     high: float | int | None = None
     decimals: int | None = None
+    endings: Endings | None = None
+    """The last digits of numbers, where these are few."""
     step: str | None = None
     """The coarsest of `STEPS_US` that all datetimes are multiples of."""
 
@@ -46,23 +49,40 @@ class Precision(BaseModel):
         # One of two answers or a class of the target is nobody's record, however few rows hold it.
         reach = _ends if is_choice(known, column) else _reach
         if column.kind == "integer":
-            return cls(**reach(numbers), decimals=0)
+            endings = None if is_choice(known, column) else Endings.learn(numbers, 0)
+            return cls(**reach(numbers), decimals=0, endings=endings)
         numbers = numbers[np.isfinite(numbers)]
         decimals = column.decimals if column.decimals is not None else _decimals(numbers)
-        return cls(**reach(numbers), decimals=decimals)
+        grained = decimals is not None and not is_choice(known, column)
+        endings = Endings.learn(numbers, decimals) if grained else None
+        return cls(**reach(numbers), decimals=decimals, endings=endings)
 
     def apply(self, values: pd.Series, column: Column) -> pd.Series:
         """`values` within the reach and rounded; missing ones stay missing."""
         if column.kind == "datetime":
             return self._apply_datetime(values, column)
         if column.kind == "integer":
-            return values if self.low is None else values.clip(int(self.low), int(self.high))
+            if self.low is not None and self.high is not None:
+                values = values.clip(int(self.low), int(self.high))
+            known = values.notna().to_numpy(bool)
+            if self.endings is not None and known.any():
+                values = values.copy()
+                values[known] = self._ended(values[known].to_numpy(np.float64)).astype(np.int64)
+            return values
         numbers = values.to_numpy(np.float64)
         if self.low is not None:
             numbers = np.clip(numbers, self.low, self.high)
+            known = np.isfinite(numbers)
+            numbers[known] = self._ended(numbers[known])
         if self.decimals is not None:
             numbers = np.round(numbers, self.decimals)
         return pd.Series(numbers, index=values.index, name=values.name)
+
+    def _ended(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers with the nearest of the last digits there are."""
+        if self.endings is None or self.low is None or self.high is None:
+            return numbers
+        return self.endings.apply(numbers, (self.low, self.high))
 
     def _apply_datetime(self, values: pd.Series, column: Column) -> pd.Series:
         dtype = values.dtype

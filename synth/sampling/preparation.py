@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from synth.columns.cells import MixedColumns
 from synth.columns.precision import Precision
 from synth.columns.rare import Protection
 from synth.columns.roles import Roles
@@ -18,11 +19,13 @@ class Preparation:
     """The parts of a synthesizer that are not its model; `synth.preprocessing` fills them in, step by step."""
 
     schema: Schema
+    """Of the table with the forms and values of mixed columns in the place of their cells."""
     rows_seen: int
     seed: int = 0
     """For what is learned at random; the model's own."""
     protections: list[Protection] = field(default_factory=list)
     """What was done about the rare levels of each column."""
+    mixed: MixedColumns = field(default_factory=MixedColumns)
     roles: Roles = field(default_factory=Roles)
     precisions: dict[str, Precision] = field(default_factory=dict)
     """Of each numeric and datetime column that the model learns."""

@@ -17,7 +17,8 @@ from __future__ import annotations
 import pandas as pd
 
 from synth.errors import Invalid
-from synth.schema.dates import parse_dates
+from synth.schema.dates import parse_dates, written_dates
+from synth.schema.forms import as_values
 from synth.schema.kinds import Column
 from synth.schema.schema import Schema
 from synth.schema.texts import MISSING_WORDS
@@ -32,15 +33,28 @@ def dtype_of(column: Column) -> str | pd.DatetimeTZDtype:
     ]
 
 
-def conform(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+def conform(table: pd.DataFrame, schema: Schema, *, keep_cells: bool = False) -> pd.DataFrame:
     """The schema's columns of `table`, in its order, each with its kind's dtype.
 
+    With `keep_cells`, the texts of columns whose cells are written in several forms stay texts.
     Raises Invalid when a column is absent or holds values its kind does not allow.
     """
     absent = [name for name in schema.names if name not in table.columns]
     if absent:
         raise Invalid(f"The table lacks the column(s) {', '.join(map(repr, absent))} that its schema names.")
-    return pd.DataFrame({column.name: _conformed(table[column.name], column) for column in schema}, index=table.index)
+    columns = {}
+    for column in schema:
+        values = table[column.name]
+        if keep_cells and has_cells(values, column):
+            columns[column.name] = values.astype("string")
+        else:
+            columns[column.name] = _conformed(values, column)
+    return pd.DataFrame(columns, index=table.index)
+
+
+def has_cells(values: pd.Series, column: Column) -> bool:
+    """Whether the values are the cells of a column that is written in several forms."""
+    return column.mixed and (pd.api.types.is_string_dtype(values.dtype) or pd.api.types.is_object_dtype(values.dtype))
 
 
 def _conformed(values: pd.Series, column: Column) -> pd.Series:
@@ -76,6 +90,8 @@ def parsed(texts: pd.Series, column: Column) -> pd.Series:
     Raises Invalid when a text is none of the column's kind.
     """
     texts = texts.astype("string")
+    if column.mixed and column.kind in ("number", "integer", "datetime"):
+        return _first_values(texts, column)
     absent = texts.isna() | (texts == "") | (texts == column.missing)
     if column.kind in ("number", "integer", "datetime"):
         absent |= texts.str.strip().str.lower().isin(MISSING_WORDS | {""})
@@ -94,6 +110,18 @@ def parsed(texts: pd.Series, column: Column) -> pd.Series:
         )
     values.index = levels.to_numpy(object)
     return texts.astype(object).map(values).astype(dtype_of(column))
+
+
+def _first_values(texts: pd.Series, column: Column) -> pd.Series:
+    """The first value of each cell; missing where it holds a word."""
+    values = pd.Series(as_values(texts, column), index=texts.index)
+    if column.kind == "datetime":
+        moments = pd.to_datetime(values, unit="us", utc=True)
+        zone = column.timezone
+        return (moments.dt.tz_convert(zone) if zone else moments.dt.tz_localize(None)).astype(dtype_of(column))
+    if column.kind == "integer":
+        values = values.mask(values != values.round())
+    return values.astype(dtype_of(column))
 
 
 def _parsed_levels(levels: pd.Series, column: Column) -> pd.Series:
@@ -129,7 +157,7 @@ def written(values: pd.Series, column: Column) -> pd.Series:
         no, yes = column.labels or ("false", "true")
         texts = values.astype(object).map({False: no, True: yes})
     elif column.kind == "datetime":
-        texts = _written_dates(values, column.format or "%Y-%m-%d %H:%M:%S")
+        texts = written_dates(values, column.format or "%Y-%m-%d %H:%M:%S")
     elif column.kind == "integer":
         spec = "," if column.thousands else ""
         zeros = "." + "0" * column.decimals if column.decimals else ""
@@ -137,22 +165,6 @@ def written(values: pd.Series, column: Column) -> pd.Series:
     else:
         texts = values.astype(object).map(lambda value: _grouped(_digits(value, column), column), na_action="ignore")
     return texts.where(values.notna().to_numpy(bool), column.missing).astype(object)
-
-
-def _written_dates(values: pd.Series, code: str) -> pd.Series:
-    if code in ("%s", "%s%3f"):
-        ticks = values.astype("int64") // (1_000_000 if code == "%s" else 1_000)
-        return ticks.astype(str)
-    if "%3f" not in code:
-        return values.dt.strftime(code).astype(object)
-    mark = "<thousandths>"
-    texts = values.dt.strftime(code.replace("%3f", mark)).astype(object)
-    thousandths = (values.dt.microsecond // 1000).astype("Int64").astype("string").str.zfill(3)
-    return pd.Series(
-        [text if pd.isna(part) else text.replace(mark, part) for text, part in zip(texts, thousandths, strict=True)],
-        index=values.index,
-        dtype=object,
-    )
 
 
 def _digits(value: float, column: Column) -> str:

@@ -89,6 +89,23 @@ def parse_dates(texts: pd.Series, code: str) -> pd.Series:
     return values
 
 
+def written_dates(values: pd.Series, code: str) -> pd.Series:
+    """Datetimes as texts in a format; missing where a datetime is."""
+    if code in EPOCHS:
+        ticks = values.astype("int64") // (1_000_000 if code == "%s" else 1_000)
+        return ticks.astype(str)
+    if "%3f" not in code:
+        return values.dt.strftime(code).astype(object)
+    mark = "<thousandths>"
+    texts = values.dt.strftime(code.replace("%3f", mark)).astype(object)
+    thousandths = (values.dt.microsecond // 1000).astype("Int64").astype("string").str.zfill(3)
+    return pd.Series(
+        [text if pd.isna(part) else text.replace(mark, part) for text, part in zip(texts, thousandths, strict=True)],
+        index=values.index,
+        dtype=object,
+    )
+
+
 def _moment(text: str, code: str) -> datetime | None:
     try:
         return datetime.strptime(text, code)

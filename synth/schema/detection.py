@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from synth.schema.casting import parsed
+from synth.schema.forms import LOOKED_AT, holds_values
 from synth.schema.kinds import Column
 from synth.schema.pii import DEPENDENT, pii_of, words_of
 from synth.schema.schema import Schema
@@ -62,6 +64,8 @@ def detect_column(
         if reading.kind == "integer":
             fields["decimals"] = None
     column = Column(name=name, kind=reading.kind, **fields)
+    if not number and column.kind in ("category", "text") and (mixed := _mixed(column, levels, decimal_mark)):
+        column, reading = mixed
     if column.kind == "category" and len(levels.texts) == levels.filled and len(levels.texts) >= 20:
         column.kind = "text"
     column.pii = pii_of(name, levels.texts, column.kind)
@@ -69,6 +73,27 @@ def detect_column(
     if column.role == "feature" and words_of(name) in TARGET_NAMES:
         column.role = "target"
     return column, reading
+
+
+def _mixed(column: Column, levels: Levels, decimal_mark: str | None) -> tuple[Column, Reading] | None:
+    """The column, and how it is read, when its cells are numbers or moments in several forms; None when they are not."""
+    head = levels.texts.slice(0, LOOKED_AT).to_pylist()
+    if pii_of(column.name, levels.texts, column.kind):
+        return None
+    for kind in ("datetime", "number"):
+        comma = kind == "number" and (decimal_mark == "," or (decimal_mark is None and _writes_commas(levels)))
+        found = Column(name=column.name, kind=kind, mixed=True, decimal_mark="," if comma else ".")
+        if holds_values(head, levels.counts[:LOOKED_AT], found):
+            values = parsed(pd.Series(levels.texts.to_pylist(), dtype="string"), found)
+            if kind == "number" and (values.dropna() == values.dropna().round()).all():
+                found.kind, values = "integer", values.astype("Int64")
+            return found, Reading(found.kind, {"mixed": True}, values)
+    return None
+
+
+def _writes_commas(levels: Levels) -> bool:
+    """Whether a comma stands before decimals in cells that hold more than a number."""
+    return levels.share(r"[0-9],[0-9]{1,2}([^0-9]|$)") > levels.share(r"[0-9]\.[0-9]")
 
 
 def settle_roles(columns: list[Column]) -> list[Column]:

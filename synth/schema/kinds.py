@@ -47,6 +47,12 @@ class Column(BaseModel):
         description="Which personal data it holds, of `synth.schema.pii.PII`: name, email, ...",
         examples=["email"],
     )
+    mixed: bool = Field(
+        False,
+        description="Whether cells are written in several forms, such as 12.50 beside n/a, 300 g beside 1.2 kg, or 128/82. "
+        "The form of each cell is then learned and drawn with its values.",
+        examples=[False],
+    )
     text: Literal["fake", "empty"] = Field(
         "fake",
         description="What a synthetic table has in place of free text: words without meaning, or nothing.",

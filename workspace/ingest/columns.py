@@ -10,9 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from synth.columns.endings import Endings
 from synth.linear import within
 from synth.schema import Column
 from synth.schema.detection import detect_column
+from synth.schema.forms import LOOKED_AT, agrees
 from synth.schema.profile import ColumnProfile
 from synth.schema.texts import Levels
 from workspace.ingest.profiles import profile_levels
@@ -20,6 +22,8 @@ from workspace.tables.duckdb_file import quoted, text_of
 
 NUMERIC_DAY = within(r"%-?[dm](.)%-?[dm]\1%[yY]")
 """Formats in which day and month could stand the other way round."""
+UNEVEN = 0.15
+"""So far may the shares of numbers with one, two, ... decimals lie from those of digits drawn by chance."""
 TYPED = ("number", "integer", "boolean", "datetime")
 
 
@@ -124,7 +128,36 @@ def keep(
         one_missing = not column.missing or levels.filled == levels.rows
         if not one_missing or not (reading.proved or prove(values, levels, column)):
             values = None
+            _settle_forms(column, levels, reading.values)
+        elif column.kind == "number" and not _falls_as_digits_do(levels, reading.values):
+            _settle_forms(column, levels, reading.values)
     return Kept(column, profile, coded, values)
+
+
+def _falls_as_digits_do(levels: Levels, values: pd.Series) -> bool:
+    """Whether shorter numbers are those whose last digits happen to be zeros: a tenth, a hundredth, ... of them.
+
+    Where numbers have few endings, as multiples of 0.05 have, the shorter ones follow from these.
+    """
+    fraction = pc.replace_substring_regex(levels.texts, r"^[^.,]*[.,]?([0-9]*).*$", r"\1")
+    digits = pc.utf8_length(fraction).to_numpy(zero_copy_only=False)
+    shares = np.bincount(digits, levels.counts) / levels.counts.sum()
+    if np.count_nonzero(shares) == 1:
+        return True
+    if Endings.learn(np.repeat(values.to_numpy(float), np.minimum(levels.counts, 1000)), len(shares) - 1) is not None:
+        return True
+    expected = 0.9 * 10.0 ** -np.arange(len(shares))[::-1].astype(float)
+    expected[0] = 1 - expected[1:].sum()
+    return 0.5 * np.abs(shares - expected).sum() < UNEVEN
+
+
+def _settle_forms(column: Column, levels: Levels, values: pd.Series) -> None:
+    """Note that the cells are written in several forms, when they can be told apart and mean what was read."""
+    if column.role not in ("feature", "target"):
+        return
+    mixed = column.model_copy(update={"mixed": True, "missing": ""})
+    if agrees(levels.texts.slice(0, LOOKED_AT).to_pylist(), values.head(LOOKED_AT), mixed):
+        column.mixed, column.missing = True, ""
 
 
 def store(connection: duckdb.DuckDBPyConnection, kept: list[Kept]) -> None:

@@ -232,13 +232,24 @@ class Datasets:
         return dataset or self.get(dataset_id)
 
     def train_part(
-        self, dataset_id: str, split: Split, schema: Schema, rows: int | None = None, seed: int = 0
+        self,
+        dataset_id: str,
+        split: Split,
+        schema: Schema,
+        rows: int | None = None,
+        seed: int = 0,
+        *,
+        keep_cells: bool = False,
     ) -> pd.DataFrame:
-        """The rows that a split leaves to train on, or a random `rows` of them."""
+        """The rows that a split leaves to train on, or a random `rows` of them.
+
+        With `keep_cells`, as a synthesizer learns them: columns written in several forms as texts.
+        """
         from workspace.tables import duckdb_file
 
         files = self.files.dataset(dataset_id)
-        return duckdb_file.read(files.table, schema, only=training_rows(files, split), sample=rows, seed=seed)
+        only = training_rows(files, split)
+        return duckdb_file.read(files.table, schema, only=only, sample=rows, seed=seed, keep_cells=keep_cells)
 
     def holdout_part(
         self, dataset_id: str, split: Split, schema: Schema, rows: int | None = None, seed: int = 0

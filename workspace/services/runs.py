@@ -100,12 +100,16 @@ class Runs:
 
         return duckdb_file.rows(self.files.run(self.get(run_id).id).synthetic, offset, limit)
 
-    def synthetic_table(self, run_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame:
-        """A synthetic table, or a random `rows` of it."""
+    def synthetic_table(
+        self, run_id: str, rows: int | None = None, seed: int = 0, *, keep_cells: bool = False
+    ) -> pd.DataFrame:
+        """A synthetic table, or a random `rows` of it; with `keep_cells` as its synthesizer drew it."""
         from workspace.tables import duckdb_file
 
         run = self.get(run_id)
-        return duckdb_file.read(self.files.run(run.id).synthetic, run.schema, sample=rows, seed=seed)
+        return duckdb_file.read(
+            self.files.run(run.id).synthetic, run.schema, sample=rows, seed=seed, keep_cells=keep_cells
+        )
 
     def train_table(self, run_id: str, rows: int | None = None, seed: int = 0) -> pd.DataFrame:
         """The real rows that a run learned from, or a random `rows` of them.

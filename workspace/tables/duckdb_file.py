@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from synth.errors import Invalid
 from synth.schema import Column, Schema
-from synth.schema.casting import conform, parsed
+from synth.schema.casting import conform, has_cells, parsed, written
 from workspace.storage.damage import damaged, read_whole
 from workspace.telemetry.failures import is_disk_full
 
@@ -28,7 +28,7 @@ DAMAGE = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationExcepti
 """What DuckDB raises on bytes that it did not write."""
 COLUMNS_AT_ONCE = 64
 """Columns read by one query: few enough to fit in memory twice, many enough for tables of thousands."""
-READ_BY = ("kind", "format", "timezone", "labels", "missing", "decimal_mark", "thousands", "prefix", "suffix")
+READ_BY = ("kind", "mixed", "format", "timezone", "labels", "missing", "decimal_mark", "thousands", "prefix", "suffix")
 """What decides how a column's texts are read; when any of it was edited, they are read anew."""
 KEPT_TYPES = {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "datetime": "TIMESTAMP"}
 
@@ -110,18 +110,20 @@ def tell(connection: duckdb.DuckDBPyConnection, schema: Schema, as_text: Iterabl
 
 def write(file: Path, chunks: Iterable[pd.DataFrame], schema: Schema) -> int:
     """Write a table that comes in chunks, each conforming to `schema`; returns its rows."""
-    columns = ", ".join(f"{quoted(c.name)} {KEPT_TYPES.get(c.kind, 'VARCHAR')}" for c in schema)
+    columns = ", ".join(
+        f"{quoted(c.name)} {'VARCHAR' if c.mixed else KEPT_TYPES.get(c.kind, 'VARCHAR')}" for c in schema
+    )
     rows = 0
     with new_file(file) as connection:
         connection.execute(f"CREATE TABLE data ({columns or 'nothing INTEGER'})")
         for chunk in chunks:
             if len(schema) and len(chunk):
-                table = to_arrow(conform(chunk, schema), schema)
+                table = to_arrow(conform(chunk, schema, keep_cells=True), schema)
                 connection.register("chunk", table)
                 connection.execute("INSERT INTO data SELECT * FROM chunk")
                 connection.unregister("chunk")
             rows += len(chunk)
-        tell(connection, schema)
+        tell(connection, schema, [column.name for column in schema if column.mixed])
     return rows
 
 
@@ -131,6 +133,9 @@ def to_arrow(table: pd.DataFrame, schema: Schema) -> pa.Table:
 
 
 def _to_arrow(values: pd.Series, column: Column) -> pa.Array:
+    if column.mixed:
+        texts = values if has_cells(values, column) else written(values, column)
+        return pa.array(texts.astype(object), pa.string(), from_pandas=True)
     if column.kind == "datetime" and column.timezone:
         values = values.dt.tz_localize(None)
     if column.kind == "category":
@@ -163,10 +168,17 @@ def _count(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def read(
-    file: Path, schema: Schema, only: np.ndarray | None = None, sample: int | None = None, seed: int = 0
+    file: Path,
+    schema: Schema,
+    only: np.ndarray | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    *,
+    keep_cells: bool = False,
 ) -> pd.DataFrame:
     """The table as pandas, conforming to `schema`; only the rows at the positions `only`, or `sample` of them.
 
+    With `keep_cells`, columns whose cells are written in several forms come as the texts of the file.
     Raises Invalid, in words, when a column cannot be read as the kind the schema gives it.
     """
     with opened(file) as connection:
@@ -178,32 +190,41 @@ def read(
                 only = chosen if only is None else np.asarray(only)[chosen]
         columns: dict[str, pd.Series] = {}
         for start in range(0, len(schema), COLUMNS_AT_ONCE):
-            columns |= _columns(connection, schema.columns[start : start + COLUMNS_AT_ONCE], said, only)
+            part = schema.columns[start : start + COLUMNS_AT_ONCE]
+            columns |= _columns(connection, part, said, only, keep_cells)
         length = _count(connection) if only is None else len(only)
     return pd.DataFrame(columns, index=pd.RangeIndex(length))
 
 
 def _columns(
-    connection: duckdb.DuckDBPyConnection, columns: list[Column], said: About, only: np.ndarray | None
+    connection: duckdb.DuckDBPyConnection,
+    columns: list[Column],
+    said: About,
+    only: np.ndarray | None,
+    keep_cells: bool,
 ) -> dict[str, pd.Series]:
     absent = [column.name for column in columns if column.name not in said.schema.names]
     if absent:
         raise Invalid(f"The table lacks the column(s) {', '.join(map(repr, absent))} that its schema names.")
-    exprs = [f'{_stored(column, said)[0]} AS "{i}"' for i, column in enumerate(columns)]
+    stored = [_stored(column, said, keep_cells) for column in columns]
+    exprs = [f'{sql} AS "{i}"' for i, (sql, _) in enumerate(stored)]
     table = connection.sql(f"SELECT {', '.join(exprs)} FROM data").to_arrow_table()
     if only is not None:
         table = table.take(pa.array(np.asarray(only)))
     found = {}
     for i, column in enumerate(columns):
-        values, make = table.column(i), _stored(column, said)[1]
-        found[column.name] = make(values, column)
+        found[column.name] = stored[i][1](table.column(i), column)
     return found
 
 
-def _stored(column: Column, said: About) -> tuple[str, Callable[[pa.ChunkedArray, Column], pd.Series]]:
+def _stored(
+    column: Column, said: About, keep_cells: bool
+) -> tuple[str, Callable[[pa.ChunkedArray, Column], pd.Series]]:
     """SQL for what the file keeps of a column, and what makes pandas' values of it."""
     kept, as_text = said.schema[column.name], column.name in said.as_text
     as_kept = not as_text and all(getattr(kept, field) == getattr(column, field) for field in READ_BY)
+    if keep_cells and column.mixed:
+        return f"nullif({text_of(kept, as_text)}, '')", _cells
     if column.kind == "category" and (as_text or as_kept):
         return quoted(column.name), _category
     if as_kept:
@@ -213,6 +234,10 @@ def _stored(column: Column, said: About) -> tuple[str, Callable[[pa.ChunkedArray
 
 def _parsed(texts: pa.ChunkedArray, column: Column) -> pd.Series:
     return parsed(texts.to_pandas(types_mapper=lambda _: pd.StringDtype()), column)
+
+
+def _cells(texts: pa.ChunkedArray, column: Column) -> pd.Series:
+    return texts.to_pandas(types_mapper=lambda _: pd.StringDtype())
 
 
 def _category(values: pa.ChunkedArray, column: Column) -> pd.Series:

@@ -49,7 +49,8 @@ def _copy(file: Path, schema: Schema, said: About, format: str, path: Path, spre
         exprs = [_csv_text(c, said, spreadsheet_safe, alone=len(schema) == 1) for c in schema]
         how = "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', ESCAPE '\"'"
     else:
-        exprs = [_typed(c, said, format) for c in schema]
+        plain = _plain_numbers(file, schema, said)
+        exprs = [_typed(c, said, format, plain) for c in schema]
         how = "FORMAT parquet, COMPRESSION zstd" if format == "parquet" else "FORMAT json, ARRAY false"
     names = [str(defused(c.name)) if spreadsheet_safe and format == "csv" else c.name for c in schema]
     selected = ", ".join(f"{expr} AS {quoted(name)}" for expr, name in zip(exprs, names, strict=True))
@@ -91,9 +92,26 @@ def formula_cells(file: Path, schema: Schema) -> int:
     return headers + (counted[0] if counted else 0)
 
 
-def _typed(column: Column, said: About, format: str) -> str:
+def _plain_numbers(file: Path, schema: Schema, said: About) -> frozenset[str]:
+    """The columns written in several forms whose every cell is a plain number all the same, such as 1.5 and 1.25."""
+    mixed = [c for c in schema if c.mixed and c.name in said.as_text and c.kind in ("number", "integer")]
+    if not mixed:
+        return frozenset()
+    tests = ", ".join(
+        f"coalesce(bool_and(try_cast(nullif({_text(c, said)}, '') AS DOUBLE) IS NOT NULL "
+        f"OR {_text(c, said)} = ''), true)"
+        for c in mixed
+    )
+    with opened(file) as connection:
+        found = connection.sql(f"SELECT {tests} FROM data").fetchall()[0]
+    return frozenset(column.name for column, plain in zip(mixed, found, strict=True) if plain)
+
+
+def _typed(column: Column, said: About, format: str, plain: frozenset[str]) -> str:
     """SQL for the value with a type of its own, where the file keeps one; else for its text."""
     kept = said.schema[column.name]
+    if column.name in plain:
+        return f"try_cast(nullif({_text(column, said)}, '') AS DOUBLE)"
     if column.name in said.as_text or kept.kind != column.kind or (column.kind == "datetime" and format != "parquet"):
         return f"nullif({_text(column, said, null='')}, '')"
     name = quoted(column.name)
@@ -113,7 +131,8 @@ def _excel(file: Path, schema: Schema, said: About, path: Path) -> None:
 
     if len(schema) > EXCEL_COLUMNS:
         raise Invalid(f"Excel holds {EXCEL_COLUMNS:,} columns; the table has {len(schema):,}. Take it as CSV.")
-    selected = ", ".join(f'{_typed(c, said, "xlsx")} AS "{i}"' for i, c in enumerate(schema))
+    plain = _plain_numbers(file, schema, said)
+    selected = ", ".join(f'{_typed(c, said, "xlsx", plain)} AS "{i}"' for i, c in enumerate(schema))
     book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "nan_inf_to_errors": True})
     try:
         sheet, line = _sheet(book, schema), 1

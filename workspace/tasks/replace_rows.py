@@ -42,7 +42,7 @@ def replace_rows(work: Work, asked: ReplaceRowsArguments) -> None:
     if parent.model != EXTERNAL:
         take_model(work, parent)
     with stages.stage("draw", typical=False):
-        table = runs.synthetic_table(parent.id)
+        table = runs.synthetic_table(parent.id, keep_cells=True)
         parts = [table.drop(index=asked.rows)]
         if asked.how == "draw":
             with read_whole("The model of this run"):

@@ -51,7 +51,7 @@ def train(work: Work, asked: TrainArguments) -> None:
     )
     stages = Stages(work, run, asked.expected)
     with stages.stage("start"):
-        table = work.workspace.datasets.train_part(dataset.id, run.split, run.schema)
+        table = work.workspace.datasets.train_part(dataset.id, run.split, run.schema, keep_cells=True)
     make(work, run, table, stages)
     score(work, asked, stages)
 

@@ -50,7 +50,7 @@ def tune(work: Work, asked: TuneArguments) -> None:
         return
     dataset = work.dataset
     schema = dataset.schema.released
-    table = work.workspace.datasets.train_part(dataset.id, dataset.split, schema)
+    table = work.workspace.datasets.train_part(dataset.id, dataset.split, schema, keep_cells=True)
     if len(table) < LEAST_ROWS:
         raise Invalid(f"Tuning needs at least {LEAST_ROWS} training rows, and there are {len(table)}.")
     share = asked.trials / (asked.trials + 1)
@@ -189,6 +189,7 @@ class _Search:
         self.report((number + 1) / self.asked.trials, f"Trial {number + 1} of {self.asked.trials}: {said}", **curve)
 
     def _score(self, trial: optuna.Trial, found: dict[str, Any]) -> float | None:
+        from synth.schema.casting import conform
         from workspace.tuning_space import merit
 
         number, trials = trial.number, self.asked.trials
@@ -196,10 +197,12 @@ class _Search:
         heard = _TrialReport(part, trial, f"Trial {number + 1} of {trials}", self._best is not None)
         params = self.kind.Params.model_validate({**self.asked.params, **found}, extra="ignore")
         synthesizer = synth.Synthesizer(self.kind(params, self.asked.seed), self.schema).fit(self.train, heard)
+        drawn = synthesizer.sample(min(len(self.train), MOST_DRAWN), seed=self.asked.seed)
+        train, validation, drawn = (conform(table, self.schema) for table in (self.train, self.validation, drawn))
         tables = metrics.Tables(
-            train=self.train,
-            holdout=self.validation,
-            synthetic=synthesizer.sample(min(len(self.train), MOST_DRAWN), seed=self.asked.seed),
+            train=train,
+            holdout=validation,
+            synthetic=drawn,
             schema=self.schema,
             target=self.schema.target,
             seed=self.asked.seed,
