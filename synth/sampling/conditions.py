@@ -10,7 +10,6 @@ Asked for n rows, a generator gives n rows that meet all of this, or raises `Unm
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from itertools import product
 from math import floor, prod
@@ -19,6 +18,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synth.errors import Invalid, given_by_the_asker
+from synth.linear import whole, within
 from synth.schema.kinds import Bound
 
 Value = Bound | None
@@ -144,6 +144,7 @@ class Conditions(BaseModel):
 
 SIGNS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt", "==": "", "=": ""}
 LINES = 100
+SIGN, WHOLE_NUMBER = within(r"[<>=]=?"), whole(r"-?\d{1,18}")
 LONGEST = 1000
 
 
@@ -158,7 +159,7 @@ def _where(given: Any) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = {}
     for line in given[:LINES]:
-        sign = re.search(r"[<>=]=?", line[:LONGEST])
+        sign = SIGN.search(line[:LONGEST])
         name = line[: sign.start()].strip() if sign else ""
         if sign is None or not name:
             raise Invalid("A line of `where` is a column, a sign (>=, >, <=, <, =) and a value, such as 'age >= 30'.")
@@ -178,7 +179,7 @@ def _value(text: str) -> Any:
     if text in words:
         return words[text]
     try:
-        return int(text) if re.fullmatch(r"-?\d{1,18}", text) else float(text) if text[-1:].isdigit() else text
+        return int(text) if WHOLE_NUMBER.fullmatch(text) else float(text) if text[-1:].isdigit() else text
     except ValueError:
         return text
 
