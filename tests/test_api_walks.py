@@ -28,7 +28,9 @@ TICKETS = "customer_message,agent_reply\n" + "\n".join(
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Workspace]]:
     folder = tmp_path_factory.mktemp("workspace")
-    settings = Settings(workspace=folder, plugins=[PLUGIN], slots=2, threads_per_job=1, api_keys=KEYS)
+    # The model that a walk writes with is on this machine, which callers with keys reach by name only.
+    own = {"api_keys": KEYS, "allowed_hosts": ["127.0.0.1"]}
+    settings = Settings(workspace=folder, plugins=[PLUGIN], slots=2, threads_per_job=1, **own)
     workspace = Workspace(settings).start()
     with serving(workspace) as address:
         yield f"{address}/api", workspace
