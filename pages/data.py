@@ -9,8 +9,8 @@ from pages.components.frame import get_workspace, heading
 from pages.components.references import dataset_picker
 from pages.components.uploads import refusals, samples, upload
 
+# The view for adding datasets, as addresses call it.
 ADDING = "add"
-"""The view for adding datasets, as addresses call it."""
 
 workspace = get_workspace()
 notices = heading("Data", "Add datasets, see what they hold, correct what was detected.")

@@ -26,8 +26,8 @@ if dataset is None:
 
 with notices:
     draft_bar(workspace, dataset)
+# What keeps the job from starting, in sentences. (Streamlit shows a string that stands alone in a page's script.)
 problems: list[str] = []
-"""What keeps the job from starting, in sentences."""
 
 
 def start(params: dict, seed: int) -> None:

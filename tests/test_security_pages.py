@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import shutil
@@ -389,3 +390,13 @@ def test_unsaved_changes_of_the_columns_stay_until_they_are_saved_or_discarded(v
     assert not page.exception
     assert workspace.datasets.get(first.id).schema["city"].role == "drop"
     assert "changed (" not in texts(page)
+
+
+def test_no_page_shows_a_string_that_explains_its_code():
+    # Streamlit writes a string that stands alone in a page's script onto the page.
+    for script in MAIN.parent.glob("*.py"):
+        after_the_docstring = ast.parse(script.read_text(encoding="utf-8")).body[1:]
+        alone = [
+            line for line in after_the_docstring if isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
+        ]
+        assert not alone, script.name
