@@ -46,7 +46,8 @@ def page_policy(host: str, scripts: Sequence[str] = ()) -> str:
         (
             "default-src 'none'",
             f"connect-src 'self'{sockets}",
-            " ".join(("script-src 'self'", *scripts)),
+            # Streamlit's protobuf compiles WebAssembly, which is no way in for a script.
+            " ".join(("script-src 'self' 'wasm-unsafe-eval'", *scripts)),
             # Streamlit's styles are made in the browser.
             "style-src 'self' 'unsafe-inline'",
             "font-src 'self' data:",
