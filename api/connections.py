@@ -206,7 +206,7 @@ class TimedProtocol(asyncio.Protocol):
 
     @property
     def _has_request(self) -> bool:
-        """Whether an application is at work for it, or it has become a WebSocket, which has clocks of its own."""
+        """Whether an application works for it, or it has become a WebSocket, which has clocks of its own."""
         under_way = self.cycle is not None and not self.cycle.response_complete
         return under_way or self.transport.get_protocol() is not self
 

@@ -16,11 +16,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from api.errors import ApiError, answer
+from api.errors import ApiError, answer, catalog_away
 from api.security import must_be_here
 from api.sign_in import SIGN_IN, SIGN_OUT, notice
 from workspace.access.callers import Refused
 from workspace.access.page_sessions import COOKIE
+from workspace.catalog.outages import CatalogAway
 from workspace.workspace import Workspace
 
 API = "/api"
@@ -45,7 +46,7 @@ class Gate:
         connection = HTTPConnection(scope)
         try:
             await run_in_threadpool(must_be_let_in, connection, self.workspace())
-        except (Refused, ApiError) as refusal:
+        except (Refused, ApiError, CatalogAway) as refusal:
             await _turn_away(connection, refusal, receive, send)
             return
         if scope["type"] == "websocket":
@@ -62,6 +63,9 @@ class Gate:
                     await run_in_threadpool(must_be_let_in, connection, self.workspace())
                 except (Refused, ApiError):
                     return {"type": "websocket.receive", "bytes": self.last_step}
+                except CatalogAway:
+                    # Who it is cannot be told now: the socket ends, and the page opens another by itself.
+                    return {"type": "websocket.disconnect", "code": 1013}
             return message
 
         return checked
@@ -76,7 +80,9 @@ def must_be_let_in(connection: HTTPConnection, workspace: Workspace) -> None:
         must_be_here(connection, workspace)
 
 
-async def _turn_away(connection: HTTPConnection, refusal: Refused | ApiError, receive: Receive, send: Send) -> None:
+async def _turn_away(
+    connection: HTTPConnection, refusal: Refused | ApiError | CatalogAway, receive: Receive, send: Send
+) -> None:
     scope = connection.scope
     response = _refusal(connection, refusal)
     if scope["type"] == "websocket":
@@ -90,15 +96,18 @@ async def _turn_away(connection: HTTPConnection, refusal: Refused | ApiError, re
     await response(scope, receive, send)
 
 
-def _refusal(connection: HTTPConnection, refusal: Refused | ApiError) -> Response:
-    status = refusal.status if isinstance(refusal, ApiError) else 401
+def _refusal(connection: HTTPConnection, refusal: Refused | ApiError | CatalogAway) -> Response:
+    away = isinstance(refusal, CatalogAway)
+    status = 503 if away else refusal.status if isinstance(refusal, ApiError) else 401
     scope = connection.scope
     parts = scope["path"].split("/")
     page = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and not PARTS & set(parts[1:])
     if not page:
+        if isinstance(refusal, CatalogAway):
+            return catalog_away(refusal)
         return answer(status, str(refusal), headers={"Cache-Control": "no-store"})
-    if connection.state.guarded:
+    if not away and connection.state.guarded:
         query = scope["query_string"].decode("latin-1")
         wanted = quote(scope["path"]) + (f"?{query}" if query else "")
         return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': wanted})}", 303, {"Cache-Control": "no-store"})
-    return notice(str(refusal), status)
+    return notice(str(refusal), status, "In a moment" if away else "Not from here")

@@ -190,9 +190,9 @@ def sign_in_page(
     return _page("Sign in", words + form, status, headers or {})
 
 
-def notice(words: str, status: int) -> Response:
+def notice(words: str, status: int, title: str = "Not from here") -> Response:
     """A page that says why nobody is let in."""
-    return _page("Not from here", f"<p>{escape(words)}</p>", status, {})
+    return _page(title, f"<p>{escape(words)}</p>", status, {})
 
 
 def _page(title: str, content: str, status: int, headers: dict[str, str]) -> Response:

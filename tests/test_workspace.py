@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +178,14 @@ def test_a_training_that_memory_would_not_hold_is_refused_with_reasons(workspace
 def test_the_seed_of_the_split_is_stored_not_drawn_again(workspace, dataset):
     stored = np.load(workspace.files.dataset(dataset.id).held_out(dataset.split.file))
     assert len(stored) == 20 and (np.diff(stored) > 0).all()
+
+
+def test_what_a_lost_catalog_named_is_set_aside_and_no_clean_up_deletes_it(settings, workspace, dataset, tmp_path):
+    table = workspace.files.dataset(dataset.id).table
+    kept = table.read_bytes()
+    with closing(
+        Workspace(settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'new.sqlite'}"}))
+    ) as again:
+        again.clean_up(orphan_s=0)
+        assert not again.datasets.find() and not table.exists()
+        assert (again.folder / "strays" / "datasets" / dataset.id / table.name).read_bytes() == kept

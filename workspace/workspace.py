@@ -48,12 +48,11 @@ class Workspace:
         self.files = Files(self.folder)
         load_plugins(self.settings.plugins)
         self.readers = Readers(self.files, self.settings)
-        self.catalog = Catalog(self.settings.catalog_url, self.folder, patience_s)
+        self.catalog = Catalog(self.settings.catalog_url, self.folder, patience_s, self.files.set_strays_aside)
         self.queue = Queue(self.catalog, self.files, self.settings)
         self.journal = Journal(self.settings)
         self.access = Access(self.catalog, self.settings)
         self.idempotency = IdempotencyStore(self.catalog, self.settings)
-        # These need nothing that computes.
         self.batches = Batches(self.catalog, self.queue)
         self.bin = Bin(self.catalog, self.files, self.queue, self.settings)
         self._dispatcher: Dispatcher | None = None

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, create_engine, event, make_url, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from workspace.catalog.migrations import migrate
+from workspace.catalog.migrations import is_empty, migrate
 from workspace.catalog.outages import BUSY_S, CatalogAway, CatalogUnusable, outages_told
 from workspace.catalog.rows import E, Entity, NotFound, Row, Run, T
 from workspace.telemetry.failures import is_disk_full
@@ -29,8 +29,8 @@ LONGEST_WAIT_S = 5.0
 class Catalog:
     """The database, and the only place that opens sessions on it."""
 
-    def __init__(self, url: str, folder: Path, patience_s: float = 0.0):
-        """Open it, and bring it up to date. Raises CatalogAway.
+    def __init__(self, url: str, folder: Path, patience_s: float = 0.0, on_new: Callable[[], None] = lambda: None):
+        """Open it, and bring it up to date; `on_new` is called before an empty one gets its tables. Raises CatalogAway.
 
         Every transaction waits up to `patience_s` seconds for a catalog that is away: a job has hours, a caller none.
         """
@@ -38,11 +38,14 @@ class Catalog:
         self.engine = _engine(url, patience_s)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         event.listen(self._sessions, "loaded_as_persistent", self._place)
+        self._on_new = on_new
         # Another process may be bringing it up to date.
         self._waiting(self._migrate, max(patience_s, OPENING_S))
 
     def _migrate(self) -> None:
         with outages_told(self.engine):
+            if is_empty(self.engine):
+                self._on_new()
             migrate(self.engine)
 
     def _place(self, session: Session, row: Row) -> None:

@@ -37,6 +37,12 @@ class MigrationFailed(InWords, RuntimeError):
     """A migration could not be applied, and changed nothing; the message says which and why."""
 
 
+def is_empty(engine: Engine) -> bool:
+    """Whether nothing was ever kept in this catalog: it has no tables."""
+    with engine.connect() as connection:
+        return not inspect(connection).get_table_names()
+
+
 def migrate(engine: Engine, versions: Path = VERSIONS) -> None:
     """Apply the migrations that the catalog lacks. Raises MigrationFailed.
 

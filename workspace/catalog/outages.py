@@ -68,8 +68,8 @@ def _told_by_sqlite(error: sqlite3.Error, engine: Engine) -> InWords | None:
         return CatalogUnusable(
             f"The catalog {file} cannot be read: it is damaged, or no catalog at all. Nothing was changed. Put a backup "
             f"in its place; or move it aside and start anew: mv '{file}' '{file}.damaged', and likewise '{file}-wal' and "
-            f"'{file}-shm' where they are. The server then starts with an empty catalog, and lists the tables that it "
-            "finds in the workspace as strays, to be taken in again or deleted."
+            f"'{file}-shm' where they are. The server then starts with an empty catalog, and moves the tables that it "
+            "finds in the workspace to its folder 'strays', from where they can be uploaded again or deleted."
         )
     if kind in ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"):
         return CatalogUnusable(

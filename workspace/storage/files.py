@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -16,6 +17,8 @@ from typing import Literal
 from workspace.process import Process
 from workspace.settings import HOST
 from workspace.storage.uploads import Uploads
+
+log = logging.getLogger(__name__)
 
 ORPHAN_S = 600
 """A folder that no row has named for this long was left by a crash."""
@@ -237,6 +240,23 @@ class Files:
 
     def _own_name(self) -> str:
         return f"{HOST}~{self._process.pid}~{self._process.born}~{token_hex(8)}"
+
+    def set_strays_aside(self) -> None:
+        """Move what is there already into `strays/datasets/ID` and the like, where no clean-up deletes it.
+
+        For a catalog that was just made, and knows none of it: the one before is lost, or was moved aside.
+        """
+        moved = 0
+        for kind in self.KINDS:
+            for folder in (self.folder / kind).iterdir():
+                aside = self.folder / "strays" / kind / folder.name
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                folder.replace(aside)
+                moved += 1
+        if moved:
+            log.warning(
+                "The catalog is new: %s folders that it does not know are in %s now.", moved, self.folder / "strays"
+            )
 
     def orphans(self, kind: str, known: set[str], older_than_s: float) -> list[Path]:
         """Folders of a kind that no row names, left by a crash; younger ones may be about to be listed."""
