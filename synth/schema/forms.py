@@ -296,7 +296,7 @@ def _minutes(end: str) -> int:
 
 # Which columns are such --------------------------------------------------------------------------------------------
 
-LOOKED_AT = 1000
+LOOKED_AT = 500
 MOST_FAMILIES = 24
 MOST_WORDS = 24
 FEW_LEVELS = 30

@@ -67,6 +67,7 @@ def elsewhere(page: str = "") -> Iterator[Elsewhere]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_a28_every_page_works_within_its_policy(browser: Browser, address: str):
     context = browser.new_context(viewport={"width": 1440, "height": 950}, accept_downloads=True)
     context.set_default_timeout(60_000)
