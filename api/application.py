@@ -34,6 +34,9 @@ api = FastAPIOffline(
     title="Understudy",
     version=VERSION,
     summary="Synthetic versions of your tables, each with its evaluation.",
+    description="Between the fields of a request there may be rules: its schema has them as `if`, `then` and `not`, or the "
+    "words of its fields do. No text anywhere may hold a NUL character (U+0000) or half of a character (U+D800 to U+DFFF "
+    "alone).",
     responses=PROBLEMS,
     separate_input_output_schemas=False,
     generate_unique_id_function=operation_id,

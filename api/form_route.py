@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from python_multipart.exceptions import FormParserError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -96,7 +96,7 @@ def _value(name: str, given: list[str], model: type[BaseModel]) -> Any:
         return [part for text in given for part in text.split(",")]
     if len(given) > 1:
         raise ApiError(422, f"{name} came {len(given)} times; once was expected.", name)
-    if str in types or not _looks_like_json(given[0]):
+    if types & {str, SecretStr} or not _looks_like_json(given[0]):
         return given[0]
     try:
         return json.loads(given[0])

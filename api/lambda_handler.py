@@ -28,6 +28,7 @@ from api.routes import system
 from api.routes.work import order_of, with_form
 from api.schemas.requests import ProcessRequest
 from api.schemas.responses import ResponseBody
+from api.schemas.rules import given
 from api.security import Here, Writer
 from api.table_source import take
 from synth import Report
@@ -78,7 +79,7 @@ class Deadline(Report):
         return self.left_s <= 0
 
 
-@router.post("/process", openapi_extra=with_form(ProcessRequest))
+@router.post("/process", openapi_extra=with_form(ProcessRequest, given("files")))
 def process(body: ProcessRequest, caller: Writer, workspace: Here, request: Request) -> Processed:
     """Write conversations like those of the files in the request, and answer with them."""
     files = request.state.files

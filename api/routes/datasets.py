@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field
 
 from api.errors import ApiError
 from api.routes.parameters import DatasetId
+from api.schemas.openapi import COMPONENTS, in_form
+from api.schemas.openapi import Schema as JsonSchema
 from api.schemas.requests import HOLDOUT, SESSION, SessionId
 from api.schemas.responses import DatasetResponse, Limit, Offset, Page
 from api.security import Here, Reader, Writer, seen_by
@@ -50,6 +52,18 @@ class UploadResponse(BaseModel):
     )
 
 
+def some_file(schema: JsonSchema) -> None:
+    """At least one file, and none that is empty."""
+    schema["minItems"] = 1
+    schema["items"]["minLength"] = 1
+
+
+def as_json(schema: JsonSchema) -> None:
+    """A field of a form that holds JSON: options of how to read a file."""
+    in_form(schema)
+    schema |= {"contentMediaType": "application/json", "contentSchema": {"$ref": f"{COMPONENTS}ReadOptions"}}
+
+
 @router.post("/datasets", status_code=201)
 def upload(
     caller: Writer,
@@ -57,16 +71,26 @@ def upload(
     files: Annotated[
         list[UploadFile],
         File(
-            description="CSV, TSV, JSON, Parquet or Excel, gzipped or not; several at once.",
+            description="CSV, TSV, JSON, Parquet or Excel, gzipped or not, with a header and at least one row; several "
+            "at once.",
             examples=[["(the bytes of a file)"]],
+            json_schema_extra=some_file,
         ),
     ],
     options: Annotated[
         str | None,
-        Form(description="Import options, as JSON; unset: detected.", examples=['{"delimiter": ";"}']),
+        Form(
+            description="Import options, as the JSON of an object with fields of `ReadOptions`; unset: detected.",
+            examples=['{"delimiter": ";"}'],
+            json_schema_extra=as_json,
+        ),
     ] = None,
-    holdout_share: Annotated[float | None, Form(ge=0, lt=1, description=HOLDOUT, examples=[0.2])] = None,
-    session: Annotated[SessionId | None, Form(description=SESSION, examples=["monday-trial"])] = None,
+    holdout_share: Annotated[
+        float | None, Form(ge=0, lt=1, description=HOLDOUT, examples=[0.2], json_schema_extra=in_form)
+    ] = None,
+    session: Annotated[
+        SessionId | None, Form(description=SESSION, examples=["monday-trial"], json_schema_extra=in_form)
+    ] = None,
 ) -> UploadResponse:
     """Upload tables. One that cannot be read does not lose the others; 422 when none could be."""
     with given_by_the_asker():

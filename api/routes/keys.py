@@ -7,23 +7,35 @@ from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from api.errors import ApiError
 from api.routes.parameters import KeyId
 from api.schemas.requests import RequestBody
 from api.schemas.responses import MOMENT, Limit, Offset
 from api.security import Admin, Here, Reader
-from workspace.settings import PERMISSIONS, Permission
+from workspace.settings import PERMISSIONS, RESERVED_NAMES, Permission
 
 router = APIRouter(tags=["Access"])
+
+
+NAMING: JsonDict = {"pattern": r"^[\w.@ -]{1,100}$", "not": {"enum": [*sorted(RESERVED_NAMES)]}}
+"""What a name is, as JSON schema."""
 
 
 class KeyRequest(RequestBody):
     """A key to make."""
 
-    name: str = Field(description="Whose it is; keys of one name see the same things.", examples=["anna"])
+    name: str = Field(
+        description="Whose it is; keys of one name see the same things. 1 to 100 letters, digits, spaces or `. _ @ -`; "
+        f"none of {', '.join(sorted(RESERVED_NAMES))}, which stand for who needs no key.",
+        examples=["anna"],
+        json_schema_extra=NAMING,
+    )
     permissions: list[Permission] = Field(
-        description=f"Of {', '.join(PERMISSIONS)}; admin includes write, write read.", examples=[["write"]]
+        description=f"One or more of {', '.join(PERMISSIONS)}; admin includes write, write read.",
+        examples=[["write"]],
+        json_schema_extra={"minItems": 1, "uniqueItems": True},
     )
     days: float | None = Field(None, gt=0, le=36500, description="Days until it expires; unset: never.", examples=[90])
 

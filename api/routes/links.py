@@ -20,13 +20,21 @@ router = APIRouter(tags=["Access"])
 LinkId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="Names a link.", examples=["5b1e7c9a3d2f4860"])]
 
 
+LINKABLE = (
+    r"^/(jobs/[^/?#]+/(events|ws)|runs/[^/?#]+/(synthetic|report)\.[^/?#]+|download/[^/?#]+|conversations/[^/?#]+/file)"
+    r"(\?.*)?$"
+)
+"""The paths that a link may open, as the description of the API has them; the routes themselves say which they are."""
+
+
 class LinkRequest(RequestBody):
     """What to make a link to."""
 
     path: str = Field(
         max_length=2000,
         pattern="^/",
-        description="A download, or the events or the WebSocket of a job, with its parameters.",
+        description="A download, or the events or the WebSocket of a job, with its parameters; below /api.",
+        json_schema_extra={"pattern": LINKABLE},
         examples=["/runs/8a1f0c2b9d3e4f56/synthetic.csv"],
     )
     minutes: float = Field(10, gt=0, le=LONGEST_MINUTES, description="How long it is good for.", examples=[10])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 
 from api.errors import ApiError
 from api.form_route import MOST_FILES, Posting
 from api.routes.login import credentials_of
 from api.schemas.requests import (
+    MODELS,
+    RETRAINING,
+    TABLES,
     ConversationFields,
     ConverseRequest,
     EvaluateRequest,
@@ -21,6 +24,7 @@ from api.schemas.requests import (
     TrainRequest,
 )
 from api.schemas.responses import JobResponse
+from api.schemas.rules import Schema, absent, at_least_one, at_most_one, exactly_one, given, left_out
 from api.security import Here, Writer, make_room, seen_by
 from api.table_source import file_name, kept, optional_table_of, table_of, take
 from synth.conversations import ServerError
@@ -35,21 +39,39 @@ from workspace.workspace import Workspace
 router = APIRouter(tags=["Work"], route_class=Posting)
 
 
-def with_form(kind: type) -> dict[str, Any]:
-    """What the description of a call adds: the same fields as a form, with the file."""
-    fields = {name: {"$ref": f"#/components/schemas/{kind.__name__}/properties/{name}"} for name in kind.model_fields}
-    several = kind is ProcessRequest
-    file = {"type": "string", "format": "binary", "description": "A table: CSV, TSV, JSON, Parquet or Excel."}
-    files = {"type": "array", "items": file, "maxItems": MOST_FILES, "description": "Tables, a job each."}
-    form = {
-        "type": "object",
-        "properties": {**fields, **({"files": files} if several else {"file": file})},
-        "additionalProperties": False,
-    }
-    return {"requestBody": {"content": {"multipart/form-data": {"schema": form}}}}
+ONE_TABLE = exactly_one("file", *TABLES)
+FILE = {
+    "type": "string",
+    "format": "binary",
+    "minLength": 1,
+    "description": "A table, with a header and at least one row: CSV, TSV, JSON, Parquet or Excel.",
+}
+FILES = {
+    "type": "array",
+    "items": FILE,
+    "minItems": 1,
+    "maxItems": MOST_FILES,
+    "description": "Tables, a job each; together with those of `dataset_ids` at least one.",
+}
 
 
-@router.post("/train", status_code=202, openapi_extra=with_form(TrainRequest))
+def with_form(kind: type[BaseModel], rule: Schema, json_rule: Schema | None = None) -> Schema:
+    """What the description of a call adds: the same fields as a form, with the file, and the rules between the fields.
+
+    Those of the JSON stand in its model, or here, where they are not those of every such request.
+    """
+    of = f"#/components/schemas/{kind.__name__}/properties/"
+    # A field of a form is left out where JSON may have null.
+    fields = {name: {"$ref": of + name, "not": {"type": "null"}} for name in kind.model_fields}
+    file = {"files": FILES} if kind is ProcessRequest else {"file": FILE}
+    form: Schema = {"type": "object", "properties": fields | file, "additionalProperties": False}
+    if needed := [name for name, field in kind.model_fields.items() if field.is_required()]:
+        form["required"] = needed
+    content = {"multipart/form-data": {"schema": form | rule}, "application/json": {"schema": json_rule or {}}}
+    return {"requestBody": {"content": content}}
+
+
+@router.post("/train", status_code=202, openapi_extra=with_form(TrainRequest, ONE_TABLE))
 def train(body: TrainRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
     """Train a generator, generate a table with it, evaluate the table."""
     make_room(caller, workspace)
@@ -57,7 +79,15 @@ def train(body: TrainRequest, caller: Writer, workspace: Here, request: Request)
         return submitted(training_draft(body, dataset_id, caller, workspace), workspace)
 
 
-@router.post("/generate", status_code=202, openapi_extra=with_form(GenerateRequest))
+A_MODEL = absent("file", *RETRAINING) | exactly_one(*MODELS)
+MODEL_OR_TABLE = {"if": at_least_one(*MODELS), "then": A_MODEL, "else": ONE_TABLE}
+
+
+@router.post(
+    "/generate",
+    status_code=202,
+    openapi_extra=with_form(GenerateRequest, MODEL_OR_TABLE, at_least_one(*MODELS, *TABLES)),
+)
 def generate(body: GenerateRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
     """Generate rows with a trained model, or, given a table, train one first."""
     make_room(caller, workspace)
@@ -69,7 +99,15 @@ def generate(body: GenerateRequest, caller: Writer, workspace: Here, request: Re
         return submitted(training_draft(body, dataset_id, caller, workspace), workspace)
 
 
-@router.post("/evaluate", status_code=202, openapi_extra=with_form(EvaluateRequest))
+A_RUN = at_least_one("run_id", "training_job_id")
+FILE_OR_RUN = {
+    "if": given("file"),
+    "then": {"required": ["dataset_id"]} | left_out("run_id", "training_job_id"),
+    "else": A_RUN | {"properties": {"dataset_id": False}},
+}
+
+
+@router.post("/evaluate", status_code=202, openapi_extra=with_form(EvaluateRequest, FILE_OR_RUN, A_RUN))
 def evaluate(body: EvaluateRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
     """Evaluate a run again, or with other metrics; or an external table: its file, and the `dataset_id`."""
     files = request.state.files
@@ -94,7 +132,7 @@ def evaluate(body: EvaluateRequest, caller: Writer, workspace: Here, request: Re
     return JobResponse.of(job)
 
 
-@router.post("/optimize", status_code=202, openapi_extra=with_form(OptimizeRequest))
+@router.post("/optimize", status_code=202, openapi_extra=with_form(OptimizeRequest, ONE_TABLE))
 def optimize(body: OptimizeRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
     """Search for the parameters that score best, and train a run with them."""
     make_room(caller, workspace)
@@ -102,7 +140,7 @@ def optimize(body: OptimizeRequest, caller: Writer, workspace: Here, request: Re
         return submitted(tuning_draft(body, dataset_id, caller, workspace), workspace)
 
 
-@router.post("/converse", status_code=202, openapi_extra=with_form(ConverseRequest))
+@router.post("/converse", status_code=202, openapi_extra=with_form(ConverseRequest, at_most_one("file", *TABLES)))
 def converse(body: ConverseRequest, caller: Writer, workspace: Here, request: Request) -> JobResponse:
     """Generate a conversation set."""
     make_room(caller, workspace)
@@ -111,7 +149,14 @@ def converse(body: ConverseRequest, caller: Writer, workspace: Here, request: Re
         return JobResponse.of(workspace.conversations.write(dataset_id, order, owner=caller.owner))
 
 
-@router.post("/process", status_code=202, openapi_extra=with_form(ProcessRequest))
+NO_FILES = {"required": ["dataset_ids"], "properties": {"dataset_ids": {"minItems": 1}}}
+
+
+@router.post(
+    "/process",
+    status_code=202,
+    openapi_extra=with_form(ProcessRequest, {"if": given("files"), "else": NO_FILES}),
+)
 def process(body: ProcessRequest, caller: Writer, workspace: Here, request: Request) -> list[JobResponse]:
     """Write conversations from several tables, a job each. When one cannot be read, nothing is started."""
     files = request.state.files
@@ -233,6 +278,6 @@ def _run_id(run_id: str | None, job_id: str | None, caller: Caller, workspace: W
 
 def _within_limits(body: FitFields, workspace: Workspace) -> None:
     settings, epochs = workspace.settings, body.all_params.get("epochs")
-    for name, most, given in (("rows", settings.max_rows, body.rows), ("epochs", settings.max_epochs, epochs)):
-        if isinstance(given, int | float) and given > most:
-            raise ApiError(422, f"At most {most:,} {name} are taken; {given:,} were asked for.", name)
+    for name, most, asked in (("rows", settings.max_rows, body.rows), ("epochs", settings.max_epochs, epochs)):
+        if isinstance(asked, int | float) and asked > most:
+            raise ApiError(422, f"At most {most:,} {name} are taken; {asked:,} were asked for.", name)

@@ -141,6 +141,29 @@ def one_of(registry: Registry[Any] | Callable[[], list[str]]) -> Callable[[Schem
     return add
 
 
+def or_none(names: Callable[[], list[str]]) -> Callable[[Schema], None]:
+    """For a field that takes one of some names: these, or the words that there are none, so that nothing fits."""
+
+    def add(schema: Schema) -> None:
+        if found := names():
+            schema["enum"] = found
+        else:
+            schema["description"] += " There are none now: every call is refused."
+
+    return add
+
+
+def not_empty(schema: Schema) -> None:
+    """For a field that may be null, or a text that is not empty."""
+    schema["anyOf"][0]["minLength"] = 1
+
+
+def in_form(schema: Schema) -> None:
+    """For a field of a form, which is left out or has a value: never null."""
+    first, *_ = schema.pop("anyOf")
+    schema.update(first)
+
+
 def listing(registry: Registry[Any]) -> Callable[[Schema], None]:
     """For a field that tells a name of a registry: its words go on with the names that there are.
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
-from api.schemas.openapi import one_of
+from api.schemas.openapi import not_empty, one_of, or_none
+from api.schemas.rules import absent, at_least_one, at_most_one, exactly_one, given
 from metrics import METRICS
 from synth import GENERATORS
 from synth.conversations.order import ConversationRequest
@@ -16,11 +17,15 @@ from workspace.jobs.kinds import KINDS
 from workspace.tables.formats import Format
 from workspace.tuning_space import objectives
 
-ROWS = "Rows to generate; unset: as many as the training rows."
+ROWS = "Rows to generate, at most the setting `UNDERSTUDY_MAX_ROWS`; unset: as many as the training rows."
 METRICS_USED = "Names of the metrics to compute; unset: all. `GET /metrics` lists them."
 HOLDOUT = "Share of a new table's rows to hold out for evaluation; unset: the setting `UNDERSTUDY_HOLDOUT_SHARE`."
 SESSION = "Names what is uploaded together, to be deleted together by `DELETE /cleanup/{session}`; unset: a new one."
 Generator = Annotated[str, Field(json_schema_extra=one_of(GENERATORS))]
+TABLES = ("dataset_id", "data_path")
+"""The fields that name a table."""
+MODELS = ("run_id", "model_id", "training_job_id")
+"""The fields that name a trained model."""
 MetricName = Annotated[str, Field(json_schema_extra=one_of(METRICS))]
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
@@ -34,8 +39,12 @@ class RequestBody(StrictNumbers):
 class OnTable(RequestBody):
     """A real table: one that was uploaded, or a file in the same request, or one the server may read."""
 
+    model_config = ConfigDict(json_schema_extra=exactly_one(*TABLES))
+
     dataset_id: str | None = Field(
-        None, description="An uploaded table; unset: a file comes with the request.", examples=["cf5d245d1c27f9b9"]
+        None,
+        description="An uploaded table; unset: `data_path` names it, or a file comes with the request.",
+        examples=["cf5d245d1c27f9b9"],
     )
     data_path: str | None = Field(
         None,
@@ -43,6 +52,7 @@ class OnTable(RequestBody):
         description="Name of an upload of the caller's, or path of a file in the folder that the setting "
         "`UNDERSTUDY_DATA_FOLDER` names. No other file of the server is ever opened.",
         examples=["adult.csv"],
+        json_schema_extra=not_empty,
     )
     session: SessionId | None = Field(None, description=SESSION, examples=["monday-trial"])
     holdout_share: float | None = Field(
@@ -65,7 +75,10 @@ class FitFields(OnTable):
         {}, description="Its parameters, as `GET /models` describes them; unset: their defaults.", examples=[{}]
     )
     epochs: int | None = Field(
-        None, ge=1, description="Short for `params.epochs`, where the generator has them.", examples=[None]
+        None,
+        ge=1,
+        description="Short for `params.epochs`, where the generator has them; at most the setting `UNDERSTUDY_MAX_EPOCHS`.",
+        examples=[None],
     )
     batch_size: int | None = Field(
         None, ge=1, description="Short for `params.batch_size`, where the generator has it.", examples=[None]
@@ -91,12 +104,30 @@ class TrainRequest(FitFields):
     """Train a generator, generate a table with it, evaluate the table."""
 
     conditions: dict[str, Any] | None = Field(
-        None, description="What the rows must meet; see docs/api.md.", examples=[{"where": ["age >= 30"]}]
+        None,
+        description="What the rows must meet; see docs/api.md. They name columns of the table, and values that these may "
+        "have.",
+        examples=[{"where": ["age >= 30"]}],
     )
 
 
+RETRAINING = (*OnTable.model_fields, "model", "params", "epochs", "batch_size")
+"""What would train another model than the one named."""
+
+
 class GenerateRequest(TrainRequest):
-    """Generate rows with a trained model, by `run_id`, `model_id` or `training_job_id`; or train one first."""
+    """Generate rows with a trained model, by `run_id`, `model_id` or `training_job_id`; or train one first.
+
+    What says how to train is not there beside a trained model.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": at_least_one(*MODELS),
+            "then": absent(*RETRAINING) | exactly_one(*MODELS),
+            "else": at_most_one(*TABLES),
+        }
+    )
 
     run_id: str | None = Field(None, description="The run whose model is used.", examples=["8a1f0c2b9d3e4f56"])
     model_id: str | None = Field(None, description="The same as `run_id`.", examples=["8a1f0c2b9d3e4f56"])
@@ -106,29 +137,27 @@ class GenerateRequest(TrainRequest):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [name for name in ("run_id", "model_id", "training_job_id") if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} each name a model; give one of them.")
-        if given:
-            retrained = sorted(
-                self.model_fields_set & {*OnTable.model_fields, "model", "params", "epochs", "batch_size"}
-            )
-            if retrained:
-                raise ValueError(
-                    f"{given[0]} names a model that is trained; {', '.join(retrained)} would train another."
-                )
+        named = [name for name in MODELS if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise ValueError(f"{' and '.join(named)} each name a model; give one of them.")
+        if named and (retrained := sorted(self.model_fields_set & {*RETRAINING})):
+            raise ValueError(f"{named[0]} names a model that is trained; {', '.join(retrained)} would train another.")
         return self
 
     @property
     def trains(self) -> bool:
-        return self.run_id is None and self.model_id is None and self.training_job_id is None
+        return all(getattr(self, name) is None for name in MODELS)
 
 
 class EvaluateRequest(RequestBody):
     """Evaluate a synthetic table again, or with other metrics; or an external table, whose file comes in a form."""
 
+    model_config = ConfigDict(json_schema_extra={"not": given("dataset_id")})
+
     dataset_id: str | None = Field(
-        None, description="With a file: the dataset it was made from.", examples=["cf5d245d1c27f9b9"]
+        None,
+        description="With a file, and only then: the dataset it was made from.",
+        examples=["cf5d245d1c27f9b9"],
     )
     run_id: str | None = Field(None, description="The run to evaluate.", examples=["8a1f0c2b9d3e4f56"])
     training_job_id: str | None = Field(
@@ -173,21 +202,30 @@ class ConversationFields(RequestBody):
 class ConverseRequest(ConversationFields, OnTable):
     """Write a set of conversations: like those of a table, or, with none, from the brief alone."""
 
+    model_config = ConfigDict(json_schema_extra=at_most_one(*TABLES))
+
 
 class ProcessRequest(ConversationFields):
     """Write conversations like those of several tables, a job each."""
 
+    model_config = ConfigDict(json_schema_extra={"not": {"properties": {"dataset_ids": {"maxItems": 0}}}})
+
     dataset_ids: list[str] = Field(
         [],
         max_length=100,
-        description="Uploaded tables, beside the files of the form.",
+        description="Uploaded tables, beside the files of the form: at least one table or file in all.",
         examples=[["cf5d245d1c27f9b9"]],
     )
     session: SessionId | None = Field(None, description=SESSION, examples=["monday-trial"])
 
 
 Name = Annotated[
-    str, Field(pattern=r"^[\w.-]{1,64}$", description="What the batch calls this operation.", examples=["first"])
+    str,
+    Field(
+        pattern=r"^[\w.-]{1,64}$",
+        description="What the batch calls this operation; no other one of it has this name.",
+        examples=["first"],
+    ),
 ]
 
 
@@ -196,7 +234,11 @@ class OperationRequest(RequestBody):
 
     name: Name
     after: list[str] = Field(
-        [], max_length=100, description="Operations that must have succeeded before it starts.", examples=[["first"]]
+        [],
+        max_length=100,
+        description="Operations of this batch that must have succeeded before it starts. None waits for itself, not even "
+        "by way of others.",
+        examples=[["first"]],
     )
 
 
@@ -221,25 +263,29 @@ class OptimizeOperation(OperationRequest):
 R = TypeVar("R", bound=RequestBody)
 
 
+RUNS = tuple(sorted({*MODELS, *FitFields.model_fields} - {"rows", "seed", "metrics", "format"}))
+"""What the request of an operation on another one's run cannot have: it would name a run, or train one."""
+
+
+def of_another(*sources: str) -> dict[str, Any]:
+    """The rule of an operation that is of another one, or has a request that names one of these sources."""
+    needed = {"required": ["request"], "properties": {"request": at_least_one(*sources)}}
+    return {"if": given("of"), "then": {"properties": {"request": absent(*RUNS)}}, "else": needed}
+
+
 class OfAnother(OperationRequest, Generic[R]):
     """An operation on the run that another one makes."""
 
     of: str | None = Field(
         None,
-        description="The operation whose run this one uses, instead of an id in the request; it waits for it.",
+        description="The operation of this batch whose run this one uses, instead of an id in the request; it waits for it.",
         examples=["first"],
     )
     request: R
 
     @model_validator(mode="after")
     def _one_run(self) -> Self:
-        fields = {"run_id", "model_id", "training_job_id", *FitFields.model_fields} - {
-            "rows",
-            "seed",
-            "metrics",
-            "format",
-        }
-        if self.of is not None and (told := sorted(fields & self.request.model_fields_set)):
+        if self.of is not None and (told := sorted({*RUNS} & self.request.model_fields_set)):
             raise ValueError(
                 f"Operation {self.name!r} is of {self.of!r}; its request cannot have {', '.join(told)} too."
             )
@@ -249,6 +295,8 @@ class OfAnother(OperationRequest, Generic[R]):
 class GenerateOperation(OfAnother[GenerateRequest]):
     """Generate rows with a trained model."""
 
+    model_config = ConfigDict(json_schema_extra=of_another(*TABLES, *MODELS))
+
     call: Literal["generate"] = Field(description="Which call.", examples=["generate"])
     request: GenerateRequest = Field(
         GenerateRequest(), description="What `POST /generate` takes.", examples=[{"rows": 500}]
@@ -257,6 +305,8 @@ class GenerateOperation(OfAnother[GenerateRequest]):
 
 class EvaluateOperation(OfAnother[EvaluateRequest]):
     """Evaluate a synthetic table."""
+
+    model_config = ConfigDict(json_schema_extra=of_another("run_id", "training_job_id"))
 
     call: Literal["evaluate"] = Field(description="Which call.", examples=["evaluate"])
     request: EvaluateRequest = Field(
@@ -309,10 +359,12 @@ class JobRequest(RequestBody):
     kind: str = Field(
         description="Which kind of job; `GET /jobs/kinds` lists those that can be started so.",
         examples=["count_values"],
-        json_schema_extra=one_of(offered),
+        json_schema_extra=or_none(offered),
     )
     dataset_id: str | None = Field(
-        None, description="The table it works on; unset: that of the run, if any.", examples=["cf5d245d1c27f9b9"]
+        None,
+        description="The table it works on; unset: that of the run, if any. Beside a run it is the run's own.",
+        examples=["cf5d245d1c27f9b9"],
     )
     run_id: str | None = Field(None, description="The run it works on, if any.", examples=["8a1f0c2b9d3e4f56"])
     arguments: dict[str, Any] = Field(

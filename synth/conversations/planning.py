@@ -7,9 +7,10 @@ are planned (largest-remainder method), in an order drawn from the seed.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.config import JsonDict
 
 from synth.conversations.dialogue import Dialogue
 from synth.conversations.layouts import roles_of
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 Value = TypeVar("Value", str, int)
+SOME_SHARE: JsonDict = {"not": {"minProperties": 1, "additionalProperties": {"maximum": 0}}}
+"""In a JSON schema: shares are not all 0."""
+TURNS = "^([2-9]|[1-5][0-9]|60)$"
+Share = Annotated[float, Field(json_schema_extra={"minimum": 0})]
 LABELS = ("intent", "product", "outcome", "persona", "language", "tone")
 
 
@@ -42,30 +47,52 @@ class Brief(StrictNumbers):
     )
     dialogues: int = Field(20, ge=1, le=100_000, description="How many dialogues to write.", examples=[20])
     roles: tuple[str, ...] = Field(
-        ("customer", "agent"), description="Who speaks; the first one opens.", examples=[["customer", "agent"]]
+        ("customer", "agent"),
+        description="Who speaks, at least two, each called differently; the first one opens.",
+        examples=[["customer", "agent"]],
+        json_schema_extra={"minItems": 2, "uniqueItems": True, "items": {"type": "string", "pattern": r"\S"}},
     )
-    turns: dict[int, float] = Field(
+    turns: dict[int, Share] = Field(
         default_factory=lambda: {4: 0.25, 6: 0.5, 8: 0.25},
-        description="Share of dialogues with that many turns.",
+        description="Share of dialogues with that many turns, 2 to 60.",
         examples=[{"4": 0.5, "6": 0.5}],
+        json_schema_extra={"minProperties": 1, "propertyNames": {"pattern": TURNS}, **SOME_SHARE},
     )
-    intents: dict[str, float] = Field(
-        default_factory=dict, description="Share of each intent.", examples=[{"delivery": 0.6, "refund": 0.4}]
+    intents: dict[str, Share] = Field(
+        default_factory=dict,
+        description="Share of each intent.",
+        examples=[{"delivery": 0.6, "refund": 0.4}],
+        json_schema_extra=SOME_SHARE,
     )
-    products: dict[str, float] = Field(
-        default_factory=dict, description="Share of each product.", examples=[{"bicycle": 1}]
+    products: dict[str, Share] = Field(
+        default_factory=dict,
+        description="Share of each product.",
+        examples=[{"bicycle": 1}],
+        json_schema_extra=SOME_SHARE,
     )
-    outcomes: dict[str, float] = Field(
-        default_factory=dict, description="Share of each outcome.", examples=[{"solved": 0.8, "escalated": 0.2}]
+    outcomes: dict[str, Share] = Field(
+        default_factory=dict,
+        description="Share of each outcome.",
+        examples=[{"solved": 0.8, "escalated": 0.2}],
+        json_schema_extra=SOME_SHARE,
     )
-    personas: dict[str, float] = Field(
-        default_factory=dict, description="Share of each kind of customer.", examples=[{"new customer": 1}]
+    personas: dict[str, Share] = Field(
+        default_factory=dict,
+        description="Share of each kind of customer.",
+        examples=[{"new customer": 1}],
+        json_schema_extra=SOME_SHARE,
     )
-    languages: dict[str, float] = Field(
-        default_factory=dict, description="Share of each language; none: English.", examples=[{"English": 1}]
+    languages: dict[str, Share] = Field(
+        default_factory=dict,
+        description="Share of each language; none: English.",
+        examples=[{"English": 1}],
+        json_schema_extra=SOME_SHARE,
     )
-    tones: dict[str, float] = Field(
-        default_factory=dict, description="Share of each tone.", examples=[{"friendly": 0.7, "annoyed": 0.3}]
+    tones: dict[str, Share] = Field(
+        default_factory=dict,
+        description="Share of each tone.",
+        examples=[{"friendly": 0.7, "annoyed": 0.3}],
+        json_schema_extra=SOME_SHARE,
     )
     examples: int = Field(
         2,

@@ -39,7 +39,10 @@ class Server(StrictNumbers):
     model_config = ConfigDict(extra="forbid")
 
     base_url: str = Field(
-        OPENAI, description="Address of the server, ending in /v1 for most.", examples=["https://api.openai.com/v1"]
+        OPENAI,
+        description="Address of the server, ending in /v1 for most: a public one, or one that the settings allow.",
+        examples=["https://api.openai.com/v1"],
+        json_schema_extra={"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^/]"},
     )
     api_key: SecretStr = Field(SecretStr(""), exclude=True, description="Kept in memory only.", examples=["sk-..."])
     model: str = Field(

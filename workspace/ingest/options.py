@@ -17,7 +17,9 @@ class ReadOptions(StrictNumbers):
 
     model_config = ConfigDict(extra="forbid")
 
-    encoding: str | None = Field(None, description="Such as utf-8, utf-16, cp1252 or shift_jis.", examples=["utf-8"])
+    encoding: str | None = Field(
+        None, description="A name that Python knows, such as utf-8, utf-16, cp1252 or shift_jis.", examples=["utf-8"]
+    )
     delimiter: str | None = Field(None, description="Separates two cells; empty: there is one column.", examples=[";"])
     quote: str | None = Field(
         None, max_length=1, description="Encloses a cell; empty: cells are not quoted.", examples=['"']
