@@ -8,9 +8,12 @@ import resource
 import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 
 from tests.calling import here
@@ -76,18 +79,29 @@ def test_a_killed_worker_is_told_and_its_run_not_listed_until_a_retry_makes_it(s
         assert workspace.jobs.wait(job["id"], 60).state == "done" and len(client.get("/runs").json()) == 1
 
 
+@contextmanager
+def no_room_after(size: int) -> Iterator[None]:
+    """As on a disk with no room: every file of this process, and of those that read for it, ends at so many bytes."""
+    small, large = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def end_at(limit: int) -> None:
+        for process in (psutil.Process(), *psutil.Process().children()):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, large))
+
+    end_at(size)
+    try:
+        yield
+    finally:
+        end_at(small)
+
+
 @pytest.mark.parametrize("path, name", [("/upload", "files"), ("/train", "file")])
 @pytest.mark.parametrize("sent, room", [(LARGE, 500_000), (PACKED, len(PACKED) + 1000)], ids=["coming", "reading"])
 def test_a_full_disk_is_told_and_nothing_half_written_is_kept(open_workspace, path, name, sent, room):
     workspace = open_workspace()
     client = here(workspace, raise_server_exceptions=False)
-    small, large = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # As on a disk with no room: every file of this process ends at so many bytes.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, large))
-    try:
+    with no_room_after(room):
         answer = client.post(path, files={name: ("a.csv", sent)})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (small, large))
     assert answer.status_code == 503 and "disk is full" in answer.json()["detail"], answer.text
     assert client.get("/jobs").json() == client.get("/datasets").json() == []
     assert not [*(workspace.folder / "datasets").iterdir(), *(workspace.folder / "tmp").iterdir()]
