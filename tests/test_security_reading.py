@@ -211,7 +211,7 @@ def test_the_server_answers_while_a_slow_file_is_read_and_a_client_that_leaves_e
     # The connection is closed.
     begun = time.perf_counter()
     assert waited_for(lambda: not busy())
-    assert time.perf_counter() - begun < 2.0 and slowest < 1.0
+    assert time.perf_counter() - begun < 2.0 and slowest < 3.0
     assert waited_for(lambda: not list((workspace.folder / "tmp").iterdir()), 2.0)
     assert not workspace.datasets.find() and not list((workspace.folder / "datasets").iterdir())
 
