@@ -49,7 +49,7 @@ def test_a_form_with_the_file_says_the_same_as_json(client, people):
     "form, words, field",
     [
         ({"model": "nonsense"}, "no generator", None),
-        ({"model": "trees", "rows": "many"}, "valid integer", "rows"),
+        ({"model": "trees", "rows": "many"}, "Expected a number", "rows"),
         ({"params": "{"}, "not JSON", "params"),
         ({"params": "[" * 100_000}, "nested too deeply", None),
         ({"colour": "red"}, "Extra inputs", "colour"),
