@@ -219,7 +219,7 @@ def test_three_roles_speak_as_the_answer_says(tmp_path):
 @pytest.mark.parametrize(
     "script, words",
     [
-        (["wrong_key"], "refused the API key"),
+        (["wrong_key"], "asks for an API key"),
         (["no_model"], "has no model"),
         (["good", "good", "too_many"], "too many requests"),
     ],
