@@ -128,15 +128,12 @@ def test_a15_one_torn_file_is_marked_and_the_rest_is_served(api, shared, people_
     asked = {
         of_run.scores: ("GET", "/runs", 200, "Its scores cannot be read"),
         of_table.profiles: ("GET", f"/datasets/{people_here.id}/profile", 410, "profile of this table's columns"),
-        of_table.thresholds: ("GET", f"/runs/{run_here.id}/verdict", 410, "thresholds of this table"),
+        of_table.thresholds: ("GET", f"/datasets/{people_here.id}/thresholds", 410, "thresholds of this table"),
         of_run.self_test: ("GET", f"/runs/{run_here.id}/self-test", 410, "self-test"),
         of_table.table: ("GET", f"/datasets/{people_here.id}/rows", 410, "file of this table"),
-        held: ("GET", f"/runs/{run_here.id}/closest", 410, "held-out rows"),
+        held: ("GET", f"/runs/{run_here.id}/riskiest", 410, "held-out rows"),
     }
-    known = set(api.get("/openapi.json").json()["paths"])
     for file, (method, path, status, words) in asked.items():
-        if path.replace(run_here.id, "{run_id}").replace(people_here.id, "{dataset_id}") not in known:
-            continue
         before = file.read_bytes() if file.is_file() else None
         file.write_bytes(TORN[kind])
         answer = api.request(method, path)
